@@ -1,0 +1,1 @@
+//! Proofs of identity, bytes in, bytes out: MD5, SCRAM and the policy which of them may be used.

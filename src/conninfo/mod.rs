@@ -1,0 +1,1 @@
+//! Where to connect, as libpq says it.

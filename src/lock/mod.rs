@@ -1,0 +1,1 @@
+//! Keys, every SQL statement, acquiring, and the held lock.
