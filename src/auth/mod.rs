@@ -1,1 +1,14 @@
 //! Proofs of identity, bytes in, bytes out: MD5, SCRAM and the policy which of them may be used.
+//!
+//! Nothing here opens a socket, reads a clock or the environment, or draws a random number: the
+//! salt comes from the server and the nonce from the caller, so an exchange can be replayed.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | [`md5`] | the answer to `AuthenticationMD5Password` |
+//!
+//! A cleartext password needs no computing: `proto` encodes it, `policy` decides whether it may.
+//!
+//! Passwords, and what is derived from them, are in no `Debug` and no `Display` of this folder.
+
+pub mod md5;
