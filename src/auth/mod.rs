@@ -5,6 +5,7 @@
 //!
 //! | file | what it knows |
 //! |---|---|
+//! | [`policy`] | `require_auth`: which methods the user lets a server ask for |
 //! | [`md5`] | the answer to `AuthenticationMD5Password` |
 //!
 //! A cleartext password needs no computing: `proto` encodes it, `policy` decides whether it may.
@@ -12,3 +13,4 @@
 //! Passwords, and what is derived from them, are in no `Debug` and no `Display` of this folder.
 
 pub mod md5;
+pub mod policy;
