@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`policy`] | `require_auth`: which methods the user lets a server ask for |
 //! | [`md5`] | the answer to `AuthenticationMD5Password` |
+//! | [`saslprep`] | the form in which SCRAM hashes a password |
 //!
 //! A cleartext password needs no computing: `proto` encodes it, `policy` decides whether it may.
 //!
@@ -14,3 +15,4 @@
 
 pub mod md5;
 pub mod policy;
+pub mod saslprep;
