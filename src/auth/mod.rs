@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`policy`] | `require_auth`: which methods the user lets a server ask for |
 //! | [`md5`] | the answer to `AuthenticationMD5Password` |
+//! | [`scram`] | SCRAM-SHA-256 as steps that consume themselves |
 //! | [`saslprep`] | the form in which SCRAM hashes a password |
 //!
 //! A cleartext password needs no computing: `proto` encodes it, `policy` decides whether it may.
@@ -16,3 +17,4 @@
 pub mod md5;
 pub mod policy;
 pub mod saslprep;
+pub mod scram;

@@ -1,0 +1,216 @@
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as steps that consume themselves, so none is skipped or repeated.
+//!
+//! ```text
+//! ClientFirst ── message ──► server
+//!      │ receive ◄────────── server-first
+//! ClientFinal ── message ──► server
+//!      │ verify  ◄────────── server-final
+//! Verified                   the server knows the password too
+//! ```
+
+mod keys;
+mod message;
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use super::saslprep;
+use keys::SaltedPassword;
+use message::ServerFirst;
+
+pub use message::MAX_ITERATIONS;
+
+/// The mechanism's name in `AuthenticationSASL` and `SASLInitialResponse`.
+pub const MECHANISM: &str = "SCRAM-SHA-256";
+
+/// The exchange before the server has spoken.
+pub struct ClientFirst {
+    /// After SASLprep.
+    password: Vec<u8>,
+    nonce: String,
+    /// client-first-message-bare: what the proofs cover of our first message.
+    bare: String,
+}
+
+/// The exchange after the server's challenge, answered but not yet acknowledged.
+pub struct ClientFinal {
+    message: String,
+    signature: Hmac<Sha256>,
+}
+
+/// The server has proved that it knows the password's verifier; only [`ClientFinal::verify`] makes one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verified(());
+
+/// Why an exchange failed. The server is at fault in all of them but, perhaps, `Refused`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// A message doesn't follow the grammar of RFC 5802 §7.
+    Malformed,
+    /// The server asks for an extension (`m=`), of which none is defined.
+    MandatoryExtension,
+    /// The server's nonce isn't ours with something added (RFC 5802 §5.1, `r`).
+    Nonce,
+    /// The server asks for more than [`MAX_ITERATIONS`].
+    Iterations,
+    /// The server says why it ends the exchange (`e=`), here in printable ASCII.
+    Refused(String),
+    /// The server doesn't know the password, or the messages were tampered with.
+    Signature,
+}
+
+impl ClientFirst {
+    /// Starts an exchange for `password`, as the user typed it, with a fresh random `nonce` of printable
+    /// ASCII without commas.
+    ///
+    /// The user name is empty: PostgreSQL takes the one of `StartupMessage`.
+    #[must_use]
+    pub fn new(password: &[u8], nonce: &str) -> Self {
+        Self::named("", password, nonce)
+    }
+
+    fn named(user: &str, password: &[u8], nonce: &str) -> Self {
+        Self {
+            password: saslprep::normalize(password).into_owned(),
+            nonce: nonce.to_owned(),
+            bare: format!("n={user},r={nonce}"),
+        }
+    }
+
+    /// client-first-message, for `SASLInitialResponse`.
+    #[must_use]
+    pub fn message(&self) -> String {
+        format!("{GS2_HEADER}{}", self.bare)
+    }
+
+    /// Answers the server-first-message of `AuthenticationSASLContinue`.
+    ///
+    /// # Errors
+    ///
+    /// Everything but [`Error::Refused`] and [`Error::Signature`].
+    pub fn receive(self, server_first: &[u8]) -> Result<ClientFinal, Error> {
+        let first = ServerFirst::parse(server_first)?;
+        if !first.nonce.strip_prefix(&self.nonce).is_some_and(is_nonce) {
+            return Err(Error::Nonce);
+        }
+        let without_proof = format!("c={},r={}", STANDARD.encode(GS2_HEADER), first.nonce);
+        let auth_message = format!("{},{},{without_proof}", self.bare, first.raw);
+        let salted = SaltedPassword::new(&self.password, &first.salt, first.iterations);
+        let proof = STANDARD.encode(salted.client_proof(&auth_message));
+        Ok(ClientFinal {
+            message: format!("{without_proof},p={proof}"),
+            signature: salted.server_signature(&auth_message),
+        })
+    }
+}
+
+impl ClientFinal {
+    /// client-final-message, for `SASLResponse`.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Checks the server-final-message of `AuthenticationSASLFinal`, in constant time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`], [`Error::MandatoryExtension`], [`Error::Refused`], [`Error::Signature`].
+    pub fn verify(self, server_final: &[u8]) -> Result<Verified, Error> {
+        let signature = message::server_signature(server_final)?;
+        self.signature.verify_slice(&signature).map_err(|_| Error::Signature)?;
+        Ok(Verified(()))
+    }
+}
+
+/// What the server adds to the nonce: something, and printable (RFC 5802 §7; the comma never gets here).
+fn is_nonce(added: &str) -> bool {
+    !added.is_empty() && added.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => write!(f, "malformed SCRAM message from the server"),
+            Self::MandatoryExtension => write!(f, "the server demands an unknown SCRAM extension"),
+            Self::Nonce => write!(f, "the server's SCRAM nonce does not continue ours"),
+            Self::Iterations => write!(f, "the server demands more than {MAX_ITERATIONS} SCRAM iterations"),
+            Self::Refused(reason) => write!(f, "the server ended the SCRAM exchange: {reason}"),
+            Self::Signature => write!(f, "the server did not prove that it knows the password"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What we say about channel binding (RFC 5802 §6): `n`, the client does none; and no authzid.
+const GS2_HEADER: &str = "n,,";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 7677 §3; the only exchange here with a user name in it.
+    #[test]
+    fn the_exchange_of_rfc_7677_is_ours() {
+        let first = ClientFirst::named("user", b"pencil", "rOprNGfwEbeRWgbNEkqO");
+        assert_eq!(first.message(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
+        let last = first
+            .receive(
+                b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+            )
+            .ok()
+            .unwrap();
+        assert_eq!(
+            last.message(),
+            "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+             p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+        );
+        assert_eq!(last.verify(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), Ok(Verified(())));
+    }
+
+    const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
+    const SERVER_FIRST: &[u8] =
+        b"r=rOprNGfwEbeRWgbNEkqOjaDqdLYxJAyGDDy4FYZnb/QN,s=uKoVddv9vu5f/xO7ZuTuaw==,i=4096";
+    const SERVER_FINAL: &[u8] = b"v=Au5iql7X8/hYe3FQCgXzXJ2hRi0+Pxb4O1PCywVROjk=";
+
+    /// After the challenge of an exchange that was recorded with PostgreSQL 15.
+    fn recorded(password: &str) -> ClientFinal {
+        ClientFirst::new(password.as_bytes(), NONCE).receive(SERVER_FIRST).ok().unwrap()
+    }
+
+    #[test]
+    fn an_exchange_recorded_with_postgresql_is_ours() {
+        assert_eq!(ClientFirst::new(b"", NONCE).message(), "n,,n=,r=rOprNGfwEbeRWgbNEkqO");
+        let last = recorded("I\u{ad}X ☃");
+        assert_eq!(
+            last.message(),
+            "c=biws,r=rOprNGfwEbeRWgbNEkqOjaDqdLYxJAyGDDy4FYZnb/QN,\
+             p=mSAW0VCOIke1E2QLz5uvSGCAYyPGvaZgD4d84W9esX0="
+        );
+        assert_eq!(last.verify(SERVER_FINAL), Ok(Verified(())));
+    }
+
+    #[test]
+    fn a_server_without_the_password_is_not_believed() {
+        assert_eq!(recorded("another").verify(SERVER_FINAL), Err(Error::Signature));
+        assert_eq!(recorded("IX ☃").verify(b"v=Au5i"), Err(Error::Signature));
+        assert_eq!(
+            recorded("IX ☃").verify(b"e=invalid-proof"),
+            Err(Error::Refused("invalid-proof".to_owned()))
+        );
+    }
+
+    #[test]
+    fn the_servers_nonce_must_continue_ours() {
+        for nonce in ["abc", "ab", "abd", "Abcd", "xabcd", "abc d", "abc\u{e9}", "abc\u{7f}"] {
+            let message = format!("r={nonce},s=AAAA,i=1");
+            let result = ClientFirst::new(b"", "abc").receive(message.as_bytes());
+            assert_eq!(result.err(), Some(Error::Nonce), "{nonce}");
+        }
+    }
+}
