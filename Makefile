@@ -1,0 +1,51 @@
+# What can be done with this repository; `make help` lists it.
+
+PREFIX = /usr/local
+DESTDIR =
+# How long `make fuzz` runs each target.
+FUZZ_SECONDS = 10
+
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+BINARY = $(TARGET_DIR)/release/heimdall
+SOURCES = Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+
+build: $(BINARY) ## build the release binary
+
+demo: deps ## show the lock at work on a throw-away server
+	cargo build --locked
+	scripts/demo $(TARGET_DIR)/debug/heimdall
+
+deps: ## find or install what building and testing need
+	scripts/deps
+
+test: deps ## run all tests; DATABASE_URL, if set, is the server of those that need only one
+	cargo test --locked
+
+check: ## format, lints, documentation, allowed crates and licences
+	scripts/check
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS
+	scripts/fuzz $(FUZZ_SECONDS)
+
+bench: deps ## print the figures: time to the lock, size, memory, CPU
+	cargo bench --locked --bench figures
+
+release: ## make a standalone static binary for this host under pkg/
+	scripts/release
+
+install: $(BINARY) ## install to DESTDIR/PREFIX/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/heimdall
+
+clean: ## remove all that was built
+	cargo clean
+	rm -rf pkg fuzz/target
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BINARY): $(SOURCES)
+	cargo build --release --locked
+	@touch -c $@
+
+.PHONY: build demo deps test check fuzz bench release install clean help
