@@ -1,1 +1,30 @@
 //! The conversation with a server, without its socket: bytes in, steps out.
+//!
+//! [`Session`] is the state machine; it is driven by whoever owns a socket:
+//!
+//! ```text
+//!   received bytes ──► Session::receive ──► frame ──► backend ──┐
+//!                                                               ▼
+//!   Session::poll ◄── Step::{Send, Receive, Ready, Row, Done, Notice} ◄── one match (state, message)
+//!                                                               │
+//!   bytes to send ◄── Step::Send ◄────────── frontend ◄─────────┘
+//! ```
+//!
+//! Names of messages are PostgreSQL's own (protocol documentation, "Message Formats"). Nothing here
+//! reads a clock, an environment or randomness, so a whole conversation can be replayed in a test.
+
+pub mod backend;
+pub mod error;
+pub mod frame;
+pub mod frontend;
+pub mod login;
+pub mod reader;
+pub mod server;
+pub mod session;
+pub mod text;
+
+pub use error::{Error, Fault};
+pub use frontend::{Startup, Statement};
+pub use login::{Channel, Login};
+pub use server::{Server, ServerMessage};
+pub use session::{Session, Step};

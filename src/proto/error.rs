@@ -1,0 +1,197 @@
+//! What can go wrong in a conversation, and whose fault it is.
+
+use std::fmt;
+
+use super::frame::MAX_MESSAGE;
+use super::reader::Malformed;
+use super::server::ServerMessage;
+use crate::auth::policy::RequireAuth;
+use crate::auth::scram;
+
+/// Why a conversation ended, or a statement failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Error {
+    /// The peer's first byte is not one that a PostgreSQL server says.
+    NotPostgres {
+        /// That byte.
+        first: u8,
+    },
+    /// An error in the format of protocol 2, from a server before 7.4 or a peer that poses as one.
+    OldServer {
+        /// Its text, fit to print.
+        text: String,
+    },
+    /// A length that no honest message has.
+    BadLength {
+        /// The type byte.
+        tag: u8,
+        /// The length, in bytes.
+        length: usize,
+    },
+    /// A type byte that the protocol does not have.
+    UnknownMessage {
+        /// The type byte.
+        tag: u8,
+    },
+    /// A body that does not fit its type.
+    Malformed {
+        /// The message's name.
+        message: &'static str,
+        /// What is wrong with it.
+        malformed: Malformed,
+    },
+    /// A message that may not come now.
+    Unexpected {
+        /// The message, fit to print.
+        message: String,
+        /// What was going on.
+        during: &'static str,
+    },
+    /// The server's side of SCRAM is wrong, or proves that it does not know the password.
+    Scram(scram::Error),
+    /// The server offers SASL mechanisms, none of which heimdall has.
+    NoMechanism {
+        /// The mechanisms offered, fit to print.
+        offered: String,
+    },
+    /// The server asks for a password, and none is configured.
+    PasswordNeeded {
+        /// The method asked for.
+        method: &'static str,
+    },
+    /// `require_auth` does not allow what the server asks for.
+    NotAllowed {
+        /// The method asked for.
+        method: &'static str,
+        /// The policy.
+        policy: RequireAuth,
+    },
+    /// The password would travel readable for everybody on the way.
+    CleartextRefused,
+    /// The server asks for a method that heimdall does not have.
+    UnsupportedMethod {
+        /// Its name.
+        method: &'static str,
+    },
+    /// An `ErrorResponse`.
+    Server {
+        /// What it says.
+        message: Box<ServerMessage>,
+        /// Whether it came before the login was done.
+        at_login: bool,
+    },
+}
+
+/// Who has to act on an error; the exit code follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The peer breaks the protocol or is no PostgreSQL.
+    Protocol,
+    /// The identity was not proved, or is not allowed to do this.
+    Authentication,
+    /// A connection parameter names something that is not there.
+    Configuration,
+    /// The server can't serve now.
+    Unavailable,
+}
+
+impl Error {
+    /// Who has to act.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::NotPostgres { .. }
+            | Self::OldServer { .. }
+            | Self::BadLength { .. }
+            | Self::UnknownMessage { .. }
+            | Self::Malformed { .. }
+            | Self::Unexpected { .. }
+            | Self::Scram(
+                scram::Error::Malformed
+                | scram::Error::MandatoryExtension
+                | scram::Error::Nonce
+                | scram::Error::Iterations
+                | scram::Error::Signature,
+            ) => Fault::Protocol,
+            Self::Scram(scram::Error::Refused(_))
+            | Self::NoMechanism { .. }
+            | Self::PasswordNeeded { .. }
+            | Self::NotAllowed { .. }
+            | Self::CleartextRefused
+            | Self::UnsupportedMethod { .. } => Fault::Authentication,
+            Self::Server { message, at_login } => sqlstate_fault(&message.code, *at_login),
+        }
+    }
+}
+
+/// By SQLSTATE (PostgreSQL documentation, appendix A).
+fn sqlstate_fault(code: &str, at_login: bool) -> Fault {
+    match code {
+        // insufficient_privilege: no CONNECT on the database, or no EXECUTE on a function.
+        "42501" => Fault::Authentication,
+        // The database does not exist, or a startup parameter or its value is unknown.
+        "3D000" => Fault::Configuration,
+        _ => match code.get(..2) {
+            // invalid_authorization_specification
+            Some("28") => Fault::Authentication,
+            Some("22" | "42") if at_login => Fault::Configuration,
+            // protocol_violation and its kin
+            Some("08") => Fault::Protocol,
+            _ => Fault::Unavailable,
+        },
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPostgres { first } => write!(
+                f,
+                "this is no PostgreSQL server: its answer begins with byte 0x{first:02x}; check host and port"
+            ),
+            Self::OldServer { text } => write!(f, "the server does not speak protocol 3: {text}"),
+            Self::BadLength { tag, length } => write!(
+                f,
+                "the server sent a message of type 0x{tag:02x} and length {length} (at most {MAX_MESSAGE} is accepted)"
+            ),
+            Self::UnknownMessage { tag } => {
+                write!(f, "the server sent a message of unknown type 0x{tag:02x}")
+            }
+            Self::Malformed { message, malformed } => {
+                write!(f, "the server sent a malformed {message}: {}", malformed.reason())
+            }
+            Self::Unexpected { message, during } => write!(f, "unexpected {message} {during}"),
+            Self::Scram(error) => write!(f, "SCRAM authentication: {error}"),
+            Self::NoMechanism { offered } => {
+                write!(f, "the server offers no SASL mechanism that heimdall has, only: {offered}")
+            }
+            Self::PasswordNeeded { method } => write!(
+                f,
+                "a password is needed: the server asks for {method} authentication, and none is given \
+                 (password in the connection string, PGPASSWORD or passfile)"
+            ),
+            Self::NotAllowed { method: "none", policy } => {
+                write!(
+                    f,
+                    "authentication is required by require_auth={policy}, but the server asked for none"
+                )
+            }
+            Self::NotAllowed { method, policy } => {
+                write!(
+                    f,
+                    "the server asks for {method} authentication, which require_auth={policy} does not allow"
+                )
+            }
+            Self::CleartextRefused => f.write_str(
+                "the server asks for the password in clear text over an unencrypted connection; \
+                 refused (require_auth=password would allow it)",
+            ),
+            Self::UnsupportedMethod { method } => {
+                write!(f, "the server asks for {method} authentication, which heimdall does not have")
+            }
+            Self::Server { message, .. } => message.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

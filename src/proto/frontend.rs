@@ -1,0 +1,263 @@
+//! Encodes every message that we send; each in the few lines that its description takes.
+
+use std::fmt;
+
+use bytes::{BufMut, BytesMut};
+
+/// A statement of the simple query protocol. The one implementation in this crate is the closed type
+/// `lock::sql::Statement`: a Query is made from that, never from a string.
+pub trait Statement {
+    /// The text of the statement, without NUL.
+    fn sql(&self) -> String;
+}
+
+/// Protocol 3.0 as `StartupMessage` has it: major << 16 | minor.
+pub const PROTOCOL_3_0: u32 = 3 << 16;
+
+/// The longest startup packet that a server reads (pqcomm.h, `MAX_STARTUP_PACKET_LENGTH`).
+pub const MAX_STARTUP_PACKET: usize = 10_000;
+
+/// The longest password message that a server reads (libpq/auth.h, `PG_MAX_AUTH_TOKEN_LENGTH`).
+pub const MAX_PASSWORD: usize = 65_535;
+
+/// What can't be said to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsendable {
+    /// The named parameter holds a NUL, which would end it and start another (parameter injection).
+    Nul(String),
+    /// The startup parameters together are longer than a server reads: this many bytes.
+    TooLong(usize),
+}
+
+impl fmt::Display for Unsendable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nul(parameter) => write!(f, "connection parameter {parameter} contains a NUL byte"),
+            Self::TooLong(length) => write!(
+                f,
+                "the connection parameters take {length} bytes, more than the {MAX_STARTUP_PACKET} that a server reads"
+            ),
+        }
+    }
+}
+
+/// The parameters of a `StartupMessage`, in order, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Startup {
+    parameters: Vec<(String, String)>,
+}
+
+impl Startup {
+    /// Parameters such as `user` and `database`; the order is kept.
+    ///
+    /// # Errors
+    /// A NUL in a name or value, and more bytes than a server reads.
+    pub fn new<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Unsendable> {
+        let parameters: Vec<(String, String)> =
+            parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if let Some((name, _)) =
+            parameters.iter().find(|(name, value)| name.contains('\0') || value.contains('\0'))
+        {
+            return Err(Unsendable::Nul(name.replace('\0', "")));
+        }
+        let startup = Self { parameters };
+        let mut packet = BytesMut::new();
+        FrontendMessage::Startup(&startup).encode(&mut packet);
+        if packet.len() > MAX_STARTUP_PACKET { Err(Unsendable::TooLong(packet.len())) } else { Ok(startup) }
+    }
+
+    /// The value of a parameter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A message to the server, under its name in the protocol documentation.
+#[derive(Clone, Copy)]
+pub enum FrontendMessage<'a> {
+    /// The first message on a connection in the clear.
+    Startup(&'a Startup),
+    /// Asks whether the server speaks TLS.
+    SslRequest,
+    /// Asks, on a connection of its own, to cancel what a backend is doing.
+    CancelRequest {
+        /// The backend's process id.
+        pid: i32,
+        /// The key it was given out with.
+        key: &'a [u8],
+    },
+    /// A password, or its MD5 answer.
+    Password(&'a [u8]),
+    /// The choice of a SASL mechanism with its first message.
+    SaslInitialResponse {
+        /// The mechanism.
+        mechanism: &'a str,
+        /// The mechanism's first message.
+        response: &'a [u8],
+    },
+    /// A later SASL message.
+    SaslResponse(&'a [u8]),
+    /// A statement.
+    Query(&'a dyn Statement),
+    /// A clean end.
+    Terminate,
+}
+
+impl FrontendMessage<'_> {
+    /// Appends the message to `out`.
+    pub fn encode(&self, out: &mut BytesMut) {
+        match *self {
+            Self::Startup(startup) => untagged(out, |out| {
+                out.put_u32(PROTOCOL_3_0);
+                for (name, value) in &startup.parameters {
+                    string(out, name.as_bytes());
+                    string(out, value.as_bytes());
+                }
+                out.put_u8(0);
+            }),
+            Self::SslRequest => untagged(out, |out| out.put_u32(SSL_REQUEST)),
+            Self::CancelRequest { pid, key } => untagged(out, |out| {
+                out.put_u32(CANCEL_REQUEST);
+                out.put_i32(pid);
+                out.put_slice(key);
+            }),
+            Self::Password(password) => tagged(out, b'p', |out| string(out, password)),
+            Self::SaslInitialResponse { mechanism, response } => tagged(out, b'p', |out| {
+                string(out, mechanism.as_bytes());
+                counted(out, |out| out.put_slice(response));
+            }),
+            Self::SaslResponse(response) => tagged(out, b'p', |out| out.put_slice(response)),
+            Self::Query(statement) => tagged(out, b'Q', |out| string(out, statement.sql().as_bytes())),
+            Self::Terminate => tagged(out, b'X', |_| {}),
+        }
+    }
+}
+
+/// As transcripts and `--debug` show it; what proves an identity is not shown.
+impl fmt::Display for FrontendMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Startup(startup) => {
+                f.write_str("StartupMessage")?;
+                startup.parameters.iter().try_for_each(|(name, value)| match name.as_str() {
+                    // The options of the command line may set secrets of an extension.
+                    "options" => f.write_str(" options=********"),
+                    _ => write!(f, " {name}={}", value.escape_debug()),
+                })
+            }
+            Self::SslRequest => f.write_str("SSLRequest"),
+            Self::CancelRequest { pid, .. } => write!(f, "CancelRequest pid={pid}"),
+            Self::Password(_) => f.write_str("PasswordMessage ********"),
+            Self::SaslInitialResponse { mechanism, .. } => {
+                write!(f, "SASLInitialResponse {mechanism} ********")
+            }
+            Self::SaslResponse(_) => f.write_str("SASLResponse ********"),
+            Self::Query(statement) => write!(f, "Query {}", statement.sql()),
+            Self::Terminate => f.write_str("Terminate"),
+        }
+    }
+}
+
+fn tagged(out: &mut BytesMut, tag: u8, body: impl FnOnce(&mut BytesMut)) {
+    out.put_u8(tag);
+    untagged(out, body);
+}
+
+/// A length that counts itself, and the body.
+fn untagged(out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    out.put_u32(0);
+    body(out);
+    patch(out, start, out.len() - start);
+}
+
+/// A length that does not count itself, and the body.
+fn counted(out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    out.put_u32(0);
+    body(out);
+    patch(out, start, out.len() - start - 4);
+}
+
+fn patch(out: &mut BytesMut, at: usize, length: usize) {
+    // Invariant: everything of variable length was bounded before (MAX_STARTUP_PACKET, MAX_PASSWORD).
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    if let Some(field) = out.get_mut(at..at + 4) {
+        field.copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+fn string(out: &mut BytesMut, text: &[u8]) {
+    out.put_slice(text);
+    out.put_u8(0);
+}
+
+/// 1234 in the high half, 5679 in the low: no protocol version ("`SSLRequest`" in the documentation).
+const SSL_REQUEST: u32 = 80_877_103;
+/// 1234 and 5678.
+const CANCEL_REQUEST: u32 = 80_877_102;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed;
+    impl Statement for Fixed {
+        fn sql(&self) -> String {
+            "SELECT 1".to_owned()
+        }
+    }
+
+    #[test]
+    fn every_message_is_encoded() {
+        let startup = Startup::new([("user", "ann"), ("database", "app")]).unwrap();
+        for (message, expected) in [
+            (FrontendMessage::Startup(&startup), &b"\0\0\0\x1f\0\x03\0\0user\0ann\0database\0app\0\0"[..]),
+            (FrontendMessage::SslRequest, b"\0\0\0\x08\x04\xd2\x16\x2f"),
+            (
+                FrontendMessage::CancelRequest { pid: 42, key: b"keys" },
+                b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x2akeys",
+            ),
+            (FrontendMessage::Password(b"sesame"), b"p\0\0\0\x0bsesame\0"),
+            (
+                FrontendMessage::SaslInitialResponse { mechanism: "SCRAM-SHA-256", response: b"n,," },
+                b"p\0\0\0\x19SCRAM-SHA-256\0\0\0\0\x03n,,",
+            ),
+            (FrontendMessage::SaslResponse(b"c=biws"), b"p\0\0\0\x0ac=biws"),
+            (FrontendMessage::Query(&Fixed), b"Q\0\0\0\x0dSELECT 1\0"),
+            (FrontendMessage::Terminate, b"X\0\0\0\x04"),
+        ] {
+            let mut out = BytesMut::new();
+            message.encode(&mut out);
+            assert_eq!(&out[..], expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn what_proves_an_identity_is_not_shown() {
+        for message in [
+            FrontendMessage::Password(b"sesame"),
+            FrontendMessage::SaslResponse(b"sesame"),
+            FrontendMessage::SaslInitialResponse { mechanism: "SCRAM-SHA-256", response: b"sesame" },
+        ] {
+            assert!(!message.to_string().contains("sesame"));
+        }
+    }
+
+    #[test]
+    fn a_nul_cannot_inject_a_parameter() {
+        let injected = Startup::new([("user", "ann\0replication\0true")]);
+        assert_eq!(injected, Err(Unsendable::Nul("user".to_owned())));
+        assert_eq!(
+            Unsendable::Nul("user".to_owned()).to_string(),
+            "connection parameter user contains a NUL byte"
+        );
+    }
+
+    #[test]
+    fn more_than_a_server_reads_is_not_sent() {
+        let long = "x".repeat(MAX_STARTUP_PACKET);
+        assert!(matches!(Startup::new([("options", long.as_str())]), Err(Unsendable::TooLong(_))));
+    }
+}

@@ -1,0 +1,296 @@
+//! The state machine of one session: what may come, and what is said to it, in one match.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::backend::{Authentication, BackendMessage, Row, Transaction};
+use super::error::Error;
+use super::frame::{self, Phase};
+use super::frontend::{FrontendMessage, Statement};
+use super::login::Login;
+use super::server::{Server, ServerMessage};
+use crate::auth::scram;
+
+/// What the driver of a [`Session`] has to do next, or has been told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send these bytes, all of them, before anything else.
+    Send(Bytes),
+    /// Nothing can be done before more is received.
+    Receive,
+    /// The server waits for a statement.
+    Ready,
+    /// One row of the running statement.
+    Row(Row),
+    /// The running statement is done; [`Step::Ready`] follows.
+    Done,
+    /// The server has something to say that is no answer.
+    Notice(ServerMessage),
+}
+
+/// Called with `>` (to the server) or `<` (from it) and a message in which no secret is shown.
+pub type Trace = Arc<dyn Fn(char, &dyn fmt::Display) + Send + Sync>;
+
+/// One conversation from `StartupMessage` to Terminate.
+pub struct Session {
+    login: Login,
+    state: State,
+    received: BytesMut,
+    outgoing: BytesMut,
+    first: Option<Box<dyn Statement + Send>>,
+    /// Statements that are said and not yet answered by `ReadyForQuery`.
+    unanswered: usize,
+    server: Server,
+    trace: Option<Trace>,
+}
+
+enum State {
+    /// `StartupMessage` is out, and `SASLInitialResponse` behind it where SCRAM is the only method allowed.
+    Starting(Option<scram::ClientFirst>),
+    /// `SASLInitialResponse` is out and asked for.
+    ScramFirst(scram::ClientFirst),
+    /// The last SCRAM message of ours is out.
+    ScramFinal(scram::ClientFinal),
+    /// The identity is proved as far as we can; `AuthenticationOk` must follow.
+    Proved,
+    /// `AuthenticationOk` was received.
+    LoggedIn,
+    /// The server waits for a statement.
+    Idle,
+    /// A statement is out.
+    Querying,
+    /// A statement has failed or is done; `ReadyForQuery` must follow.
+    Finishing,
+    /// Nothing more may be said or heard.
+    Over,
+}
+
+impl Session {
+    /// Begins with `StartupMessage`; `first` is said as early as [`Login`] allows.
+    #[must_use]
+    pub fn new(login: Login, first: Option<Box<dyn Statement + Send>>, trace: Option<Trace>) -> Self {
+        let mut session = Self {
+            state: State::Over,
+            received: BytesMut::new(),
+            outgoing: BytesMut::new(),
+            first,
+            unanswered: 0,
+            server: Server::default(),
+            trace,
+            login,
+        };
+        session.begin();
+        session
+    }
+
+    fn begin(&mut self) {
+        let startup = self.login.startup().clone();
+        self.say(FrontendMessage::Startup(&startup));
+        let scram = self.login.scram_unasked();
+        match &scram {
+            Some(scram) => self.say_scram_first(scram),
+            None if self.login.is_unproved() => self.say_first_early(),
+            None => {}
+        }
+        self.state = State::Starting(scram);
+    }
+
+    /// Takes bytes from the server, in any portions.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.received.extend_from_slice(bytes);
+    }
+
+    /// Says a statement; it is answered by rows, [`Step::Done`] and [`Step::Ready`], or by an error.
+    pub fn query(&mut self, statement: &dyn Statement) {
+        self.unanswered += 1;
+        self.say(FrontendMessage::Query(statement));
+        if matches!(self.state, State::Idle) {
+            self.state = State::Querying;
+        }
+    }
+
+    /// Says Terminate.
+    pub fn terminate(&mut self) {
+        self.say(FrontendMessage::Terminate);
+        self.state = State::Over;
+    }
+
+    /// What the server has told of itself so far.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The next step. What is to be sent comes before anything that was received.
+    ///
+    /// # Errors
+    /// After an `ErrorResponse` that ends only a statement the conversation goes on; any other error ends it.
+    pub fn poll(&mut self) -> Result<Step, Error> {
+        loop {
+            if !self.outgoing.is_empty() {
+                return Ok(Step::Send(self.outgoing.split().freeze()));
+            }
+            let phase = self.phase();
+            let Some(frame) = frame::take(&mut self.received, phase)? else { return Ok(Step::Receive) };
+            let message = BackendMessage::decode(&frame)?;
+            self.traced('<', &message);
+            if let Some(step) = self.hear(message)? {
+                return Ok(step);
+            }
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match self.state {
+            State::LoggedIn | State::Idle | State::Querying | State::Finishing | State::Over => {
+                Phase::Session
+            }
+            _ => Phase::Login,
+        }
+    }
+
+    /// All rules of the conversation. A state that is left is consumed; what is not listed is refused.
+    fn hear(&mut self, message: BackendMessage) -> Result<Option<Step>, Error> {
+        use Authentication as Auth;
+        use BackendMessage as Message;
+        use State::{Finishing, LoggedIn, Over, Proved, Querying, ScramFinal, ScramFirst, Starting};
+
+        let (state, step) = match (std::mem::replace(&mut self.state, Over), message) {
+            // At any time after the login.
+            (state, Message::NoticeResponse(notice)) => (state, Some(Step::Notice(notice))),
+            (state, Message::NotificationResponse) => (state, None),
+            (state, Message::ParameterStatus { name, value }) => {
+                self.server.note(&name, &value);
+                (state, None)
+            }
+            (state, Message::ErrorResponse(message)) => return self.fail(&state, message),
+
+            // Who are you?
+            (Starting(_), Message::Authentication(Auth::Ok)) => {
+                self.login.none()?;
+                self.say_first_early();
+                (LoggedIn, None)
+            }
+            (Starting(_), Message::Authentication(Auth::CleartextPassword)) => {
+                let password = self.login.cleartext()?.to_vec();
+                self.say(FrontendMessage::Password(&password));
+                self.say_first_early();
+                (Proved, None)
+            }
+            (Starting(_), Message::Authentication(Auth::Md5Password(salt))) => {
+                let response = self.login.md5(salt)?;
+                self.say(FrontendMessage::Password(response.as_bytes()));
+                self.say_first_early();
+                (Proved, None)
+            }
+            (Starting(None), Message::Authentication(Auth::Sasl(mechanisms))) => {
+                let scram = self.login.scram(&mechanisms)?;
+                self.say_scram_first(&scram);
+                (ScramFirst(scram), None)
+            }
+            (Starting(Some(scram)), Message::Authentication(Auth::Sasl(mechanisms))) => {
+                self.login.choose(&mechanisms)?;
+                (ScramFirst(scram), None)
+            }
+            (Starting(_), Message::Authentication(Auth::Unsupported(method))) => {
+                return Err(Error::UnsupportedMethod { method });
+            }
+            (ScramFirst(scram), Message::Authentication(Auth::SaslContinue(server_first))) => {
+                let scram = scram.receive(&server_first).map_err(Error::Scram)?;
+                self.say(FrontendMessage::SaslResponse(scram.message().as_bytes()));
+                self.say_first_early();
+                (ScramFinal(scram), None)
+            }
+            (ScramFinal(scram), Message::Authentication(Auth::SaslFinal(server_final))) => {
+                scram.verify(&server_final).map_err(Error::Scram)?;
+                (Proved, None)
+            }
+            (Proved, Message::Authentication(Auth::Ok)) => (LoggedIn, None),
+
+            // The session's facts, then statements one after the other.
+            (LoggedIn, Message::BackendKeyData { pid }) if self.server.pid.is_none() => {
+                self.server.pid = Some(pid);
+                (LoggedIn, None)
+            }
+            (LoggedIn, Message::ReadyForQuery(Transaction::Idle)) => {
+                self.say_first();
+                (self.next_statement(), Some(Step::Ready))
+            }
+            (Querying, Message::RowDescription { .. }) => (Querying, None),
+            (Querying, Message::DataRow(row)) => (Querying, Some(Step::Row(row))),
+            (Querying, Message::CommandComplete | Message::EmptyQueryResponse) => {
+                (Finishing, Some(Step::Done))
+            }
+            (Finishing, Message::ReadyForQuery(Transaction::Idle)) => {
+                self.unanswered -= 1;
+                (self.next_statement(), Some(Step::Ready))
+            }
+
+            (state, message) => {
+                return Err(Error::Unexpected { message: message.to_string(), during: state.during() });
+            }
+        };
+        self.state = state;
+        Ok(step)
+    }
+
+    fn fail(&mut self, state: &State, message: ServerMessage) -> Result<Option<Step>, Error> {
+        let at_login = !matches!(state, State::Idle | State::Querying | State::Finishing);
+        if matches!(state, State::Querying) && !message.is_fatal() {
+            self.state = State::Finishing;
+        }
+        Err(Error::Server { message: Box::new(message), at_login })
+    }
+
+    fn next_statement(&self) -> State {
+        if self.unanswered == 0 { State::Idle } else { State::Querying }
+    }
+
+    /// Says the first statement before the server is known to wait for it, where that is allowed.
+    fn say_first_early(&mut self) {
+        if self.login.is_pipelined() {
+            self.say_first();
+        }
+    }
+
+    /// Says the first statement, unless that was done before.
+    fn say_first(&mut self) {
+        if let Some(statement) = self.first.take() {
+            self.query(statement.as_ref());
+        }
+    }
+
+    fn say_scram_first(&mut self, scram: &scram::ClientFirst) {
+        self.say(FrontendMessage::SaslInitialResponse {
+            mechanism: scram::MECHANISM,
+            response: scram.message().as_bytes(),
+        });
+    }
+
+    fn say(&mut self, message: FrontendMessage<'_>) {
+        self.traced('>', &message);
+        message.encode(&mut self.outgoing);
+    }
+
+    fn traced(&mut self, direction: char, message: &dyn fmt::Display) {
+        if let Some(trace) = &mut self.trace {
+            trace(direction, message);
+        }
+    }
+}
+
+impl State {
+    fn during(&self) -> &'static str {
+        match self {
+            Self::Starting(_) => "in answer to StartupMessage",
+            Self::ScramFirst(_) | Self::ScramFinal(_) => "during SCRAM authentication",
+            Self::Proved => "in answer to the password",
+            Self::LoggedIn => "before the session is ready",
+            Self::Idle => "while the session is idle",
+            Self::Querying | Self::Finishing => "in answer to a statement",
+            Self::Over => "after the end of the session",
+        }
+    }
+}
