@@ -1,1 +1,3 @@
 //! The one test crate; this list is its contents.
+
+mod conninfo;

@@ -1,1 +1,34 @@
 //! Where to connect, as libpq says it.
+//!
+//! [`Parameters::resolve`] finds the value of every parameter and where it came from;
+//! [`Config::new`] says what they mean.
+
+mod choices;
+mod config;
+mod environment;
+mod error;
+mod hosts;
+mod keyword_value;
+mod number;
+mod parameters;
+mod percent;
+mod reader;
+mod resolver;
+mod secret;
+mod settings;
+mod table;
+#[cfg(test)]
+mod testing;
+mod unbuilt;
+mod uri;
+
+pub use choices::{
+    ChannelBinding, LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation,
+    TargetSessionAttrs, TlsVersion,
+};
+pub use config::{Config, RootCertificates, TlsFile};
+pub use environment::{Environment, Passwd};
+pub use error::{Error, Excerpt};
+pub use hosts::{Host, Place};
+pub use parameters::{Parameters, Source};
+pub use secret::Secret;

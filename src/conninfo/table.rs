@@ -1,0 +1,138 @@
+//! Every connection parameter there is, in one table: keyword, environment variable, default, class.
+
+/// One connection parameter.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    /// Its name in a connection string, a URI's query and a service file.
+    pub(super) keyword: &'static str,
+    /// The environment variable that may give it.
+    pub(super) variable: Option<&'static str>,
+    /// Its value where nothing gives it, unless that depends on others (see `resolver`).
+    pub(super) default: Option<&'static str>,
+    /// Whether an empty value asks for the default; otherwise it is a value, mostly a wrong one.
+    pub(super) empty_is_default: bool,
+    /// Whether its value is a secret.
+    pub(super) masked: bool,
+    /// Why asking for it is an error, for the parameters that heimdall does not have.
+    pub(super) unsupported: Option<&'static str>,
+}
+
+/// The parameter called `keyword`.
+pub(super) fn find(keyword: &str) -> Option<&'static Parameter> {
+    TABLE.iter().find(|parameter| parameter.keyword == keyword)
+}
+
+/// All parameters, in libpq's order.
+pub(super) const TABLE: &[Parameter] = &[
+    named("service").variable("PGSERVICE"),
+    named("user").variable("PGUSER").optional(),
+    named("password").variable("PGPASSWORD").optional().masked(),
+    named("passfile").variable("PGPASSFILE").optional(),
+    named("channel_binding").variable("PGCHANNELBINDING").default("prefer"),
+    // libpq waits forever by default; design: 30 seconds.
+    named("connect_timeout").variable("PGCONNECT_TIMEOUT").default("30"),
+    named("dbname").variable("PGDATABASE").optional(),
+    named("host").variable("PGHOST").optional(),
+    named("hostaddr").variable("PGHOSTADDR").optional(),
+    named("port").variable("PGPORT").default("5432").optional(),
+    named("client_encoding").variable("PGCLIENTENCODING").optional(),
+    named("options").variable("PGOPTIONS").optional(),
+    // Empty is a value here: it asks for no application name, not even the fallback.
+    named("application_name").variable("PGAPPNAME"),
+    named("fallback_application_name"),
+    named("keepalives").default("1"),
+    named("keepalives_idle"),
+    named("keepalives_interval"),
+    named("keepalives_count"),
+    named("tcp_user_timeout"),
+    named("sslmode").variable("PGSSLMODE").default("prefer"),
+    named("sslnegotiation").variable("PGSSLNEGOTIATION").default("postgres"),
+    named("sslcompression").variable("PGSSLCOMPRESSION").default("0"),
+    named("sslcert").variable("PGSSLCERT").optional(),
+    named("sslkey").variable("PGSSLKEY").optional(),
+    named("sslcertmode").variable("PGSSLCERTMODE").default("allow"),
+    named("sslpassword").masked().unsupported("encrypted private keys are not supported"),
+    named("sslrootcert").variable("PGSSLROOTCERT").optional(),
+    named("sslcrl").variable("PGSSLCRL").optional(),
+    named("sslcrldir")
+        .variable("PGSSLCRLDIR")
+        .unsupported("directories of revocation lists are not supported"),
+    named("sslsni").variable("PGSSLSNI").default("1"),
+    named("requirepeer").variable("PGREQUIREPEER").optional(),
+    named("require_auth").variable("PGREQUIREAUTH").optional(),
+    named("min_protocol_version").variable("PGMINPROTOCOLVERSION").default("3.0"),
+    named("max_protocol_version").variable("PGMAXPROTOCOLVERSION").default("3.0"),
+    named("ssl_min_protocol_version").variable("PGSSLMINPROTOCOLVERSION").default("TLSv1.2").optional(),
+    named("ssl_max_protocol_version").variable("PGSSLMAXPROTOCOLVERSION").optional(),
+    named("gssencmode").variable("PGGSSENCMODE").default("prefer"),
+    named("krbsrvname").variable("PGKRBSRVNAME").optional(),
+    named("gsslib").variable("PGGSSLIB").optional(),
+    named("gssdelegation").variable("PGGSSDELEGATION").optional(),
+    named("replication").unsupported("replication connections are not supported"),
+    named("target_session_attrs").variable("PGTARGETSESSIONATTRS").default("any"),
+    named("load_balance_hosts").variable("PGLOADBALANCEHOSTS").default("disable"),
+    named("scram_client_key").masked().unsupported("SCRAM keys are not supported, only passwords"),
+    named("scram_server_key").masked().unsupported("SCRAM keys are not supported, only passwords"),
+    named("oauth_issuer").unsupported("OAuth is not supported"),
+    named("oauth_client_id").unsupported("OAuth is not supported"),
+    named("oauth_client_secret").masked().unsupported("OAuth is not supported"),
+    named("oauth_scope").unsupported("OAuth is not supported"),
+    named("sslkeylogfile").unsupported("logging TLS secrets is not supported"),
+];
+
+const fn named(keyword: &'static str) -> Parameter {
+    Parameter {
+        keyword,
+        variable: None,
+        default: None,
+        empty_is_default: false,
+        masked: false,
+        unsupported: None,
+    }
+}
+
+impl Parameter {
+    const fn variable(self, variable: &'static str) -> Parameter {
+        Parameter { variable: Some(variable), ..self }
+    }
+
+    const fn default(self, default: &'static str) -> Parameter {
+        Parameter { default: Some(default), ..self }
+    }
+
+    const fn optional(self) -> Parameter {
+        Parameter { empty_is_default: true, ..self }
+    }
+
+    const fn masked(self) -> Parameter {
+        Parameter { masked: true, ..self }
+    }
+
+    const fn unsupported(self, reason: &'static str) -> Parameter {
+        Parameter { unsupported: Some(reason), empty_is_default: true, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_and_variables_are_unique() {
+        let mut names: Vec<&str> =
+            TABLE.iter().flat_map(|p| [Some(p.keyword), p.variable]).flatten().collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn everything_that_is_secret_is_masked() {
+        let masked: Vec<&str> = TABLE.iter().filter(|p| p.masked).map(|p| p.keyword).collect();
+        assert_eq!(
+            masked,
+            ["password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"]
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! The URI form of a connection string, in libpq's own grammar, which is not RFC 3986's.
+
+use super::error::{Error, Excerpt};
+use super::percent::decode;
+use super::settings::Settings;
+use super::table;
+
+/// What stands behind the scheme, if `text` has one of ours. The scheme is case-sensitive.
+pub(super) fn body(text: &str) -> Option<&str> {
+    SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
+}
+
+/// Reads a URI; `body` is what stands behind its scheme.
+pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
+    let mut settings = Settings::default();
+    let rest = user_and_password(body, &mut settings)?;
+    let rest = hosts_and_ports(uri, rest, &mut settings)?;
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // An empty name is not stored, so that PGDATABASE still applies.
+    if let Some(dbname) = path.strip_prefix('/').filter(|dbname| !dbname.is_empty()) {
+        settings.set("dbname", decode(dbname, false)?, false)?;
+    }
+    parameters(query, &mut settings)?;
+    Ok(settings)
+}
+
+/// Stores what stands before the first `@`, which must come before any `/` but may follow a `?`.
+fn user_and_password<'a>(body: &'a str, settings: &mut Settings) -> Result<&'a str, Error> {
+    let Some((userinfo, rest)) = body.split_once('@').filter(|(userinfo, _)| !userinfo.contains('/')) else {
+        return Ok(body);
+    };
+    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    if !user.is_empty() {
+        settings.set("user", decode(user, false)?, false)?;
+    }
+    if !password.is_empty() {
+        settings.set("password", decode(password, true)?, true)?;
+        // No host has an "@" inside, only a password that was cut short by one. An abstract socket
+        // begins with it.
+        let (authority, _) = until(rest, &['/', '?']);
+        if authority.split(',').any(|host| host.trim_start_matches('@').contains('@')) {
+            return Err(Error::UnescapedDelimiter);
+        }
+    }
+    Ok(rest)
+}
+
+/// Stores the hosts and the ports, each joined with commas and decoded afterwards.
+fn hosts_and_ports<'a>(uri: &str, mut rest: &'a str, settings: &mut Settings) -> Result<&'a str, Error> {
+    let (mut hosts, mut ports) = (String::new(), String::new());
+    loop {
+        let host;
+        (host, rest) = match rest.strip_prefix('[') {
+            Some(inside) => bracketed(uri, inside)?,
+            None => until(rest, &[':', '/', '?', ',']),
+        };
+        hosts.push_str(host);
+        if let Some(behind) = rest.strip_prefix(':') {
+            let port;
+            (port, rest) = until(behind, &['/', '?', ',']);
+            ports.push_str(port);
+        }
+        let Some(behind) = rest.strip_prefix(',') else { break };
+        hosts.push(',');
+        ports.push(',');
+        rest = behind;
+    }
+    // In user:pass/word@host libpq sees the host "user" and the port "pass".
+    if rest.contains('@') && ports.contains(|c: char| !c.is_ascii_digit() && !" ,%".contains(c)) {
+        return Err(Error::UnescapedDelimiter);
+    }
+    for (keyword, list) in [("host", hosts), ("port", ports)] {
+        if !list.is_empty() {
+            settings.set(keyword, decode(&list, false)?, false)?;
+        }
+    }
+    Ok(rest)
+}
+
+/// The address before `]`, which nobody validates here, and what follows.
+fn bracketed<'a>(uri: &str, inside: &'a str) -> Result<(&'a str, &'a str), Error> {
+    let excerpt = || Excerpt::new(uri, uri.contains(['@', '?']));
+    let (address, behind) = inside.split_once(']').ok_or_else(|| Error::UnclosedBracket(excerpt()))?;
+    if address.is_empty() {
+        return Err(Error::EmptyBrackets(excerpt()));
+    }
+    match behind.chars().next() {
+        None | Some(':' | '/' | '?' | ',') => Ok((address, behind)),
+        Some(other) => Err(Error::BehindBracket(other, uri.len() - behind.len() + 1, excerpt())),
+    }
+}
+
+/// Stores the parameters of the query, which override what stands before it.
+fn parameters(mut query: &str, settings: &mut Settings) -> Result<(), Error> {
+    // Behind a password, or in the rest of one that a raw "?" has cut short, any word may be secret.
+    let mut private = query.contains('@');
+    while !query.is_empty() {
+        let (piece, next) = query.split_once('&').unwrap_or((query, ""));
+        query = next;
+        let (key, value) =
+            piece.split_once('=').ok_or_else(|| Error::NoSeparator(Excerpt::new(piece, private)))?;
+        if value.contains('=') {
+            return Err(Error::ExtraSeparator(Excerpt::new(key, private)));
+        }
+        let key = decode(key, private)?;
+        private |= table::find(&key).is_some_and(|parameter| parameter.masked);
+        let value = decode(value, private)?;
+        match (key.as_str(), value.as_str()) {
+            // What JDBC says.
+            ("ssl", "true") => settings.set("sslmode", "require".to_owned(), private),
+            _ => settings.set(&key, value, private),
+        }
+        .map_err(|_| Error::UnknownQueryParameter(Excerpt::new(&key, private)))?;
+    }
+    Ok(())
+}
+
+/// What stands before the first of `stops`, and the rest from there on.
+fn until<'a>(text: &'a str, stops: &[char]) -> (&'a str, &'a str) {
+    text.split_at(text.find(stops).unwrap_or(text.len()))
+}
+
+const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(uri: &str) -> Result<Settings, Error> {
+        parse(uri, body(uri).unwrap())
+    }
+
+    #[test]
+    fn libpqs_grammar_in_its_corners() {
+        let table: &[(&str, &[(&str, &str)])] = &[
+            ("postgres://h?password=a@b", &[("user", "h?password=a"), ("host", "b")]),
+            ("postgres://u:a:b@h", &[("user", "u"), ("password", "a:b"), ("host", "h")]),
+            ("postgres://u:@h", &[("user", "u"), ("host", "h")]),
+            ("postgres://u:%2f%40%3a@h", &[("user", "u"), ("password", "/@:"), ("host", "h")]),
+            ("postgres://a%2Cb", &[("host", "a,b")]),
+            ("postgres://h1,h2:5433", &[("host", "h1,h2"), ("port", ",5433")]),
+            ("postgres://h1,h2", &[("host", "h1,h2"), ("port", ",")]),
+            ("postgres://[::1],h:1/d", &[("host", "::1,h"), ("port", ",1"), ("dbname", "d")]),
+            ("postgres://h/a/b/c", &[("host", "h"), ("dbname", "a/b/c")]),
+            ("postgres://h/a@b", &[("host", "h"), ("dbname", "a@b")]),
+            ("postgres://@abstract", &[("host", "abstract")]),
+            ("postgres://u:p@@abstract", &[("user", "u"), ("password", "p"), ("host", "@abstract")]),
+            ("postgres://%40abstract", &[("host", "@abstract")]),
+            ("postgres://h/d#x+y", &[("host", "h"), ("dbname", "d#x+y")]),
+            ("postgres://h1/a?host=h2&host=h3&dbname=b", &[("host", "h3"), ("dbname", "b")]),
+            ("postgres://?ssl=true", &[("sslmode", "require")]),
+            ("postgres://?requiressl=1", &[("sslmode", "require")]),
+            ("postgres://?user=a&", &[("user", "a")]),
+            ("postgres://?user=", &[("user", "")]),
+        ];
+        for (uri, expected) in table {
+            let settings = read(uri).unwrap();
+            let found: Vec<_> =
+                table::TABLE.iter().filter_map(|p| Some((p.keyword, settings.get(p.keyword)?))).collect();
+            let mut expected = expected.to_vec();
+            expected.sort_by_key(|(keyword, _)| table::TABLE.iter().position(|p| p.keyword == *keyword));
+            assert_eq!(found, expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_is_told() {
+        for (uri, expected) in [
+            ("postgres://?ssl=false", "invalid URI query parameter: \"ssl\""),
+            ("postgres://?&user=a", "missing key/value separator \"=\" in URI query parameter: \"\""),
+            (
+                "postgres://h h",
+                "unexpected spaces found in \"h h\", use percent-encoded spaces (%20) instead",
+            ),
+            ("postgres://%ff", "percent-encoded value is not valid UTF-8: \"%ff\""),
+            (
+                "postgres://u:hunter2@[",
+                "end of string reached when looking for matching \"]\" in IPv6 host address in URI",
+            ),
+            (
+                "postgres://u@[::1]\t",
+                "unexpected character \"\\t\" at position 19 in URI (expected \":\" or \"/\")",
+            ),
+        ] {
+            assert_eq!(read(uri).err().unwrap().to_string(), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn no_error_quotes_a_password_not_even_one_with_delimiters_in_it() {
+        for uri in [
+            "postgres://u:%hunter2@h",
+            "postgres://u:x hunter2@h",
+            "postgres://u:hunter2%00@h",
+            "postgres://u:x@hunter2@h",
+            "postgres://u:x@hunter2%zz@h",
+            "postgres://u:x@[hunter2@h",
+            "postgres://u:x@[hunter2]hunter2@h",
+            "postgres://u:hunter2/x@h",
+            "postgres://u:x@y:hunter2@h",
+            "postgres://u:hunter2/x@h?user=a",
+            "postgres://u:x@y?hunter2@h",
+            "postgres://u:1/x?hunter2@h",
+            "postgres://h?password=x&hunter2",
+            "postgres://h?password=x&hunter2=1",
+            "postgres://h?password=%hunter2",
+            "postgres://h?p%61ssword=x&hunter2=%",
+            "postgres://[::1?password=hunter2",
+            "postgres://[::1]z?password=hunter2",
+        ] {
+            let error = read(uri).err().unwrap();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{uri}: {error}");
+        }
+    }
+}

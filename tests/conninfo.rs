@@ -1,0 +1,249 @@
+//! Connection strings, environment and defaults, put together as a user meets them.
+
+mod uris;
+
+use std::ffi::OsString;
+
+use heimdall::conninfo::{Config, Environment, Error, Parameters, Passwd, Source};
+
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+/// Resolves what `--database` says, as the user `os-user` in this environment.
+fn resolve(database: Option<&str>, variables: Variables) -> Result<Parameters, Error> {
+    resolve_from(database.map(|text| (Source::Option, text)), variables)
+}
+
+fn resolve_from(explicit: Option<(Source, &str)>, variables: Variables) -> Result<Parameters, Error> {
+    let variable = |name: &str| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+    };
+    let effective_user = || Some(Passwd { name: "os-user".into(), home: "/home/os-user".into() });
+    let env = Environment { variable: &variable, effective_user: &effective_user, effective_uid: 1000 };
+    Parameters::resolve(explicit, &env)
+}
+
+#[test]
+fn sslrootcert_system_raises_the_default_sslmode_and_refuses_a_weaker_one() {
+    let system = [("PGSSLROOTCERT", "system")];
+    let raised = resolve(Some("postgresql://host"), &system).unwrap();
+    assert_eq!(
+        (raised.get("sslmode"), raised.source("sslmode")),
+        (Some("verify-full"), Some(Source::Default))
+    );
+    for (uri, mode) in
+        [("postgresql://host?sslmode=disable", "disable"), ("postgresql://host?sslmode=prefer", "prefer")]
+    {
+        let error = Config::new(&resolve(Some(uri), &system).unwrap()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("weak sslmode \"{mode}\" may not be used with sslrootcert=system (use \"verify-full\")")
+        );
+    }
+    let required = resolve(None, &[("PGSSLROOTCERT", "system"), ("PGREQUIRESSL", "1")]).unwrap();
+    assert_eq!(required.get("sslmode"), Some("require"));
+}
+
+#[test]
+fn explicit_goes_before_environment_before_default() {
+    let variables = [("PGUSER", "env"), ("PGPORT", "1"), ("PGDATABASE", "envdb")];
+    let parameters = resolve(Some("user=me"), &variables).unwrap();
+    let found = |keyword| (parameters.get(keyword).unwrap(), parameters.source(keyword).unwrap());
+    assert_eq!(found("user"), ("me", Source::Option));
+    assert_eq!(found("port"), ("1", Source::Environment));
+    assert_eq!(found("dbname"), ("envdb", Source::Environment));
+    assert_eq!(found("sslmode"), ("prefer", Source::Default));
+    let from_url = resolve_from(Some((Source::DatabaseUrl, "postgres://h")), &variables).unwrap();
+    assert_eq!(from_url.source("host"), Some(Source::DatabaseUrl));
+}
+
+#[test]
+fn an_empty_explicit_value_hides_the_environment() {
+    let variables = [("PGDATABASE", "envdb"), ("PGHOST", "envhost")];
+    let parameters = resolve(Some("dbname='' host=''"), &variables).unwrap();
+    assert_eq!(
+        (parameters.get("dbname"), parameters.source("dbname")),
+        (Some("os-user"), Some(Source::Default))
+    );
+    assert_eq!(parameters.get("host"), None);
+    // But a URI without a database, and no connection string at all, say nothing about it.
+    for database in [Some("postgres:///"), Some(""), None] {
+        assert_eq!(resolve(database, &variables).unwrap().get("dbname"), Some("envdb"));
+    }
+}
+
+#[test]
+fn empty_variables_are_as_if_unset_for_some_and_errors_for_others() {
+    for variable in [
+        "PGHOST",
+        "PGPORT",
+        "PGUSER",
+        "PGDATABASE",
+        "PGPASSWORD",
+        "PGPASSFILE",
+        "PGSSLMINPROTOCOLVERSION",
+        "PGREQUIREAUTH",
+        "PGOPTIONS",
+    ] {
+        let without = resolve(None, &[]).unwrap().to_string();
+        assert_eq!(resolve(None, &[(variable, "")]).unwrap().to_string(), without, "{variable}");
+    }
+    for (variable, expected) in [
+        ("PGSSLMODE", "invalid sslmode value: \"\""),
+        ("PGCONNECT_TIMEOUT", "invalid integer value \"\" for connection option \"connect_timeout\""),
+        ("PGTARGETSESSIONATTRS", "invalid target_session_attrs value: \"\""),
+        ("PGGSSENCMODE", "invalid gssencmode value: \"\""),
+        ("PGCHANNELBINDING", "invalid channel_binding value: \"\""),
+    ] {
+        let result = resolve(None, &[(variable, "")]).and_then(|parameters| Config::new(&parameters));
+        assert_eq!(result.unwrap_err().to_string(), expected, "{variable}");
+    }
+    assert!(resolve(None, &[("PGSERVICE", "")]).and_then(|parameters| Config::new(&parameters)).is_err());
+}
+
+#[test]
+fn every_parameter_has_its_keyword_and_its_variable() {
+    for (keyword, variable) in KEYWORDS {
+        let explicit = resolve(Some(&format!("{keyword}=x")), &[]).unwrap();
+        assert_eq!((explicit.get(keyword), explicit.source(keyword)), (Some("x"), Some(Source::Option)));
+        let uri = resolve(Some(&format!("postgres://?{keyword}=x")), &[]).unwrap();
+        assert_eq!(uri.get(keyword), Some("x"));
+        if !variable.is_empty() {
+            let parameters = resolve(None, &[(variable, "x")]).unwrap();
+            assert_eq!(
+                (parameters.get(keyword), parameters.source(keyword)),
+                (Some("x"), Some(Source::Environment)),
+                "{variable}"
+            );
+        }
+    }
+}
+
+/// Every keyword, and the variable it is read from.
+const KEYWORDS: &[(&str, &str)] = &[
+    ("service", "PGSERVICE"),
+    ("user", "PGUSER"),
+    ("password", "PGPASSWORD"),
+    ("passfile", "PGPASSFILE"),
+    ("dbname", "PGDATABASE"),
+    ("host", "PGHOST"),
+    ("hostaddr", "PGHOSTADDR"),
+    ("port", "PGPORT"),
+    ("connect_timeout", "PGCONNECT_TIMEOUT"),
+    ("application_name", "PGAPPNAME"),
+    ("fallback_application_name", ""),
+    ("options", "PGOPTIONS"),
+    ("client_encoding", "PGCLIENTENCODING"),
+    ("keepalives", ""),
+    ("keepalives_idle", ""),
+    ("keepalives_interval", ""),
+    ("keepalives_count", ""),
+    ("tcp_user_timeout", ""),
+    ("sslmode", "PGSSLMODE"),
+    ("sslnegotiation", "PGSSLNEGOTIATION"),
+    ("sslrootcert", "PGSSLROOTCERT"),
+    ("sslcert", "PGSSLCERT"),
+    ("sslkey", "PGSSLKEY"),
+    ("sslpassword", ""),
+    ("sslcertmode", "PGSSLCERTMODE"),
+    ("sslcrl", "PGSSLCRL"),
+    ("sslcrldir", "PGSSLCRLDIR"),
+    ("sslsni", "PGSSLSNI"),
+    ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
+    ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
+    ("sslcompression", "PGSSLCOMPRESSION"),
+    ("sslkeylogfile", ""),
+    ("channel_binding", "PGCHANNELBINDING"),
+    ("require_auth", "PGREQUIREAUTH"),
+    ("requirepeer", "PGREQUIREPEER"),
+    ("min_protocol_version", "PGMINPROTOCOLVERSION"),
+    ("max_protocol_version", "PGMAXPROTOCOLVERSION"),
+    ("target_session_attrs", "PGTARGETSESSIONATTRS"),
+    ("load_balance_hosts", "PGLOADBALANCEHOSTS"),
+    ("gssencmode", "PGGSSENCMODE"),
+    ("krbsrvname", "PGKRBSRVNAME"),
+    ("gsslib", "PGGSSLIB"),
+    ("gssdelegation", "PGGSSDELEGATION"),
+    ("replication", ""),
+    ("scram_client_key", ""),
+    ("scram_server_key", ""),
+    ("oauth_issuer", ""),
+    ("oauth_client_id", ""),
+    ("oauth_client_secret", ""),
+    ("oauth_scope", ""),
+];
+
+#[test]
+fn what_heimdall_does_not_have_is_refused_by_name() {
+    for keyword in [
+        "sslpassword",
+        "sslcrldir",
+        "sslkeylogfile",
+        "replication",
+        "scram_client_key",
+        "scram_server_key",
+        "oauth_issuer",
+        "oauth_client_id",
+        "oauth_client_secret",
+        "oauth_scope",
+    ] {
+        let parameters = resolve(Some(&format!("{keyword}=hunter2")), &[]).unwrap();
+        let error = Config::new(&parameters).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{keyword}: ")) && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn conninfo_is_printed_a_line_a_parameter_escaped_and_masked() {
+    let text = r"user='a\\b	c' password=hunter2 scram_client_key=hunter2 sslpassword=hunter2 host=h port=1";
+    let parameters = resolve(Some(text), &[("PGAPPNAME", "x\ny\r\u{1b}")]).unwrap();
+    let printed = parameters.to_string();
+    assert!(printed.starts_with("user\ta\\\\b\\tc\toption\npassword\t********\toption\n"), "{printed}");
+    for line in [
+        "host\th\toption",
+        "port\t1\toption",
+        "application_name\tx\\ny\\x0d\\x1b\tenvironment",
+        "sslmode\tprefer\tdefault",
+        "passfile\t/home/os-user/.pgpass\tdefault",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}");
+    }
+    assert!(printed.lines().all(|line| line.split('\t').count() == 3));
+    assert!(!format!("{printed}{parameters:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_user_is_the_operating_systems_never_what_user_says() {
+    let parameters = resolve(None, &[("USER", "mallory"), ("LOGNAME", "mallory")]).unwrap();
+    assert_eq!(parameters.get("user"), Some("os-user"));
+    assert_eq!(parameters.get("dbname"), Some("os-user"));
+}
+
+#[test]
+fn a_user_id_without_a_name_needs_a_user() {
+    let pguser = |name: &str| (name == "PGUSER").then(|| OsString::from("ann"));
+    let unset = |_: &str| None;
+    let nobody = || None;
+    let mut env = Environment { variable: &unset, effective_user: &nobody, effective_uid: 4711 };
+    let error = Parameters::resolve(None, &env).unwrap_err().to_string();
+    assert_eq!(error, "local user with ID 4711 does not exist; set PGUSER");
+    env.variable = &pguser;
+    assert_eq!(Parameters::resolve(None, &env).unwrap().get("user"), Some("ann"));
+}
+
+#[test]
+fn the_home_directory_is_what_home_says_else_the_operating_systems() {
+    let passfile = |variables| resolve(None, variables).unwrap().get("passfile").unwrap().to_owned();
+    assert_eq!(passfile(&[("HOME", "/elsewhere")]), "/elsewhere/.pgpass");
+    assert_eq!(passfile(&[("HOME", "")]), "/home/os-user/.pgpass");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_told_by_its_name() {
+    use std::os::unix::ffi::OsStringExt;
+    let variable = |name: &str| (name == "PGHOST").then(|| OsString::from_vec(vec![b'h', 0xff]));
+    let nobody = || None;
+    let env = Environment { variable: &variable, effective_user: &nobody, effective_uid: 0 };
+    let error = Parameters::resolve(Some((Source::Option, "user=ann")), &env).unwrap_err();
+    assert_eq!(error.to_string(), "PGHOST is not valid UTF-8");
+}
