@@ -1,9 +1,37 @@
 //! All that a user sees: options, supervision, exit codes.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `options` | what may be typed, and what it means |
+//! | `duration` | durations as people write them |
+//! | `environment` | the real environment, for `conninfo` |
+//! | `run` | the story: parse, resolve, connect, acquire, supervise, release, exit code |
+//! | `program` | the program as a process group: start, signal, reap |
+//! | `signals` | signals as something that can be polled |
+//! | `supervise` | the one loop over socket, signals and timers |
+//! | `exit` | the table of exit codes |
+//! | `report` | heimdall's own lines on standard error |
+
+mod duration;
+mod environment;
+mod exit;
+mod options;
+mod program;
+mod report;
+mod run;
+mod signals;
+mod supervise;
 
 use std::process::ExitCode;
 
 /// Runs heimdall with the process's own arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    run::run(std::env::args_os()).into()
+}
+
+/// The command line's definition, for whoever documents or tests it.
+#[must_use]
+pub fn command() -> clap::Command {
+    <options::Typed as clap::CommandFactory>::command()
 }

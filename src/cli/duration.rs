@@ -1,0 +1,50 @@
+//! Durations as people write them: `30` (seconds), `0.5`, `500ms`, `30s`, `5m`, `1h30m`.
+
+use std::time::Duration;
+
+/// Longer than any job, and short enough that a deadline never leaves the clock's range.
+const MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Reads a duration.
+pub(super) fn parse(text: &str) -> Result<Duration, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let read = if is_plain {
+        text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    } else {
+        humantime::parse_duration(text).ok()
+    };
+    match read {
+        Some(duration) if duration <= MAX => Ok(duration),
+        Some(_) => Err("longer than 100 years".to_owned()),
+        None => Err("a duration looks like 30 (seconds), 500ms, 30s, 5m or 1h30m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, milliseconds) in [
+            ("0", 0),
+            ("30", 30_000),
+            ("0.5", 500),
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused() {
+        for text in
+            ["", "-1", "1x", "s", "1..5", ".", "1e9", "inf", "NaN", "99999999999999999999", "5000000000"]
+        {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

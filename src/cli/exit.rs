@@ -1,0 +1,78 @@
+//! The table of exit codes: the program's own, or which thing went wrong (sysexits.h, timeout(1), env(1)).
+
+use std::process::ExitCode;
+
+use crate::proto::Fault;
+
+/// How heimdall ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// All is done; also help and version.
+    Success,
+    /// The program's own exit status.
+    Program(u8),
+    /// The program was killed by this signal.
+    Signalled(u8),
+    /// What was asked for could not be printed: 1, as of any program of the shell.
+    NotWritten,
+    /// A bad option or value.
+    Usage,
+    /// No usable server.
+    Unavailable,
+    /// The lock was lost, and the program has been stopped.
+    Lost,
+    /// The lock is held elsewhere; the code that `-E` says.
+    Busy(u8),
+    /// A protocol violation, or a server on which the lock would not exclude.
+    Protocol,
+    /// Authentication failed or is not allowed.
+    Authentication,
+    /// A bad connection string, or a bad file that it names.
+    Configuration,
+    /// `--timeout` ran out.
+    TimedOut,
+    /// The program can't be executed.
+    NotExecutable,
+    /// The program isn't found.
+    NotFound,
+}
+
+/// `-E` where it is not given: `EX_TEMPFAIL`.
+pub(super) const DEFAULT_BUSY: u8 = 75;
+
+impl From<Fault> for Exit {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Protocol => Self::Protocol,
+            Fault::Authentication => Self::Authentication,
+            Fault::Configuration => Self::Configuration,
+            Fault::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Success => 0,
+            Exit::Program(code) | Exit::Busy(code) => code,
+            Exit::Signalled(signal) => signal.saturating_add(128),
+            Exit::NotWritten => 1,
+            Exit::Usage => 64,
+            Exit::Unavailable => 69,
+            Exit::Lost => 74,
+            Exit::Protocol => 76,
+            Exit::Authentication => 77,
+            Exit::Configuration => 78,
+            Exit::TimedOut => 124,
+            Exit::NotExecutable => 126,
+            Exit::NotFound => 127,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(u8::from(exit))
+    }
+}

@@ -1,0 +1,205 @@
+//! The command line: what may be typed, and what it means.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Parser};
+
+use super::duration;
+use super::exit::DEFAULT_BUSY;
+use super::report::Level;
+use crate::lock::Key;
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag that is typed or not")]
+#[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
+#[command(
+    name = "heimdall",
+    version,
+    about = "Run a program while holding a PostgreSQL advisory lock",
+    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --print-key | --print-conninfo",
+    after_help = "Exit codes: the program's own; 128+N if signal N killed it; 64 usage; 69 no usable server; \
+                  74 lock lost, program stopped; 75 lock held elsewhere; 76 protocol violation or unsuitable \
+                  server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
+                  executed; 127 PROGRAM not found.",
+    disable_help_flag = true,
+    disable_version_flag = true,
+    max_term_width = 100
+)]
+pub(super) struct Typed {
+    /// Where to connect: a URI, a keyword/value string or a database name, as psql -d [default:
+    /// $DATABASE_URL; what it leaves out comes from PG* variables and defaults]
+    #[arg(short, long, value_name = "CONNINFO")]
+    database: Option<String>,
+    /// First half of the lock's name [default: heimdall]
+    #[arg(long, value_name = "TEXT")]
+    namespace: Option<String>,
+    /// Second half of the lock's name; required unless --key is given
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// The raw key instead of a name: one signed 64-bit or two signed 32-bit integers
+    #[arg(long, value_name = "N|A,B", allow_hyphen_values = true, conflicts_with_all = ["name", "namespace"])]
+    key: Option<Key>,
+    /// Exit code when the lock is held elsewhere
+    #[arg(short = 'E', long, value_name = "N", default_value_t = DEFAULT_BUSY)]
+    conflict_exit_code: u8,
+    /// Stop the program after that long, such as 90, 500ms or 1h30m [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    timeout: Option<Duration>,
+    /// From SIGTERM to SIGKILL when heimdall stops the program
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
+    kill_after: Duration,
+    /// Print the lock's key, and the SQL that finds it in pg_locks
+    #[arg(long, conflicts_with_all = ["print_conninfo", "program"])]
+    print_key: bool,
+    /// Print every connection parameter in force and where it came from; passwords masked
+    #[arg(long, conflicts_with = "program")]
+    print_conninfo: bool,
+    /// Print errors only
+    #[arg(short, long, conflicts_with_all = ["verbose", "debug"])]
+    quiet: bool,
+    /// Print one line a transition
+    #[arg(short, long)]
+    verbose: bool,
+    /// Also print every message on the wire, secrets redacted
+    #[arg(long)]
+    debug: bool,
+    /// Print this help
+    #[arg(short, long, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+    /// The program to run, and its arguments; everything from here on is the program's
+    #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
+    program: Vec<OsString>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Run a program under a lock.
+    Run(Job),
+    /// Print a lock's key.
+    PrintKey(Lock),
+    /// Print the connection parameters.
+    PrintConninfo,
+}
+
+/// A program and the lock to run it under.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) lock: Lock,
+    pub(super) program: OsString,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) conflict_exit_code: u8,
+    /// `None` is never.
+    pub(super) timeout: Option<Duration>,
+    pub(super) kill_after: Duration,
+}
+
+/// A lock as the user calls it.
+#[derive(Debug)]
+pub(super) enum Lock {
+    Named { namespace: String, name: String },
+    Key(Key),
+}
+
+/// What was typed, understood.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) database: Option<String>,
+    pub(super) level: Level,
+    pub(super) task: Task,
+}
+
+/// Why nothing is to be done.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A text was asked for: help or version.
+    Print(String),
+    /// One line that says what is wrong.
+    Usage(String),
+}
+
+/// Reads the command line, the program's own name first.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Stop> {
+    Typed::try_parse_from(arguments).map_err(|error| stop(&error))?.understand().map_err(Stop::Usage)
+}
+
+impl Typed {
+    fn understand(self) -> Result<Command, String> {
+        let level = match (self.quiet, self.verbose, self.debug) {
+            (true, ..) => Level::Quiet,
+            (_, _, true) => Level::Debug,
+            (_, true, _) => Level::Verbose,
+            _ => Level::Normal,
+        };
+        let task = if self.print_conninfo {
+            Task::PrintConninfo
+        } else {
+            let lock = lock(self.key, self.namespace, self.name)?;
+            let mut words = self.program.into_iter();
+            match words.next() {
+                _ if self.print_key => Task::PrintKey(lock),
+                None => return Err("no PROGRAM to run is given".to_owned()),
+                Some(program) => Task::Run(Job {
+                    lock,
+                    program,
+                    arguments: words.collect(),
+                    conflict_exit_code: self.conflict_exit_code,
+                    timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
+                    kill_after: self.kill_after,
+                }),
+            }
+        };
+        Ok(Command { database: self.database, level, task })
+    }
+}
+
+fn lock(key: Option<Key>, namespace: Option<String>, name: Option<String>) -> Result<Lock, String> {
+    match (key, name) {
+        (Some(key), _) => Ok(Lock::Key(key)),
+        (None, Some(name)) => {
+            Ok(Lock::Named { namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()), name })
+        }
+        (None, None) => Err("the lock has no name: give --name or --key".to_owned()),
+    }
+}
+
+/// `--namespace` where it is not given.
+const DEFAULT_NAMESPACE: &str = "heimdall";
+
+/// clap explains over several lines; the first paragraph says what is wrong.
+fn stop(error: &clap::Error) -> Stop {
+    let text = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Stop::Print(text);
+    }
+    let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = paragraph.join(" ");
+    Stop::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned())
+}
+
+impl Lock {
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Self::Named { namespace, name } => Key::named(namespace, name),
+            Self::Key(key) => *key,
+        }
+    }
+}
+
+/// As messages show it, with control characters escaped.
+impl std::fmt::Display for Lock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named { namespace, name } => {
+                write!(f, "{}/{} (key {})", namespace.escape_debug(), name.escape_debug(), self.key())
+            }
+            Self::Key(key) => write!(f, "with key {key}"),
+        }
+    }
+}

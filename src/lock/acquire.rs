@@ -1,0 +1,103 @@
+//! From a request to a held lock, in one statement that also tells all we need to know of the server.
+
+use super::error::{Error, Refusal};
+use super::guard::Guard;
+use super::key::Key;
+use super::sql::{self, Statement};
+use crate::net::{self, Connection, Deadline, Request};
+use crate::proto::{self, Step};
+
+/// What an attempt came to.
+pub enum Outcome {
+    /// The lock is ours for as long as the guard lives.
+    Held(Box<Guard>),
+    /// Somebody else has it.
+    Busy {
+        /// Where the server is.
+        place: String,
+    },
+}
+
+/// Connects and tries once to take the lock; the statement travels as early as the login allows.
+///
+/// # Errors
+/// No connection, no answer, or a server on which the lock would not exclude. Whatever was locked is given
+/// back by closing the connection.
+pub fn acquire(request: &Request<'_>, key: Key) -> Result<Outcome, Error> {
+    let (mut connection, deadline) =
+        Connection::open(request, Statement::Acquire(key)).map_err(Error::Connecting)?;
+    let place = connection.place().to_owned();
+    let attempt = match answer(&mut connection, deadline) {
+        Ok(attempt) => attempt,
+        Err(error) => return Err(Error::Acquiring { place, error }),
+    };
+    if let Some(refusal) = refusal(&connection, &attempt) {
+        connection.close();
+        return Err(Error::Refused { place, refusal });
+    }
+    let Some(token) = attempt.token else {
+        connection.close();
+        return Ok(Outcome::Busy { place });
+    };
+    Ok(Outcome::Held(Box::new(Guard::new(connection, key, attempt.pid, token))))
+}
+
+struct Attempt {
+    pid: i32,
+    standby: bool,
+    /// The fencing token, where the lock was granted.
+    token: Option<u64>,
+}
+
+fn answer(connection: &mut Connection, deadline: Deadline) -> Result<Attempt, net::Error> {
+    let mut attempt = None;
+    loop {
+        match connection.next(deadline, WAITING)? {
+            Step::Row(row) if attempt.is_none() => {
+                attempt = Some(read(&row).ok_or_else(|| nonsense("DataRow"))?);
+            }
+            Step::Row(_) => return Err(nonsense("second DataRow")),
+            Step::Ready => return attempt.ok_or_else(|| nonsense("ReadyForQuery without a row")),
+            _ => {}
+        }
+    }
+}
+
+fn read(row: &proto::backend::Row) -> Option<Attempt> {
+    let pid = row.text(sql::acquire::PID)?.parse().ok()?;
+    let standby = boolean(row.text(sql::acquire::STANDBY)?)?;
+    let token = if boolean(row.text(sql::acquire::GRANTED)?)? {
+        Some(row.text(sql::acquire::TOKEN)?.parse().ok()?)
+    } else {
+        None
+    };
+    Some(Attempt { pid, standby, token })
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "t" => Some(true),
+        "f" => Some(false),
+        _ => None,
+    }
+}
+
+fn refusal(connection: &Connection, attempt: &Attempt) -> Option<Refusal> {
+    let server = connection.server();
+    if server.is_cockroach {
+        Some(Refusal::Cockroach)
+    } else if attempt.standby {
+        Some(Refusal::Standby)
+    } else if server.pid != Some(attempt.pid) {
+        Some(Refusal::Pooler)
+    } else {
+        None
+    }
+}
+
+fn nonsense(message: &str) -> net::Error {
+    proto::Error::Unexpected { message: message.to_owned(), during: WHILE_ACQUIRING }.into()
+}
+
+const WAITING: &str = "the answer whether the lock is ours";
+const WHILE_ACQUIRING: &str = "in answer to the attempt to lock";

@@ -1,0 +1,114 @@
+//! What can keep us from a lock, and the one thing that can happen to a held one.
+
+use std::fmt;
+
+use crate::net;
+use crate::proto::{self, Fault, ServerMessage};
+
+/// Why there is no lock, other than that somebody else has it.
+#[derive(Debug)]
+pub enum Error {
+    /// No server took us.
+    Connecting(net::Attempts),
+    /// The server took us, and the attempt to lock failed there.
+    Acquiring {
+        /// Where the server is.
+        place: String,
+        /// What happened.
+        error: net::Error,
+    },
+    /// On this server the lock would exclude nobody.
+    Refused {
+        /// Where the server is.
+        place: String,
+        /// Why not.
+        refusal: Refusal,
+    },
+}
+
+/// Why a lock on a server would not exclude.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is a standby: its locks are its own, unknown to the primary.
+    Standby,
+    /// It is CockroachDB: its advisory lock functions do nothing.
+    Cockroach,
+    /// A pooler is in between, which may give the session with our lock to somebody else.
+    Pooler,
+}
+
+impl Error {
+    /// Who has to act.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Connecting(attempts) => attempts.fault(),
+            Self::Acquiring { error, .. } => error.fault(),
+            Self::Refused { .. } => Fault::Protocol,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting(attempts) => attempts.fmt(f),
+            Self::Acquiring { place, error } => {
+                write!(f, "could not try the lock on the server {place}: {error}")
+            }
+            Self::Refused { place, refusal } => write!(f, "refusing the server {place}: {refusal}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Standby => "it is a standby, where a lock would not exclude holders on the primary; connect to the primary",
+            Self::Cockroach => "it is CockroachDB, whose advisory locks exclude nobody; use PostgreSQL",
+            Self::Pooler => {
+                "a connection pooler answers for it, and could give our session with the lock to others; \
+                 connect to the server itself"
+            }
+        })
+    }
+}
+
+/// The held lock is gone, or can't be known to be held any longer.
+#[derive(Debug)]
+pub enum Lost {
+    /// The server closed the connection.
+    Closed,
+    /// The server ended the session, and said why.
+    Terminated(Box<ServerMessage>),
+    /// The connection broke; the operating system's word.
+    Broken(net::Error),
+    /// The server says what makes no sense, so nothing it says can be relied upon.
+    Protocol(proto::Error),
+}
+
+impl From<net::Error> for Lost {
+    fn from(error: net::Error) -> Self {
+        match error {
+            net::Error::Closed(_) => Self::Closed,
+            net::Error::Conversation(proto::Error::Server { message, .. }) => Self::Terminated(message),
+            net::Error::Conversation(error) => Self::Protocol(error),
+            error => Self::Broken(error),
+        }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the server closed the connection"),
+            Self::Terminated(message) => write!(f, "the server ended the session: {message}"),
+            Self::Broken(error) => write!(f, "the connection broke: {error}"),
+            Self::Protocol(error) => write!(f, "the server broke the protocol: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Lost {}

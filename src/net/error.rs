@@ -1,0 +1,105 @@
+//! Why a connection could not be made or was lost, with the place each time.
+
+use std::fmt;
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::proto::{self, Fault};
+
+/// What went wrong with one connection.
+#[derive(Debug)]
+pub enum Error {
+    /// The host's name has no address, or the address is none; the resolver's words.
+    Resolve(String),
+    /// No socket file in any of the usual directories.
+    NoSocket(String),
+    /// A parameter of this place can't be used.
+    Unusable(String),
+    /// The deadline passed.
+    TimedOut(&'static str),
+    /// The peer closed the connection.
+    Closed(&'static str),
+    /// The operating system's word.
+    System(Errno),
+    /// What the conversation came to.
+    Conversation(proto::Error),
+}
+
+impl Error {
+    /// Who has to act.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Unusable(_) => Fault::Configuration,
+            Self::Conversation(error) => error.fault(),
+            _ => Fault::Unavailable,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve(reason) => write!(f, "could not translate host name to address: {reason}"),
+            Self::NoSocket(reason) | Self::Unusable(reason) => f.write_str(reason),
+            Self::TimedOut(waiting) => write!(f, "timeout expired while waiting for {waiting}"),
+            Self::Closed(waiting) => {
+                write!(f, "the server closed the connection, which was waiting for {waiting}")
+            }
+            Self::System(errno) => io::Error::from(*errno).fmt(f),
+            Self::Conversation(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Errno> for Error {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+impl From<proto::Error> for Error {
+    fn from(error: proto::Error) -> Self {
+        Self::Conversation(error)
+    }
+}
+
+/// One failed attempt: where, and why.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Such as `at "db" (10.0.0.1), port 5432` or `on socket "/tmp/.s.PGSQL.5432"`.
+    pub place: String,
+    /// Why it failed.
+    pub error: Error,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection to server {} failed: {}", self.place, self.error)
+    }
+}
+
+/// All attempts at a connection, none of which succeeded; never empty.
+#[derive(Debug)]
+pub struct Attempts(pub Vec<Attempt>);
+
+impl Attempts {
+    /// Who has to act, by the last attempt: any but an unavailable server ends the list.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.0.last().map_or(Fault::Unavailable, |attempt| attempt.error.fault())
+    }
+}
+
+/// One line an attempt.
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Attempts {}

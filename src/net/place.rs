@@ -1,0 +1,140 @@
+//! From a configured host to the addresses to try, each with the name people know it by.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use super::deadline::Deadline;
+use super::error::Error;
+use crate::conninfo::{Host, Place};
+
+/// Where the usual builds of PostgreSQL put their socket.
+pub(super) const SOCKET_DIRECTORIES: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
+
+/// One address to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    Tcp { host: String, address: SocketAddr },
+    Socket(PathBuf),
+    Abstract(String),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, address } => {
+                let (ip, port) = (address.ip(), address.port());
+                if *host == ip.to_string() {
+                    write!(f, "at \"{ip}\", port {port}")
+                } else {
+                    write!(f, "at \"{}\" ({ip}), port {port}", host.escape_debug())
+                }
+            }
+            Self::Socket(path) => write!(f, "on socket \"{}\"", path.to_string_lossy().escape_debug()),
+            Self::Abstract(name) => write!(f, "on abstract socket \"@{}\"", name.escape_debug()),
+        }
+    }
+}
+
+/// The place of a host before its addresses are known.
+pub(super) fn describe(host: &Host) -> String {
+    match &host.place {
+        Place::Name(name) | Place::Address(name) => {
+            format!("at \"{}\", port {}", name.escape_debug(), host.port)
+        }
+        Place::Socket(directory) => Address::Socket(socket_file(directory, host.port)).to_string(),
+        Place::Abstract(name) => Address::Abstract(abstract_name(name, host.port)).to_string(),
+        Place::DefaultSocket => "on the default socket".to_owned(),
+    }
+}
+
+/// All addresses of a host, in the order in which they are to be tried.
+pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>, Error> {
+    Ok(match &host.place {
+        Place::Name(name) => tcp(name, resolve(name.clone(), host.port, deadline)?),
+        Place::Address(text) => {
+            // A scope (fe80::1%eth0) is the resolver's to read, but only behind a numeric address.
+            let number = text.split('%').next().unwrap_or_default();
+            if number.parse::<IpAddr>().is_err() {
+                return Err(Error::Unusable(format!(
+                    "could not parse network address \"{}\" (hostaddr)",
+                    text.escape_debug()
+                )));
+            }
+            tcp(host.name.as_deref().unwrap_or(text), resolve(text.clone(), host.port, deadline)?)
+        }
+        Place::Socket(directory) => vec![Address::Socket(socket_file(directory, host.port))],
+        Place::Abstract(name) => vec![Address::Abstract(abstract_name(name, host.port))],
+        Place::DefaultSocket => vec![Address::Socket(default_socket(&SOCKET_DIRECTORIES, host.port)?)],
+    })
+}
+
+fn tcp(host: &str, addresses: Vec<SocketAddr>) -> Vec<Address> {
+    addresses.into_iter().map(|address| Address::Tcp { host: host.to_owned(), address }).collect()
+}
+
+/// The resolver of the operating system knows no deadline, so it runs in a thread that is left behind
+/// when the time is up.
+fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr>, Error> {
+    let (found, receive) = mpsc::channel();
+    let look_up = move || {
+        let addresses = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+        // The receiver is gone once the deadline has passed.
+        drop(found.send(addresses));
+    };
+    thread::Builder::new().spawn(look_up).map_err(|error| Error::Resolve(error.to_string()))?;
+    let answer = match deadline.left() {
+        Some(left) => {
+            receive.recv_timeout(left).map_err(|_| Error::TimedOut("the host name to be resolved"))?
+        }
+        None => receive.recv().map_err(|error| Error::Resolve(error.to_string()))?,
+    };
+    let addresses = answer.map_err(|error| Error::Resolve(resolver_words(&error.to_string())))?;
+    if addresses.is_empty() { Err(Error::Resolve("it has no address".to_owned())) } else { Ok(addresses) }
+}
+
+/// The resolver's own words, without the standard library's in front of them.
+fn resolver_words(error: &str) -> String {
+    error.strip_prefix("failed to lookup address information: ").unwrap_or(error).to_owned()
+}
+
+fn default_socket(directories: &[&str], port: u16) -> Result<PathBuf, Error> {
+    let candidates = directories.iter().map(|directory| socket_file(Path::new(directory), port));
+    candidates.clone().find(|path| path.exists()).ok_or_else(|| {
+        let tried: Vec<String> = candidates.map(|path| format!("\"{}\"", path.display())).collect();
+        Error::NoSocket(format!("no host is given and there is no socket {}", tried.join(", ")))
+    })
+}
+
+fn socket_file(directory: &Path, port: u16) -> PathBuf {
+    directory.join(format!(".s.PGSQL.{port}"))
+}
+
+fn abstract_name(name: &str, port: u16) -> String {
+    format!("{name}/.s.PGSQL.{port}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_default_socket_names_every_directory_tried() {
+        let error = default_socket(&["/nonexistent/a", "/nonexistent/b"], 5433).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no host is given and there is no socket \"/nonexistent/a/.s.PGSQL.5433\", \
+             \"/nonexistent/b/.s.PGSQL.5433\""
+        );
+    }
+
+    #[test]
+    fn an_address_tells_its_name_and_number() {
+        let address = Address::Tcp { host: "db".to_owned(), address: "127.0.0.1:5432".parse().unwrap() };
+        assert_eq!(address.to_string(), "at \"db\" (127.0.0.1), port 5432");
+        let address = Address::Tcp { host: "::1".to_owned(), address: "[::1]:5432".parse().unwrap() };
+        assert_eq!(address.to_string(), "at \"::1\", port 5432");
+    }
+}
