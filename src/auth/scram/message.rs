@@ -83,8 +83,8 @@ fn extensions<'a>(attributes: impl Iterator<Item = &'a str>) -> Result<(), Error
     Ok(())
 }
 
-/// The most iterations a server may have us do: about a second of work, where PostgreSQL's default is
-/// 4096. Before it has proved anything a server could otherwise keep us busy for hours.
+/// The most iterations a server may have us do, at worst a few seconds of work; PostgreSQL's default is
+/// 4096. Before it has proved anything, a server could otherwise keep us busy for hours.
 pub const MAX_ITERATIONS: u32 = 1_000_000;
 
 /// libpq takes no authentication message above 2000 bytes (`fe-connect.c`, `PQconnectPoll`).
