@@ -1,3 +1,18 @@
 //! The one test crate; this list is its contents.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "a test that panics has done its work"
+)]
+#![allow(unreachable_pub, reason = "in one crate `pub` says what a helper offers to the tests")]
+
+mod cluster;
+mod support;
 mod conninfo;

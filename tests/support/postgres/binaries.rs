@@ -1,0 +1,59 @@
+//! Where this machine has its PostgreSQL.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::{env, fs};
+
+/// The directory with `initdb`, `postgres` and `psql`; a test without it fails.
+pub fn bin() -> &'static Path {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    BIN.get_or_init(|| {
+        let candidates = match env::var_os("HEIMDALL_PG_BIN").filter(|value| !value.is_empty()) {
+            Some(asked_for) => vec![PathBuf::from(asked_for)],
+            None => candidates(),
+        };
+        candidates.iter().find(|directory| is_complete(directory)).cloned().unwrap_or_else(|| {
+            panic!(
+                "these tests need PostgreSQL's initdb, postgres and psql: install the server, \
+                 or set HEIMDALL_PG_BIN to their directory (looked in {candidates:?})"
+            )
+        })
+    })
+}
+
+fn is_complete(directory: &Path) -> bool {
+    ["initdb", "postgres", "psql"].iter().all(|program| directory.join(program).is_file())
+}
+
+fn candidates() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
+        found.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    for (parent, prefix) in [
+        ("/usr/lib/postgresql", ""),
+        ("/usr", "pgsql-"),
+        ("/opt/homebrew/opt", "postgresql"),
+        ("/usr/local/opt", "postgresql"),
+    ] {
+        found.extend(versions(Path::new(parent), prefix));
+    }
+    found
+}
+
+/// `PARENT/PREFIX*/bin`, highest version first.
+fn versions(parent: &Path, prefix: &str) -> Vec<PathBuf> {
+    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(parent)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let version = name.strip_prefix(prefix)?.trim_start_matches('@');
+            Some((version.parse().unwrap_or(0), entry.path().join("bin")))
+        })
+        .collect();
+    versions.sort();
+    versions.into_iter().rev().map(|(_, bin)| bin).collect()
+}

@@ -1,0 +1,228 @@
+//! Real PostgreSQL servers, each in a directory of its own, none of which outlives the tests.
+
+mod binaries;
+mod directory;
+mod shared;
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{fs, io::Write, iter};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::poll;
+use directory::Directory;
+
+pub use shared::{PASSWORD, database, shared};
+
+/// A running server with the superuser `postgres`, who needs no password; gone when dropped.
+pub struct Cluster {
+    port: u16,
+    ipv6: bool,
+    bin: &'static Path,
+    guard: Child,
+    directory: Directory,
+}
+
+/// What a test wants to be different from a server that trusts everybody.
+#[derive(Default)]
+pub struct ClusterOptions {
+    /// Lines for the end of `postgresql.conf`.
+    pub configuration: String,
+    /// The lines of `pg_hba.conf` behind those for `postgres`; empty: everybody is trusted.
+    pub hba: String,
+}
+
+/// How a server is told to stop (PostgreSQL documentation, "Shutting Down the Server").
+#[derive(Clone, Copy, Debug)]
+pub enum Stop {
+    /// Once the last client has gone.
+    Smart,
+    /// Clients are told with 57P01 and disconnected.
+    Fast,
+    /// As in a crash.
+    Immediate,
+}
+
+impl Cluster {
+    /// Starts a server on a free port of 127.0.0.1, of `::1` where there is one, and on a Unix socket.
+    pub fn start(options: &ClusterOptions) -> Self {
+        iter::repeat_with(|| Self::try_start(options))
+            .take(5)
+            .flatten()
+            .next()
+            .expect("a port that stays free")
+    }
+
+    /// `None` when somebody else took the port before the server did.
+    fn try_start(options: &ClusterOptions) -> Option<Self> {
+        let bin = binaries::bin();
+        let directory = Directory::new();
+        let data = directory.path().join("data");
+        let initdb = directory
+            .command(&bin.join("initdb"))
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
+            .arg(&data)
+            .output()
+            .expect("initdb starts");
+        assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
+        fs::write(data.join("pg_hba.conf"), hba(&options.hba)).unwrap();
+
+        let (port, ipv6) = free_port();
+        let configuration = format!(
+            "port = {port}
+            listen_addresses = '{}'
+            unix_socket_directories = '{}'
+            fsync = off
+            full_page_writes = off
+            synchronous_commit = off
+            lc_messages = 'C'
+            {}\n",
+            if ipv6 { "127.0.0.1,::1" } else { "127.0.0.1" },
+            directory.path().to_str().expect("a temporary directory is UTF-8").replace('\'', "''"),
+            options.configuration,
+        );
+        let mut file = fs::File::options().append(true).open(data.join("postgresql.conf")).unwrap();
+        file.write_all(configuration.as_bytes()).unwrap();
+
+        let guard = directory
+            .command(Path::new("/bin/sh"))
+            .args(["-c", GUARD, "guard"])
+            .args([bin.join("postgres"), data, directory.path().to_owned()])
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("sh starts");
+        let cluster = Self { port, ipv6, bin, guard, directory };
+        cluster.wait_until_ready().then_some(cluster)
+    }
+
+    /// Of 127.0.0.1 and `::1`, and in the name of the socket.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether the server listens on `::1`, too.
+    pub fn ipv6(&self) -> bool {
+        self.ipv6
+    }
+
+    /// Where `.s.PGSQL.PORT` is.
+    pub fn socket_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// `host=127.0.0.1 port=…`: connection parameters still without user and database.
+    pub fn tcp(&self) -> String {
+        format!("host=127.0.0.1 port={}", self.port)
+    }
+
+    /// `host='/…' port=…`: the same over the Unix socket.
+    pub fn socket(&self) -> String {
+        format!("host='{}' port={}", self.socket_dir().display(), self.port)
+    }
+
+    /// All that the server has logged so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.directory.path().join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// A `psql` that prints bare rows and stops at errors, with nothing in its environment.
+    pub fn psql(&self, conninfo: &str) -> Command {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.env_clear().args(["-XAtqw", "-v", "ON_ERROR_STOP=1", "-d", conninfo]);
+        psql
+    }
+
+    /// Runs statements as the superuser in database `postgres`; the rows, with `|` between columns.
+    pub fn sql(&self, text: &str) -> String {
+        let mut psql = self
+            .psql(&format!("{} user=postgres dbname=postgres", self.socket()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("psql starts");
+        psql.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = psql.wait_with_output().unwrap();
+        assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end_matches('\n').to_owned()
+    }
+
+    /// Asks the server until it answers `expected`, at most 30 seconds long.
+    pub fn wait_for(&self, sql: &str, expected: &str) {
+        let mut answer = String::new();
+        poll(Duration::from_secs(30), || {
+            answer = self.sql(sql);
+            (answer == expected).then_some(())
+        })
+        .unwrap_or_else(|| panic!("{sql}\nis still\n{answer}\nand not\n{expected}"));
+    }
+
+    /// Stops the server and waits until it has, at most 30 seconds long.
+    pub fn stop(&self, how: Stop) {
+        let file = self.directory.path().join("data/postmaster.pid");
+        let pid = fs::read_to_string(&file).expect("the server runs");
+        let pid = Pid::from_raw(pid.lines().next().unwrap().parse().unwrap()).unwrap();
+        let signal = match how {
+            Stop::Smart => Signal::TERM,
+            Stop::Fast => Signal::INT,
+            Stop::Immediate => Signal::QUIT,
+        };
+        kill_process(pid, signal).unwrap();
+        poll(Duration::from_secs(30), || (!file.exists()).then_some(()))
+            .unwrap_or_else(|| panic!("the server does not stop:\n{}", self.log()));
+    }
+
+    /// Whether the server listens wherever it was told to.
+    fn wait_until_ready(&self) -> bool {
+        poll(Duration::from_secs(60), || {
+            let log = self.log();
+            // With two addresses a taken port is only worth a warning to the server.
+            if log.contains("could not bind") {
+                return Some(false);
+            }
+            assert!(!log.contains("FATAL:"), "PostgreSQL does not start:\n{log}");
+            log.contains("database system is ready to accept connections").then_some(true)
+        })
+        .unwrap_or_else(|| panic!("PostgreSQL does not get ready:\n{}", self.log()))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+fn hba(lines: &str) -> String {
+    let lines = if lines.is_empty() { "local all all trust\nhost all all all trust\n" } else { lines };
+    format!("local all postgres trust\nhost all postgres all trust\n{lines}\n")
+}
+
+/// A port that is free on 127.0.0.1 and, if the second value is true, on `::1`.
+fn free_port() -> (u16, bool) {
+    let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    loop {
+        let ipv4 = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = ipv4.local_addr().unwrap().port();
+        if !has_ipv6 || TcpListener::bind(("::1", port)).is_ok() {
+            return (port, has_ipv6);
+        }
+    }
+}
+
+/// Runs the server `$1` on the data `$2` until standard input ends, which it does when the test process
+/// is gone, however it went; then clears `$3` away. In a process group of its own, so that Ctrl-C
+/// stops the tests and not the one who tidies up.
+const GUARD: &str = r#"
+"$1" -D "$2" >>"$3/log" 2>&1 </dev/null &
+cat >/dev/null
+kill -QUIT $! 2>/dev/null
+wait $!
+rm -rf "$3"
+"#;
