@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a helper stays whole when the last test that used a part of it goes")]
 
+pub mod heimdall;
 pub mod postgres;
 
 use std::thread;

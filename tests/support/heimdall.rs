@@ -1,0 +1,294 @@
+//! The program itself, run as a user runs it, but in a clean environment and never for ever.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A command line under construction.
+///
+/// Its environment holds PATH and a HOME that is empty and stays so; its standard input is `/dev/null`.
+pub struct Heimdall(Command);
+
+/// A heimdall that was started; killed, with all that it has started, when dropped before its end.
+pub struct Running {
+    pid: Pid,
+    stdin: Option<ChildStdin>,
+    stdout: Stream,
+    stderr: Stream,
+    exit: Receiver<ExitStatus>,
+    ended: bool,
+}
+
+/// How a heimdall ended, and all that it and its program printed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Heimdall {
+    pub fn new() -> Self {
+        Self::program(env!("CARGO_BIN_EXE_heimdall"))
+    }
+
+    fn program(program: &str) -> Self {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", env::var_os("PATH").unwrap_or_default())
+            .env("HOME", empty_home())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        Self(command)
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.0.arg(arg);
+        self
+    }
+
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.0.args(args);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Adds `--database CONNINFO`.
+    pub fn database(self, conninfo: &str) -> Self {
+        self.args(["--database", conninfo])
+    }
+
+    /// Lets the test write to standard input.
+    pub fn pipe_stdin(mut self) -> Self {
+        self.0.stdin(Stdio::piped());
+        self
+    }
+
+    /// Runs it to its end, at most 60 seconds long.
+    pub fn run(self) -> Outcome {
+        self.spawn().wait()
+    }
+
+    pub fn spawn(mut self) -> Running {
+        let mut child = self.0.spawn().expect("heimdall starts");
+        let (sender, exit) = mpsc::channel();
+        let running = Running {
+            pid: Pid::from_child(&child),
+            stdin: child.stdin.take(),
+            stdout: Stream::collect(child.stdout.take().unwrap()),
+            stderr: Stream::collect(child.stderr.take().unwrap()),
+            exit,
+            ended: false,
+        };
+        thread::spawn(move || sender.send(Child::wait(&mut child).unwrap()));
+        running
+    }
+}
+
+impl Running {
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Waits for a whole line on standard output that contains `text`, and returns the line.
+    pub fn wait_for_stdout_line(&self, text: &str) -> String {
+        self.stdout.wait_for_line(text).unwrap_or_else(|| self.fail(&format!("no {text:?} on stdout")))
+    }
+
+    /// Waits for a whole line on standard error that contains `text`, and returns the line.
+    pub fn wait_for_stderr_line(&self, text: &str) -> String {
+        self.stderr.wait_for_line(text).unwrap_or_else(|| self.fail(&format!("no {text:?} on stderr")))
+    }
+
+    /// Sends a signal, by its number, to heimdall alone.
+    pub fn signal(&self, number: i32) {
+        kill_process(self.pid, Signal::from_named_raw(number).expect("a signal's number")).unwrap();
+    }
+
+    /// Writes to standard input, which [`Heimdall::pipe_stdin`] has made a pipe.
+    pub fn write(&mut self, text: &str) {
+        self.stdin.as_mut().expect("a piped standard input").write_all(text.as_bytes()).unwrap();
+    }
+
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Waits for the end, at most 60 seconds long.
+    pub fn wait(mut self) -> Outcome {
+        let Ok(status) = self.exit.recv_timeout(Duration::from_secs(60)) else {
+            self.fail("heimdall does not end");
+        };
+        self.ended = true;
+        // What heimdall leaves behind may keep the pipes open.
+        let limit = Instant::now() + Duration::from_secs(2);
+        Outcome {
+            code: status.code(),
+            signal: status.signal(),
+            stdout: self.stdout.wait_for_end(limit),
+            stderr: self.stderr.wait_for_end(limit),
+        }
+    }
+
+    fn fail(&self, what: &str) -> ! {
+        panic!("{what}\nstdout:\n{}\nstderr:\n{}", self.stdout.so_far(), self.stderr.so_far())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.ended && self.exit.try_recv().is_err() {
+            for pid in family(self.pid()) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// A pipe's contents, read as they come.
+struct Stream(Arc<(Mutex<Collected>, Condvar)>);
+
+#[derive(Default)]
+struct Collected {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Stream {
+    fn collect(mut pipe: impl Read + Send + 'static) -> Self {
+        let shared = Arc::new((Mutex::new(Collected::default()), Condvar::new()));
+        let stream = Self(Arc::clone(&shared));
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                let length = pipe.read(&mut buffer).unwrap_or(0);
+                let mut collected = shared.0.lock().unwrap();
+                collected.bytes.extend(&buffer[..length]);
+                collected.ended = length == 0;
+                shared.1.notify_all();
+                if length == 0 {
+                    return;
+                }
+            }
+        });
+        stream
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.0.0.lock().unwrap().bytes).into_owned()
+    }
+
+    /// `None` when 30 seconds have passed, or nothing more will come.
+    fn wait_for_line(&self, text: &str) -> Option<String> {
+        let find = |collected: &Collected| {
+            String::from_utf8_lossy(&collected.bytes)
+                .split_inclusive('\n')
+                .filter_map(|line| line.strip_suffix('\n'))
+                .find(|line| line.contains(text))
+                .map(str::to_owned)
+        };
+        let collected = self.wait_while(Instant::now() + Duration::from_secs(30), |collected| {
+            !collected.ended && find(collected).is_none()
+        });
+        find(&collected)
+    }
+
+    fn wait_for_end(&self, limit: Instant) -> String {
+        String::from_utf8_lossy(&self.wait_while(limit, |collected| !collected.ended).bytes).into_owned()
+    }
+
+    fn wait_while(
+        &self,
+        limit: Instant,
+        condition: impl Fn(&Collected) -> bool,
+    ) -> MutexGuard<'_, Collected> {
+        let left = limit.saturating_duration_since(Instant::now());
+        let (mutex, changed) = &*self.0;
+        changed.wait_timeout_while(mutex.lock().unwrap(), left, |collected| condition(collected)).unwrap().0
+    }
+}
+
+/// A process and its descendants, in whatever process group they are.
+fn family(pid: i32) -> Vec<Pid> {
+    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().expect("ps");
+    let table = String::from_utf8_lossy(&output.stdout);
+    let pairs: Vec<(i32, i32)> = table
+        .lines()
+        .filter_map(|line| {
+            let mut ids = line.split_whitespace().map(str::parse);
+            Some((ids.next()?.ok()?, ids.next()?.ok()?))
+        })
+        .collect();
+    let mut family = vec![pid];
+    let mut known = 0;
+    while let Some(&parent) = family.get(known) {
+        family.extend(pairs.iter().filter(|pair| pair.1 == parent).map(|pair| pair.0));
+        known += 1;
+    }
+    family.into_iter().filter_map(Pid::from_raw).collect()
+}
+
+fn empty_home() -> PathBuf {
+    let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("empty-home");
+    fs::create_dir_all(&home).unwrap();
+    home
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any program can stand in for heimdall here.
+    fn shell(script: &str) -> Heimdall {
+        Heimdall::program("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn an_outcome_tells_all() {
+        let outcome = shell("echo out; echo err >&2; exit 7").run();
+        let expected =
+            Outcome { code: Some(7), signal: None, stdout: "out\n".into(), stderr: "err\n".into() };
+        assert_eq!(outcome, expected);
+    }
+
+    #[test]
+    fn a_running_program_can_be_talked_to_and_signalled() {
+        let mut running = shell("echo ready >&2; read word; echo got $word; sleep 60").pipe_stdin().spawn();
+        running.wait_for_stderr_line("ready");
+        running.write("sesame\n");
+        assert_eq!(running.wait_for_stdout_line("sesame"), "got sesame");
+        running.signal(Signal::KILL.as_raw());
+        assert_eq!(running.wait().signal, Some(Signal::KILL.as_raw()));
+    }
+
+    #[test]
+    fn nothing_of_it_is_left_when_it_is_dropped() {
+        let running = shell("set -m; sleep 60 & echo $!; wait").spawn();
+        let child = Pid::from_raw(running.wait_for_stdout_line("").parse().unwrap()).unwrap();
+        drop(running);
+        let gone = crate::support::poll(Duration::from_secs(30), || (!is_alive(child)).then_some(()));
+        assert!(gone.is_some(), "{child:?} is alive");
+    }
+
+    fn is_alive(pid: Pid) -> bool {
+        let pid = pid.as_raw_nonzero().get().to_string();
+        let output = Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().unwrap();
+        !matches!(String::from_utf8_lossy(&output.stdout).trim().chars().next(), None | Some('Z'))
+    }
+}
