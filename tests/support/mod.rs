@@ -4,6 +4,7 @@
 
 pub mod heimdall;
 pub mod postgres;
+pub mod scripted;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,0 +1,206 @@
+//! A server that says what a test tells it to, for all that a real one would never do.
+
+pub mod backend;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// A listening socket of 127.0.0.1 with a script for each connection.
+///
+/// A script that panics fails the test when the server is dropped.
+pub struct Scripted {
+    address: SocketAddr,
+    flights: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
+    listener: Option<JoinHandle<()>>,
+}
+
+/// One client, as the script sees it.
+pub struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+    /// Whether we have written since the client was last heard.
+    spoke: bool,
+    flights: Arc<AtomicUsize>,
+}
+
+/// A packet without a tag: `StartupMessage`, `SSLRequest`, `CancelRequest`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StartupPacket {
+    /// The protocol version, or a request code.
+    pub code: u32,
+    pub body: Vec<u8>,
+}
+
+impl Scripted {
+    /// Runs `script` for each connection, one after the other.
+    pub fn start(mut script: impl FnMut(&mut Connection) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let flights = Arc::new(AtomicUsize::new(0));
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (counter, stop) = (Arc::clone(&flights), Arc::clone(&stopped));
+        let accept = move || {
+            for stream in listener.incoming() {
+                if stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                script(&mut Connection::new(stream.unwrap(), Arc::clone(&counter)));
+            }
+        };
+        Self { address, flights, stopped, listener: Some(thread::spawn(accept)) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `host=127.0.0.1 port=…`: connection parameters still without user and database.
+    pub fn tcp(&self) -> String {
+        format!("host=127.0.0.1 port={}", self.address.port())
+    }
+
+    /// How often clients have spoken in answer to us, the first time included: their round trips without
+    /// that of the TCP handshake.
+    pub fn flights(&self) -> usize {
+        self.flights.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the listener.
+        let _ = TcpStream::connect(self.address);
+        if let Some(Err(panic)) = self.listener.take().map(JoinHandle::join)
+            && !thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl Connection {
+    fn new(stream: TcpStream, flights: Arc<AtomicUsize>) -> Self {
+        stream.set_nodelay(true).unwrap();
+        Self { stream, received: Vec::new(), spoke: true, flights }
+    }
+
+    /// The next packet without a tag.
+    pub fn startup(&mut self) -> StartupPacket {
+        let body = self.body();
+        let (code, body) = body.split_first_chunk().expect("a code");
+        StartupPacket { code: u32::from_be_bytes(*code), body: body.to_vec() }
+    }
+
+    /// The next message: tag and body.
+    pub fn message(&mut self) -> (u8, Vec<u8>) {
+        let tag = self.take(1)[0];
+        (tag, self.body())
+    }
+
+    /// The body of the next message, which has to have this tag.
+    pub fn expect(&mut self, tag: u8) -> Vec<u8> {
+        let (got, body) = self.message();
+        assert_eq!(got.escape_ascii().to_string(), tag.escape_ascii().to_string(), "{}", body.escape_ascii());
+        body
+    }
+
+    /// Writes bytes as they are; [`backend`] makes messages of them.
+    pub fn send(&mut self, bytes: &[u8]) {
+        if !self.spoke {
+            self.hear_out();
+            self.spoke = true;
+        }
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Waits until the client closes the connection, having said nothing more.
+    pub fn wait_for_end(&mut self) {
+        while self.hear() > 0 {}
+        assert!(self.received.is_empty(), "instead of an end: {}", self.received.escape_ascii());
+    }
+
+    /// Closes the connection.
+    pub fn close(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    fn body(&mut self) -> Vec<u8> {
+        let length = self.take(4).try_into().map(u32::from_be_bytes).unwrap();
+        self.take(length.checked_sub(4).expect("a length of at least 4") as usize)
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.received.len() < length {
+            assert!(self.hear() > 0, "the client left after {}", self.received.escape_ascii());
+        }
+        self.received.drain(..length).collect()
+    }
+
+    /// Reads once; 0 is the end.
+    fn hear(&mut self) -> usize {
+        self.read_within(Duration::from_secs(30)).expect("the client goes on within 30 seconds")
+    }
+
+    /// Reads what the client says without waiting for us. It counts into the flight that began with
+    /// what we have already heard, though the script may only get to it later.
+    fn hear_out(&mut self) {
+        while self.read_within(Duration::from_millis(40)).is_some_and(|length| length > 0) {}
+    }
+
+    fn read_within(&mut self, limit: Duration) -> Option<usize> {
+        self.stream.set_read_timeout(Some(limit)).unwrap();
+        let mut buffer = [0; 4096];
+        let length = match self.stream.read(&mut buffer) {
+            Ok(length) => length,
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::ConnectionReset) => 0,
+            Err(_) => return None,
+        };
+        if length > 0 && self.spoke {
+            self.flights.fetch_add(1, Ordering::SeqCst);
+            self.spoke = false;
+        }
+        self.received.extend(&buffer[..length]);
+        Some(length)
+    }
+}
+
+impl StartupPacket {
+    /// The names and values of a `StartupMessage`.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let fields: Vec<&[u8]> = self.body.split(|&byte| byte == 0).collect();
+        fields
+            .chunks_exact(2)
+            .filter(|pair| !pair[0].is_empty())
+            .map(|pair| (text(pair[0]), text(pair[1])))
+            .collect()
+    }
+}
+
+#[test]
+fn what_a_client_says_at_once_is_one_flight() {
+    let server = Scripted::start(|connection| {
+        assert_eq!(connection.startup().parameters(), [("user".to_owned(), "ann".to_owned())]);
+        connection.send(&backend::authentication_ok());
+        assert_eq!(connection.expect(b'Q'), b"select 1\0");
+        connection.send(&backend::ready_for_query(b'I'));
+        connection.expect(b'X');
+        connection.wait_for_end();
+    });
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    client.write_all(b"\0\0\0\x12\0\x03\0\0user\0ann\0\0Q\0\0\0\x0dselect 1\0").unwrap();
+    let mut answer = [0; 15];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, *b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+    assert_eq!(server.flights(), 1);
+    client.write_all(b"X\0\0\0\x04").unwrap();
+    drop(client);
+    drop(server);
+}
