@@ -4,6 +4,7 @@
 
 pub mod heimdall;
 pub mod postgres;
+pub mod proxy;
 pub mod scripted;
 
 use std::thread;
