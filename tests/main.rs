@@ -13,6 +13,17 @@
 )]
 #![allow(unreachable_pub, reason = "in one crate `pub` says what a helper offers to the tests")]
 
+mod architecture;
+mod audit;
 mod cluster;
-mod support;
 mod conninfo;
+mod documentation;
+mod exclusion;
+mod flights;
+mod login;
+mod options;
+mod peers;
+mod program;
+mod supervision;
+mod support;
+mod transcripts;

@@ -69,7 +69,7 @@ impl Guard {
         }
     }
 
-    /// Gives the lock back and waits for the answer, [`RELEASE_TIMEOUT`] at most, then says goodbye.
+    /// Gives the lock back and waits for the answer, 5 seconds at most, then says goodbye.
     #[must_use]
     pub fn release(mut self) -> Release {
         self.connection.query(&Statement::Release(self.key));
@@ -102,4 +102,4 @@ impl AsFd for Guard {
 }
 
 /// Longer than any healthy server takes, short enough for a person to wait.
-pub const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -158,7 +158,7 @@ impl Connection {
         self.session.terminate();
         if let Ok(Step::Send(bytes)) = self.session.poll() {
             // Best effort: closing the socket ends the session too.
-            drop(self.socket.send(&bytes));
+            let _ = self.socket.send(&bytes);
         }
     }
 

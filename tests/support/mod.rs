@@ -6,6 +6,7 @@ pub mod heimdall;
 pub mod postgres;
 pub mod proxy;
 pub mod scripted;
+pub mod transcript;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -57,6 +57,30 @@ impl Cluster {
             .expect("a port that stays free")
     }
 
+    /// Starts a streaming standby of this server, which can be read and not written.
+    pub fn start_standby(&self) -> Self {
+        iter::repeat_with(|| self.try_start_standby())
+            .take(5)
+            .flatten()
+            .next()
+            .expect("a port that stays free")
+    }
+
+    fn try_start_standby(&self) -> Option<Self> {
+        let directory = Directory::new();
+        let data = directory.path().join("data");
+        let backup = directory
+            .command(&self.bin.join("pg_basebackup"))
+            .args(["-U", "postgres", "-c", "fast", "-R", "-h"])
+            .arg(self.socket_dir())
+            .args(["-p", &self.port.to_string(), "-D"])
+            .arg(&data)
+            .output()
+            .expect("pg_basebackup starts");
+        assert!(backup.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&backup.stderr));
+        Self::launch(self.bin, directory, "")
+    }
+
     /// `None` when somebody else took the port before the server did.
     fn try_start(options: &ClusterOptions) -> Option<Self> {
         let bin = binaries::bin();
@@ -70,7 +94,12 @@ impl Cluster {
             .expect("initdb starts");
         assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
         fs::write(data.join("pg_hba.conf"), hba(&options.hba)).unwrap();
+        Self::launch(bin, directory, &options.configuration)
+    }
 
+    /// Starts the server on the data that are in the directory.
+    fn launch(bin: &'static Path, directory: Directory, configuration: &str) -> Option<Self> {
+        let data = directory.path().join("data");
         let (port, ipv6) = free_port();
         let configuration = format!(
             "port = {port}
@@ -80,10 +109,9 @@ impl Cluster {
             full_page_writes = off
             synchronous_commit = off
             lc_messages = 'C'
-            {}\n",
+            {configuration}\n",
             if ipv6 { "127.0.0.1,::1" } else { "127.0.0.1" },
             directory.path().to_str().expect("a temporary directory is UTF-8").replace('\'', "''"),
-            options.configuration,
         );
         let mut file = fs::File::options().append(true).open(data.join("postgresql.conf")).unwrap();
         file.write_all(configuration.as_bytes()).unwrap();
@@ -186,7 +214,8 @@ impl Cluster {
                 return Some(false);
             }
             assert!(!log.contains("FATAL:"), "PostgreSQL does not start:\n{log}");
-            log.contains("database system is ready to accept connections").then_some(true)
+            // "…accept read-only connections" on a standby, without its hyphen before version 14.
+            log.contains("database system is ready to accept").then_some(true)
         })
         .unwrap_or_else(|| panic!("PostgreSQL does not get ready:\n{}", self.log()))
     }
@@ -201,7 +230,7 @@ impl Drop for Cluster {
 
 fn hba(lines: &str) -> String {
     let lines = if lines.is_empty() { "local all all trust\nhost all all all trust\n" } else { lines };
-    format!("local all postgres trust\nhost all postgres all trust\n{lines}\n")
+    format!("local all,replication postgres trust\nhost all postgres all trust\n{lines}\n")
 }
 
 /// A port that is free on 127.0.0.1 and, if the second value is true, on `::1`.

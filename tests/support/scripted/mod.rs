@@ -126,6 +126,18 @@ impl Connection {
         assert!(self.received.is_empty(), "instead of an end: {}", self.received.escape_ascii());
     }
 
+    /// Waits until the client closes the connection, whatever it says before.
+    pub fn drain(&mut self) {
+        while self.hear() > 0 {
+            self.received.clear();
+        }
+    }
+
+    /// Says the same again and again, until the client has enough of it.
+    pub fn send_until_closed(&mut self, bytes: &[u8]) {
+        while self.stream.write_all(bytes).is_ok() {}
+    }
+
     /// Closes the connection.
     pub fn close(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Both);

@@ -1,0 +1,115 @@
+//! The main job: one holder at a time, everybody else is turned away.
+
+use crate::support::heimdall::{Heimdall, Running};
+use crate::support::postgres::{database, shared};
+
+/// Runs `cat` under the lock until the test closes its standard input.
+fn hold(options: &[&str]) -> Running {
+    let holder = Heimdall::new()
+        .database(&database())
+        .args(options)
+        .args(["sh", "-c", "echo holding; cat"])
+        .pipe_stdin()
+        .spawn();
+    holder.wait_for_stdout_line("holding");
+    holder
+}
+
+#[test]
+fn a_second_contender_is_turned_away_and_gets_the_lock_afterwards() {
+    let named = ["--namespace", "exclusion", "--name", "turned away"];
+    let mut holder = hold(&named);
+    let second = Heimdall::new().database(&database()).args(named).args(["echo", "ran"]).run();
+    assert_eq!((second.code, second.stdout.as_str()), (Some(75), ""));
+    assert_eq!(second.stderr.lines().count(), 1);
+    assert!(second.stderr.contains("exclusion/turned away"), "{}", second.stderr);
+    assert!(second.stderr.contains("is held elsewhere"), "{}", second.stderr);
+
+    holder.close_stdin();
+    assert_eq!(holder.wait().code, Some(0));
+    // Release is confirmed, so not even the next moment meets the old lock.
+    let third = Heimdall::new().database(&database()).args(named).args(["echo", "ran"]).run();
+    assert_eq!((third.code, third.stdout.as_str()), (Some(0), "ran\n"));
+}
+
+#[test]
+fn the_exit_code_of_a_busy_lock_can_be_chosen_and_the_line_left_out() {
+    let _holder = hold(&["--name", "chosen code"]);
+    let contend = |options: &[&str]| {
+        Heimdall::new().database(&database()).args(["--name", "chosen code"]).args(options).arg("true").run()
+    };
+    assert_eq!(contend(&["-E", "0"]).code, Some(0));
+    assert_eq!(contend(&["--conflict-exit-code=42"]).code, Some(42));
+    let quiet = contend(&["-q"]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(75), ""));
+}
+
+#[test]
+fn other_names_and_other_kinds_of_keys_do_not_exclude() {
+    let _holder = hold(&["--namespace", "one", "--name", "two"]);
+    let _single = hold(&["--key", "7"]);
+    for options in [&["--namespace", "one", "--name", "three"][..], &["--name", "two"], &["--key", "0,7"]] {
+        let other = Heimdall::new().database(&database()).args(options).arg("true").run();
+        assert_eq!(other.code, Some(0), "{options:?}: {}", other.stderr);
+    }
+    assert_eq!(Heimdall::new().database(&database()).args(["--key", "7", "true"]).run().code, Some(75));
+}
+
+#[test]
+fn the_lock_is_the_one_of_the_go_program() {
+    let _holder = Heimdall::new()
+        .database(&format!("{} user=trust_user dbname=app", shared().socket()))
+        .args(["--namespace", "joker", "--name", "test", "sleep", "60"])
+        .spawn();
+    shared().wait_for(
+        "select objsubid, mode, granted from pg_locks where locktype = 'advisory' \
+         and classid = 856429646 and objid = 3157003241",
+        "2|ExclusiveLock|t",
+    );
+    // What any other client does with that key is turned away too, and sees whose lock it is.
+    assert_eq!(shared().sql("select pg_try_advisory_lock(856429646, -1137964055)"), "t", "another database");
+    let app = shared()
+        .psql(&format!("{} user=postgres dbname=app", shared().socket()))
+        .args(["-XAtqc", "select pg_try_advisory_lock(856429646, -1137964055)"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&app.stdout), "f\n");
+    shared().wait_for(
+        "select count(*) from pg_stat_activity where application_name = 'heimdall:joker/test'",
+        "1",
+    );
+}
+
+#[test]
+fn the_sql_of_print_key_finds_the_lock() {
+    let mut holder = Heimdall::new()
+        .database(&format!("{} user=trust_user dbname=app", shared().socket()))
+        .args(["--key", "-5,6", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"])
+        .pipe_stdin()
+        .spawn();
+    let pid = holder.wait_for_stdout_line("");
+    let printed = Heimdall::new().args(["--key", "-5,6", "--print-key"]).run();
+    let (key, sql) = printed.stdout.split_once('\n').unwrap();
+    assert_eq!(key, "-5,6");
+    let found = shared()
+        .psql(&format!("{} user=postgres dbname=app", shared().socket()))
+        .args(["-XAtqc", &sql.replace("SELECT *", "SELECT pid")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), pid);
+    holder.close_stdin();
+    assert_eq!(holder.wait().code, Some(0));
+}
+
+#[test]
+fn the_token_grows_from_holder_to_holder() {
+    let token = || {
+        let run = Heimdall::new()
+            .database(&database())
+            .args(["--name", "token", "sh", "-c", "echo $HEIMDALL_FENCING_TOKEN"])
+            .run();
+        run.stdout.trim().parse::<u64>().expect("a number")
+    };
+    let (first, second) = (token(), token());
+    assert!(first < second, "{first} {second}");
+}

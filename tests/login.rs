@@ -1,0 +1,187 @@
+//! Real logins: each method over TCP and Unix socket, and what the user reads when one fails.
+
+use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::postgres::{Cluster, ClusterOptions, PASSWORD, shared};
+
+fn log_in(conninfo: &str) -> Outcome {
+    Heimdall::new().database(conninfo).args(["--namespace", "login", "--name", conninfo, "echo", "ran"]).run()
+}
+
+fn assert_ran(conninfo: &str) {
+    let outcome = log_in(conninfo);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{conninfo}: {}", outcome.stderr);
+    assert_eq!(outcome.stderr, "", "{conninfo}");
+}
+
+/// One line, no password in it, and the program did not run.
+fn assert_refused(conninfo: &str, code: i32, words: &str) {
+    let outcome = log_in(conninfo);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{conninfo}: {}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(words), "{conninfo}: {}", outcome.stderr);
+    assert!(!outcome.stderr.contains("sesame"), "{}", outcome.stderr);
+}
+
+#[test]
+fn every_method_logs_in_over_tcp_and_over_a_unix_socket() {
+    for place in [shared().tcp(), shared().socket()] {
+        assert_ran(&format!("{place} user=trust_user dbname=app"));
+        assert_ran(&format!("{place} user=trust_user dbname=app password='{PASSWORD}'"));
+        for user in ["md5_user", "scram_user"] {
+            assert_ran(&format!("{place} user={user} dbname=app password='{PASSWORD}'"));
+        }
+        assert_ran(&format!(
+            "{place} user=scram_user dbname=app password='{PASSWORD}' require_auth=scram-sha-256"
+        ));
+        assert_ran(&format!("{place} user=md5_user dbname=app password='{PASSWORD}' require_auth=md5"));
+        assert_ran(&format!(
+            "{place} user=password_user dbname=app password='{PASSWORD}' require_auth=password,scram-sha-256"
+        ));
+    }
+    assert_ran(&format!("{} user=password_user dbname=app password='{PASSWORD}'", shared().socket()));
+}
+
+#[test]
+fn a_password_is_not_said_in_clear_text_over_tcp() {
+    assert_refused(
+        &format!("{} user=password_user dbname=app password='{PASSWORD}'", shared().tcp()),
+        77,
+        "the server asks for the password in clear text over an unencrypted connection; refused",
+    );
+}
+
+#[test]
+fn a_wrong_password_is_told_in_the_servers_words() {
+    for (user, more) in [("md5_user", ""), ("scram_user", ""), ("scram_user", "require_auth=scram-sha-256")] {
+        assert_refused(
+            &format!("{} user={user} dbname=app password='close sesame' {more}", shared().tcp()),
+            77,
+            &format!("FATAL: password authentication failed for user \"{user}\" [28P01]"),
+        );
+    }
+}
+
+#[test]
+fn a_missing_password_is_told_as_such() {
+    for (user, method) in [("md5_user", "md5"), ("scram_user", "scram-sha-256")] {
+        assert_refused(
+            &format!("{} user={user} dbname=app", shared().tcp()),
+            77,
+            &format!("a password is needed: the server asks for {method} authentication"),
+        );
+    }
+}
+
+#[test]
+fn require_auth_refuses_weaker_methods_and_none() {
+    let tcp = shared().tcp();
+    assert_refused(
+        &format!("{tcp} user=md5_user dbname=app password='{PASSWORD}' require_auth=scram-sha-256"),
+        77,
+        "the server asks for md5 authentication, which require_auth=scram-sha-256 does not allow",
+    );
+    assert_refused(
+        &format!("{tcp} user=trust_user dbname=app require_auth=scram-sha-256"),
+        77,
+        "authentication is required by require_auth=scram-sha-256, but the server asked for none",
+    );
+    assert_refused(
+        &format!("{tcp} user=trust_user dbname=app password='{PASSWORD}' require_auth=scram-sha-256"),
+        77,
+        "authentication is required",
+    );
+}
+
+#[test]
+fn what_the_server_does_not_know_or_allow_is_told() {
+    let tcp = shared().tcp();
+    for (parameters, code, words) in [
+        ("user=trust_user dbname=nowhere", 78, "FATAL: database \"nowhere\" does not exist [3D000]"),
+        (
+            "user=nologin_role dbname=app",
+            77,
+            "FATAL: role \"nologin_role\" is not permitted to log in [28000]",
+        ),
+        ("user=nobody_at_all dbname=app", 77, "[28000]"),
+        ("user=trust_user dbname=app options='-c no_such_setting=1'", 78, "[42704]"),
+    ] {
+        assert_refused(&format!("{tcp} {parameters}"), code, words);
+    }
+}
+
+#[test]
+fn a_role_without_permission_is_told() {
+    let cluster = Cluster::start(&ClusterOptions::default());
+    cluster.sql(
+        "create role guest login; create database closed; revoke connect on database closed from public; \
+         revoke execute on function pg_try_advisory_lock(int, int) from public",
+    );
+    assert_refused(
+        &format!("{} user=guest dbname=closed", cluster.tcp()),
+        77,
+        "FATAL: permission denied for database \"closed\"",
+    );
+    assert_refused(
+        &format!("{} user=guest dbname=postgres", cluster.tcp()),
+        77,
+        "ERROR: permission denied for function pg_try_advisory_lock [42501]",
+    );
+}
+
+#[test]
+fn a_server_that_is_full_is_unavailable() {
+    let cluster = Cluster::start(&ClusterOptions {
+        configuration: "max_connections = 2\nsuperuser_reserved_connections = 1".to_owned(),
+        hba: String::new(),
+    });
+    cluster.sql("create role guest login");
+    let guest = format!("{} user=guest dbname=postgres", cluster.tcp());
+    let holder = Heimdall::new()
+        .database(&guest)
+        .args(["--name", "first", "sh", "-c", "echo holding; sleep 300"])
+        .spawn();
+    holder.wait_for_stdout_line("holding");
+    assert_refused(&guest, 69, "FATAL:");
+}
+
+#[test]
+fn a_standby_is_refused() {
+    let primary = Cluster::start(&ClusterOptions::default());
+    let standby = primary.start_standby();
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=postgres dbname=postgres", standby.tcp()))
+        .args(["--name", "standby", "true"])
+        .run();
+    assert_eq!(outcome.code, Some(76), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("it is a standby"), "{}", outcome.stderr);
+    assert_eq!(standby.sql("select count(*) from pg_locks where locktype = 'advisory'"), "0");
+}
+
+#[test]
+fn the_application_name_says_which_lock() {
+    let place = format!("{} user=trust_user dbname=app", shared().tcp());
+    let long = "é".repeat(40);
+    for (more, name, expected) in [
+        ("", "named", "heimdall:login/named".to_owned()),
+        ("", long.as_str(), format!("heimdall:login/{}", "é".repeat(24))),
+        (" application_name=mine", "named", "mine".to_owned()),
+    ] {
+        let running = Heimdall::new()
+            .database(&format!("{place}{more}"))
+            .args([
+                "--namespace",
+                "login",
+                "--name",
+                name,
+                "sh",
+                "-c",
+                "echo $HEIMDALL_BACKEND_PID; sleep 300",
+            ])
+            .spawn();
+        let pid = running.wait_for_stdout_line("");
+        assert_eq!(
+            shared().sql(&format!("select application_name from pg_stat_activity where pid = {pid}")),
+            expected
+        );
+    }
+}

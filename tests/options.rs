@@ -1,0 +1,151 @@
+//! The command line: what is refused, with which words, and what is printed.
+
+use crate::support::heimdall::Heimdall;
+
+fn assert_usage(arguments: &[&str], words: &str) {
+    let outcome = Heimdall::new().args(arguments).run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(64), ""), "{arguments:?}: {}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.starts_with("heimdall: "), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(words), "{arguments:?}: {}", outcome.stderr);
+}
+
+#[test]
+fn what_is_mistyped_is_named() {
+    for (arguments, words) in [
+        (&["--nmae", "x", "true"][..], "unexpected argument '--nmae'"),
+        (&["-x", "true"], "unexpected argument '-x'"),
+        (&["--name", "x"], "no PROGRAM to run is given"),
+        (&[], "no name"),
+        (&["true"], "the lock has no name: give --name or --key"),
+        (&["--namespace", "x", "true"], "the lock has no name"),
+        (&["--key", "1", "--name", "x", "true"], "'--key <N|A,B>' cannot be used with '--name <TEXT>'"),
+        (&["--key", "1", "--namespace", "x", "true"], "cannot be used with '--namespace <TEXT>'"),
+        (
+            &["--key", "9223372036854775808", "true"],
+            "invalid value '9223372036854775808' for '--key <N|A,B>'",
+        ),
+        (
+            &["--key", "1,2,3", "true"],
+            "a key is one signed 64-bit integer (N) or two signed 32-bit integers (A,B)",
+        ),
+        (&["--name", "x", "-E", "600", "true"], "invalid value '600' for '--conflict-exit-code <N>'"),
+        (&["--name", "x", "-E", "-1", "true"], "-1"),
+        (&["--name", "x", "--timeout", "soon", "true"], "invalid value 'soon' for '--timeout <DURATION>'"),
+        (&["--name", "x", "--timeout=-1", "true"], "invalid value '-1' for '--timeout <DURATION>'"),
+        (&["--name", "x", "--kill-after", "200y", "true"], "longer than 100 years"),
+        (&["--name", "x", "-q", "-v", "true"], "cannot be used with"),
+        (&["--name", "x", "--print-key", "true"], "cannot be used with"),
+        (&["--print-conninfo", "true"], "cannot be used with"),
+        (&["--name"], "a value is required for '--name <TEXT>'"),
+    ] {
+        assert_usage(arguments, words);
+    }
+}
+
+#[test]
+fn a_mistyped_option_does_not_echo_the_password_behind_it() {
+    for arguments in [
+        &["--databas=postgres://ann:sesame@host/app", "--name", "x", "true"][..],
+        &["--database", "postgres://ann:sesame@host:port/app", "--name", "x", "true"],
+        &["--database", "postgres://ann:sesame@[::1/app", "--name", "x", "true"],
+        &["--database", "postgres://ann:ses%ame@host/app", "--name", "x", "true"],
+        &["--database", "host=h password='sesame", "--name", "x", "true"],
+        &["--database", "host=h password = sesame and more", "--name", "x", "true"],
+        &["--database", "postgres://host/app?password=sesame&nonsense=1", "--name", "x", "true"],
+    ] {
+        let outcome = Heimdall::new().args(arguments).run();
+        assert!(matches!(outcome.code, Some(64 | 78)), "{arguments:?} {outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("ame"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn what_cannot_be_honoured_is_a_configuration_error() {
+    for (conninfo, words) in [
+        ("host=h sslmode=require", "sslmode"),
+        ("host=h sslmode=verify-full", "sslmode"),
+        ("host=h channel_binding=require", "channel_binding"),
+        ("host=h gssencmode=require", "gssencmode: GSSAPI encryption is not supported"),
+        ("host=h sslpassword=x", "sslpassword"),
+        ("host=/run requirepeer=postgres", "requirepeer"),
+        ("host=h port=70000", "invalid port number: \"70000\""),
+        ("host=a,b port=1,2,3", "could not match 3 port numbers to 2 hosts"),
+        ("postgres://h?nonsense=1", "invalid URI query parameter: \"nonsense\""),
+    ] {
+        let outcome = Heimdall::new().args(["--database", conninfo, "--name", "x", "true"]).run();
+        assert_eq!(outcome.code, Some(78), "{conninfo}: {}", outcome.stderr);
+        assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(words), "{conninfo}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for option in ["--help", "-h"] {
+        let help = Heimdall::new().arg(option).run();
+        assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+        assert!(help.stdout.contains("heimdall [OPTIONS] [--] PROGRAM [ARG]..."));
+    }
+    for option in ["--version", "-V"] {
+        let version = Heimdall::new().arg(option).run();
+        assert_eq!(version.stdout, concat!("heimdall ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
+}
+
+#[test]
+fn print_key_prints_the_key_and_its_sql() {
+    for (options, key, halves) in [
+        (
+            &["--namespace", "joker", "--name", "test"][..],
+            "856429646,-1137964055",
+            "classid = 856429646 AND objid = 3157003241 AND objsubid = 2",
+        ),
+        (
+            &["--name", ""],
+            "1421297779,-2128831035",
+            "classid = 1421297779 AND objid = 2166136261 AND objsubid = 2",
+        ),
+        (&["--key", "-1"], "-1", "classid = 4294967295 AND objid = 4294967295 AND objsubid = 1"),
+    ] {
+        let outcome = Heimdall::new().args(options).arg("--print-key").run();
+        assert_eq!(outcome.code, Some(0));
+        let (first, second) = outcome.stdout.trim_end().split_once('\n').unwrap();
+        assert_eq!(first, key);
+        assert!(second.contains(halves), "{second}");
+    }
+}
+
+#[test]
+fn print_conninfo_tells_values_and_sources_without_passwords() {
+    let printed = |command: Heimdall| {
+        let outcome = command.arg("--print-conninfo").run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+        outcome.stdout
+    };
+    let lines = printed(
+        Heimdall::new()
+            .args(["-d", "postgres://ann:sesame@db:5433/app?options=a%09b%5C"])
+            .env("DATABASE_URL", "postgres://unused")
+            .env("PGCONNECT_TIMEOUT", "7")
+            .env("PGUSER", "unused"),
+    );
+    for line in [
+        "user\tann\toption\n",
+        "password\t********\toption\n",
+        "host\tdb\toption\n",
+        "port\t5433\toption\n",
+        "dbname\tapp\toption\n",
+        "options\ta\\tb\\\\\toption\n",
+        "connect_timeout\t7\tenvironment\n",
+        "sslmode\tprefer\tdefault\n",
+    ] {
+        assert!(lines.contains(line), "{line} in {lines}");
+    }
+    assert!(!lines.contains("sesame") && !lines.contains("unused"), "{lines}");
+
+    let lines = printed(Heimdall::new().env("DATABASE_URL", "host=db").env("PGPASSWORD", "sesame"));
+    assert!(lines.contains("host\tdb\tDATABASE_URL\n"), "{lines}");
+    assert!(lines.contains("password\t********\tenvironment\n"), "{lines}");
+}

@@ -1,0 +1,272 @@
+//! Peers that are not what they should be: each ends in one clear line, in time, with the right code.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::thread;
+
+use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::scripted::{Connection, Scripted, backend};
+
+fn connect(conninfo: &str) -> Outcome {
+    Heimdall::new().database(conninfo).args(["--name", "peers", "echo", "ran"]).run()
+}
+
+fn assert_fails(conninfo: &str, code: i32, words: &[&str]) {
+    let outcome = connect(conninfo);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{conninfo}: {}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    for word in words {
+        assert!(outcome.stderr.contains(word), "{word} in {}", outcome.stderr);
+    }
+    let fit = |c: char| c == '\n' || !c.is_control();
+    assert!(outcome.stderr.chars().all(fit), "{:?}", outcome.stderr);
+}
+
+/// A listener that says `greeting` to whoever comes, and keeps the connection open.
+fn greeter(greeting: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.write_all(greeting);
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    port
+}
+
+#[test]
+fn a_refused_connection_names_host_address_and_port() {
+    // Bound and not listening: nobody else gets the port, and nobody answers on it.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    assert_fails(
+        &format!("host=localhost hostaddr=127.0.0.1 port={free} user=ann"),
+        69,
+        &[
+            "connection to server at \"localhost\" (127.0.0.1)",
+            &format!("port {free} failed: Connection refused"),
+        ],
+    );
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_told() {
+    assert_fails(
+        "host=no-such-host.invalid user=ann connect_timeout=20",
+        69,
+        &["at \"no-such-host.invalid\", port 5432 failed: could not translate host name to address:"],
+    );
+}
+
+#[test]
+fn a_missing_socket_is_told_with_its_path() {
+    assert_fails(
+        "host=/nonexistent port=5433 user=ann",
+        69,
+        &["on socket \"/nonexistent/.s.PGSQL.5433\" failed:"],
+    );
+    let long = format!("/{}", "x".repeat(200));
+    assert_fails(&format!("host={long} user=ann"), 78, &["the path is longer than a socket's may be"]);
+}
+
+#[test]
+fn a_silent_server_costs_no_more_than_connect_timeout() {
+    let port = greeter(b"");
+    assert_fails(
+        &format!("host=127.0.0.1 port={port} user=ann connect_timeout=1"),
+        69,
+        &[&format!("at \"127.0.0.1\", port {port} failed: timeout expired")],
+    );
+}
+
+#[test]
+fn a_server_that_never_stops_talking_costs_no_more_than_connect_timeout() {
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.send(&backend::authentication_ok());
+        let notice = backend::notice_response(&[(b'S', "NOTICE"), (b'M', "blah")]).repeat(100);
+        connection.send_until_closed(&notice);
+    });
+    assert_fails(&format!("{} user=ann connect_timeout=1", server.tcp()), 69, &["timeout expired"]);
+}
+
+#[test]
+fn peers_of_other_protocols_are_recognised() {
+    for greeting in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"SSH-2.0-OpenSSH_9.2p1\r\n",
+        b"220 mail ESMTP\r\n",
+        b"\x15\x03\x01\0\x02\x02\x0a",
+    ] {
+        let port = greeter(greeting);
+        assert_fails(
+            &format!("host=127.0.0.1 port={port} user=ann connect_timeout=20"),
+            76,
+            &["this is no PostgreSQL server", &format!("port {port}")],
+        );
+    }
+}
+
+#[test]
+fn endless_bytes_are_cut_short() {
+    for byte in [b'R', b'E', b'v', b'x'] {
+        let server =
+            Scripted::start(move |connection: &mut Connection| connection.send_until_closed(&[byte; 4096]));
+        assert_fails(&format!("{} user=ann connect_timeout=20", server.tcp()), 76, &[]);
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_is_told() {
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.close();
+    });
+    assert_fails(&format!("{} user=ann", server.tcp()), 69, &["the server closed the connection"]);
+}
+
+#[test]
+fn a_server_that_is_starting_or_stopping_is_unavailable() {
+    for (code, text) in
+        [("57P03", "the database system is shutting down"), ("57P03", "the database system is starting up")]
+    {
+        let server = Scripted::start(move |connection: &mut Connection| {
+            connection.startup();
+            connection.send(&backend::error_response(&[(b'S', "FATAL"), (b'C', code), (b'M', text)]));
+            connection.close();
+        });
+        assert_fails(&format!("{} user=ann", server.tcp()), 69, &[text, "[57P03]"]);
+    }
+}
+
+#[test]
+fn a_servers_text_cannot_drive_the_terminal() {
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.send(&backend::error_response(&[
+            (b'S', "FATAL"),
+            (b'C', "28000"),
+            (b'M', "no\x1b]0;owned\x07\nheimdall: lock acquired\x1b[2J"),
+        ]));
+        connection.close();
+    });
+    assert_fails(
+        &format!("{} user=ann", server.tcp()),
+        77,
+        &["FATAL: no]0;owned heimdall: lock acquired[2J"],
+    );
+}
+
+/// Answers the login and the attempt to lock with this row.
+fn answering(status: &'static [(&'static str, &'static str)], row: [Option<&'static str>; 4]) -> Scripted {
+    Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        let mut answer = backend::authentication_ok();
+        for (name, value) in status {
+            answer.extend(backend::parameter_status(name, value));
+        }
+        answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
+        answer.extend(backend::ready_for_query(b'I'));
+        answer.extend(backend::row_description(&["pid", "standby", "granted", "token"]));
+        answer.extend(backend::data_row(&row));
+        answer.extend(backend::command_complete("SELECT 1"));
+        answer.extend(backend::ready_for_query(b'I'));
+        connection.send(&answer);
+        connection.drain();
+    })
+}
+
+#[test]
+fn cockroachdb_is_refused() {
+    let server = answering(
+        &[("crdb_version", "CockroachDB CCL v25.1")],
+        [Some("42"), Some("f"), Some("t"), Some("1")],
+    );
+    assert_fails(
+        &format!("{} user=ann", server.tcp()),
+        76,
+        &["it is CockroachDB, whose advisory locks exclude nobody"],
+    );
+}
+
+#[test]
+fn another_backend_than_the_greeting_said_is_a_pooler() {
+    let server = answering(&[], [Some("43"), Some("f"), Some("t"), Some("1")]);
+    assert_fails(&format!("{} user=ann", server.tcp()), 76, &["a connection pooler answers for it"]);
+}
+
+#[test]
+fn an_answer_that_makes_no_sense_is_a_violation() {
+    for row in [
+        [None, Some("f"), Some("t"), Some("1")],
+        [Some("42"), Some("maybe"), Some("t"), Some("1")],
+        [Some("42"), Some("f"), Some("t"), None],
+        [Some("42"), Some("f"), Some("t"), Some("-1")],
+        [Some("42"), Some("f"), None, None],
+    ] {
+        let server = answering(&[], row);
+        assert_fails(
+            &format!("{} user=ann", server.tcp()),
+            76,
+            &["unexpected DataRow in answer to the attempt to lock"],
+        );
+    }
+}
+
+#[test]
+fn a_release_that_is_not_confirmed_is_told_and_the_programs_code_stands() {
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        let mut answer = backend::authentication_ok();
+        answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
+        answer.extend(backend::ready_for_query(b'I'));
+        answer.extend(backend::data_row(&[Some("42"), Some("f"), Some("t"), Some("1")]));
+        answer.extend(backend::command_complete("SELECT 1"));
+        answer.extend(backend::ready_for_query(b'I'));
+        connection.send(&answer);
+        connection.expect(b'Q');
+        connection.close();
+    });
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--name", "peers", "sh", "-c", "exit 5"])
+        .run();
+    assert_eq!(outcome.code, Some(5));
+    assert!(outcome.stderr.contains("the release of the lock was not confirmed"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_protocol_violation_while_the_program_runs_loses_the_lock() {
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        let mut answer = backend::authentication_ok();
+        answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
+        answer.extend(backend::ready_for_query(b'I'));
+        answer.extend(backend::data_row(&[Some("42"), Some("f"), Some("t"), Some("1")]));
+        answer.extend(backend::command_complete("SELECT 1"));
+        answer.extend(backend::ready_for_query(b'I'));
+        answer.extend(backend::data_row(&[Some("surprise")]));
+        connection.send(&answer);
+        connection.wait_for_end();
+    });
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--name", "peers", "sleep", "300"])
+        .run();
+    assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the server broke the protocol"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_unix_socket_that_nobody_serves_is_told() {
+    let directory = std::env::temp_dir().join(format!("heimdall-peers-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    drop(UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap());
+    assert_fails(&format!("host={} user=ann", directory.display()), 69, &["failed: Connection refused"]);
+    std::fs::remove_dir_all(directory).unwrap();
+}

@@ -1,0 +1,18 @@
+//! Whole conversations as text, played to a session once message by message and once byte by byte.
+
+use crate::support::transcript::play_all;
+
+#[test]
+fn logins_go_as_written() {
+    play_all(include_str!("transcripts/login.txt"));
+}
+
+#[test]
+fn scram_goes_as_written() {
+    play_all(include_str!("transcripts/scram.txt"));
+}
+
+#[test]
+fn sessions_go_as_written() {
+    play_all(include_str!("transcripts/session.txt"));
+}
