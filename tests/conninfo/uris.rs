@@ -25,7 +25,7 @@ fn given(parameters: &Parameters) -> Vec<String> {
     let mut given: Vec<String> = parameters
         .iter()
         .filter(|(_, _, source)| *source == Source::Option)
-        .map(|(keyword, _, _)| format!("{keyword}={}", parameters.get(keyword).unwrap()))
+        .map(|(keyword, _, _)| format!("{keyword}={}", parameters.get(keyword).unwrap_or_default()))
         .collect();
     given.sort();
     given
