@@ -1,5 +1,6 @@
 //! Connection strings, environment and defaults, put together as a user meets them.
 
+mod files;
 mod uris;
 
 use std::ffi::OsString;
@@ -97,7 +98,8 @@ fn empty_variables_are_as_if_unset_for_some_and_errors_for_others() {
         let result = resolve(None, &[(variable, "")]).and_then(|parameters| Config::new(&parameters));
         assert_eq!(result.unwrap_err().to_string(), expected, "{variable}");
     }
-    assert!(resolve(None, &[("PGSERVICE", "")]).and_then(|parameters| Config::new(&parameters)).is_err());
+    let error = resolve(None, &[("PGSERVICE", "")]).unwrap_err().to_string();
+    assert_eq!(error, "definition of service \"\" not found");
 }
 
 #[test]
@@ -118,9 +120,8 @@ fn every_parameter_has_its_keyword_and_its_variable() {
     }
 }
 
-/// Every keyword, and the variable it is read from.
+/// Every keyword but `service`, and the variable it is read from.
 const KEYWORDS: &[(&str, &str)] = &[
-    ("service", "PGSERVICE"),
     ("user", "PGUSER"),
     ("password", "PGPASSWORD"),
     ("passfile", "PGPASSFILE"),

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::choices::SslMode;
+use super::plain_file::FileFault;
+use super::service::{LineError, LineFault};
 
 /// A wrong connection string, environment variable or file: the user's to mend. Its display is one
 /// line without a newline; control characters in what it quotes are escaped, secrets never quoted.
@@ -45,6 +47,14 @@ pub enum Error {
     UnknownOption(Excerpt),
     /// The effective user id has no passwd entry, and nothing says which user to be.
     NoSuchUser(u32),
+    /// The file that `PGSERVICEFILE` names is not there.
+    ServiceFileMissing(String),
+    /// A service file that can't be read.
+    ServiceFile(String, FileFault),
+    /// A service file with a line that can't be understood.
+    ServiceLine(String, LineError),
+    /// No service file has a section of this name.
+    ServiceNotFound(String),
     /// A parameter whose value is none of those it can have.
     Value(&'static str, String),
     /// A parameter whose value is not an integer, or too large for one.
@@ -123,6 +133,17 @@ impl fmt::Display for Error {
                 write!(f, "invalid connection option (a value with spaces needs quotes)")
             }
             Error::NoSuchUser(uid) => write!(f, "local user with ID {uid} does not exist; set PGUSER"),
+            Error::ServiceFileMissing(path) => write!(f, "service file {path:?} not found"),
+            Error::ServiceFile(path, fault) => write!(f, "service file {path:?} {fault}"),
+            Error::ServiceLine(path, LineError { line, fault }) => match fault {
+                LineFault::TooLong => write!(f, "line {line} too long in service file {path:?}"),
+                LineFault::Syntax => write!(f, "syntax error in service file {path:?}, line {line}"),
+                LineFault::Nested => write!(
+                    f,
+                    "nested service specifications not supported in service file {path:?}, line {line}"
+                ),
+            },
+            Error::ServiceNotFound(name) => write!(f, "definition of service {name:?} not found"),
             Error::Value(keyword, value) => write!(f, "invalid {keyword} value: {value:?}"),
             Error::Integer(keyword, value) => {
                 write!(f, "invalid integer value {value:?} for connection option \"{keyword}\"")

@@ -12,9 +12,11 @@ mod keyword_value;
 mod number;
 mod parameters;
 mod percent;
+mod plain_file;
 mod reader;
 mod resolver;
 mod secret;
+pub mod service;
 mod settings;
 mod table;
 #[cfg(test)]
@@ -31,4 +33,6 @@ pub use environment::{Environment, Passwd};
 pub use error::{Error, Excerpt};
 pub use hosts::{Host, Place};
 pub use parameters::{Parameters, Source};
+pub use plain_file::FileFault;
 pub use secret::Secret;
+pub use settings::Settings;

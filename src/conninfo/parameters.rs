@@ -6,7 +6,6 @@ use super::environment::Environment;
 use super::error::Error;
 use super::resolver::Resolver;
 use super::secret::MASK;
-use super::settings::Settings;
 use super::table::{Parameter, TABLE};
 
 /// The connection parameters after all sources have been asked. Values are as they were given; what
@@ -37,15 +36,15 @@ struct Entry {
 }
 
 impl Parameters {
-    /// Finds the value of every parameter: what was said explicitly, else the environment, else the
-    /// default. `explicit` is a URI, a keyword/value string or a database name, and who gave it.
+    /// Finds the value of every parameter: what was said explicitly, else the service file, else the
+    /// environment, else the default. `explicit` is a URI, a keyword/value string or a database name, and who gave it.
     ///
     /// # Errors
-    /// A malformed connection string, an environment variable that is no text, or a user id without
+    /// A malformed connection string, a service that is not found, an environment variable that is no text, or a user id without
     /// a name where one is needed.
     pub fn resolve(explicit: Option<(Source, &str)>, env: &Environment) -> Result<Parameters, Error> {
         let (source, text) = explicit.unwrap_or((Source::Option, ""));
-        let resolver = Resolver { explicit: Settings::parse(text)?, source, env };
+        let resolver = Resolver::new(source, text, env)?;
         let mut entries = Vec::with_capacity(TABLE.len());
         for parameter in TABLE {
             if let Some((value, source)) = resolver.find(parameter)? {

@@ -144,3 +144,69 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::config;
+
+    #[test]
+    fn what_is_invalid_is_told_with_its_name() {
+        for (text, expected) in [
+            ("sslmode=yes", "invalid sslmode value: \"yes\""),
+            ("sslmode=''", "invalid sslmode value: \"\""),
+            ("sslmode=Require", "invalid sslmode value: \"Require\""),
+            ("channel_binding=''", "invalid channel_binding value: \"\""),
+            ("sslnegotiation=x", "invalid sslnegotiation value: \"x\""),
+            ("sslcertmode=x", "invalid sslcertmode value: \"x\""),
+            ("gssencmode=''", "invalid gssencmode value: \"\""),
+            ("gssencmode=require", "gssencmode: GSSAPI encryption is not supported"),
+            ("target_session_attrs=''", "invalid target_session_attrs value: \"\""),
+            ("load_balance_hosts=x", "invalid load_balance_hosts value: \"x\""),
+            ("connect_timeout=''", "invalid integer value \"\" for connection option \"connect_timeout\""),
+            ("keepalives=x", "invalid integer value \"x\" for connection option \"keepalives\""),
+            (
+                "tcp_user_timeout=1s",
+                "invalid integer value \"1s\" for connection option \"tcp_user_timeout\"",
+            ),
+            ("require_auth=x", "invalid require_auth value: \"x\""),
+            ("ssl_min_protocol_version=SSLv3", "invalid ssl_min_protocol_version value: \"SSLv3\""),
+            ("ssl_max_protocol_version=tlsv1.1", "invalid SSL protocol version range"),
+            (
+                "ssl_min_protocol_version=TLSv1 ssl_max_protocol_version=TLSv1.1",
+                "ssl_max_protocol_version: TLS before version 1.2 is not supported",
+            ),
+            ("min_protocol_version=3.1", "invalid min_protocol_version value: \"3.1\""),
+            (
+                "min_protocol_version=latest max_protocol_version=3.0",
+                "\"min_protocol_version\" is greater than \"max_protocol_version\"",
+            ),
+            (
+                "sslrootcert=system sslmode=prefer",
+                "weak sslmode \"prefer\" may not be used with sslrootcert=system (use \"verify-full\")",
+            ),
+            (
+                "sslnegotiation=direct sslmode=prefer",
+                "weak sslmode \"prefer\" may not be used with sslnegotiation=direct (use \"require\", \"verify-ca\", or \"verify-full\")",
+            ),
+            ("sslkey=engine:id", "sslkey: keys in OpenSSL engines are not supported"),
+            ("sslpassword=x", "sslpassword: encrypted private keys are not supported"),
+            ("replication=database", "replication: replication connections are not supported"),
+            ("target_session_attrs=standby", "target_session_attrs: a lock on a standby would not exclude"),
+        ] {
+            assert_eq!(config(text).unwrap_err().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_accepted() {
+        for text in [
+            "sslpassword='' oauth_scope='' scram_client_key='' sslkeylogfile='' replication=off",
+            "gssencmode=prefer krbsrvname=x gsslib=gssapi gssdelegation=1 sslcompression=1",
+            "user='' dbname='' host='' port='' options='' client_encoding='' require_auth='' requirepeer=''",
+            "max_protocol_version=latest",
+            "sslmode=require host=/run/postgresql",
+        ] {
+            config(text).unwrap();
+        }
+    }
+}

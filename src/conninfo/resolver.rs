@@ -1,24 +1,38 @@
-//! The order of precedence: explicit, environment, default.
+//! The order of precedence: explicit, service file, environment, default.
 
 use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::error::Error;
 use super::parameters::Source;
+use super::service;
 use super::settings::Settings;
 use super::table::{self, Parameter};
 
 /// All that can say something about a parameter.
 pub(super) struct Resolver<'a> {
     /// What the connection string says.
-    pub(super) explicit: Settings,
+    explicit: Settings,
     /// Who gave the connection string.
-    pub(super) source: Source,
+    source: Source,
+    /// What the service file says.
+    service: Settings,
     /// Where the process runs.
-    pub(super) env: &'a Environment<'a>,
+    env: &'a Environment<'a>,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    /// Reads the connection string, and the service file if a service is named.
+    pub(super) fn new(source: Source, text: &str, env: &'a Environment<'a>) -> Result<Resolver<'a>, Error> {
+        let explicit = Settings::parse(text)?;
+        let service = match explicit.get("service") {
+            Some(name) => Some(name.to_owned()),
+            None => env.text("PGSERVICE")?,
+        };
+        let service = service.map_or(Ok(Settings::default()), |name| service::find(&name, env))?;
+        Ok(Resolver { explicit, source, service, env })
+    }
+
     /// The value in force, if the parameter has one.
     pub(super) fn find(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
         match self.given(parameter)? {
@@ -33,6 +47,9 @@ impl Resolver<'_> {
     fn given(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
         if let Some(value) = self.explicit.get(parameter.keyword) {
             return Ok(Some((value.to_owned(), self.source)));
+        }
+        if let Some(value) = self.service.get(parameter.keyword) {
+            return Ok(Some((value.to_owned(), Source::Service)));
         }
         let value = match parameter.variable {
             Some(variable) => self.env.text(variable)?,

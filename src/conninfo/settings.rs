@@ -8,7 +8,7 @@ use super::{keyword_value, uri};
 
 /// The parameters that one source names.
 #[derive(Default)]
-pub(super) struct Settings(BTreeMap<&'static str, String>);
+pub struct Settings(BTreeMap<&'static str, String>);
 
 impl Settings {
     /// Reads a connection string in any of its forms, as `psql -d` does.
@@ -49,8 +49,14 @@ impl Settings {
         Ok(parameter)
     }
 
-    /// The value of a parameter; an empty one is a value.
-    pub(super) fn get(&self, keyword: &str) -> Option<&str> {
+    /// Stores a value unless there is one.
+    pub(super) fn set_first(&mut self, parameter: &'static Parameter, value: &str) {
+        self.0.entry(parameter.keyword).or_insert_with(|| value.to_owned());
+    }
+
+    /// The value of a parameter; an empty one is a value. Unmasked.
+    #[must_use]
+    pub fn get(&self, keyword: &str) -> Option<&str> {
         self.0.get(keyword).map(String::as_str)
     }
 }

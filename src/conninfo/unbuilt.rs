@@ -26,7 +26,6 @@ pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Err
 type Unbuilt = (&'static str, fn(&Config) -> bool);
 
 const UNBUILT: &[Unbuilt] = &[
-    ("service", |_| true),
     ("sslmode", |config| config.uses_tcp() && config.sslmode >= SslMode::Require),
     ("sslnegotiation", |config| may_use_tls(config) && config.sslnegotiation == SslNegotiation::Direct),
     ("sslcertmode", |config| config.sslcertmode == SslCertMode::Require),
@@ -53,7 +52,6 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         for text in [
-            "service=s",
             "sslmode=require",
             "sslmode=verify-ca",
             "sslmode=verify-full",

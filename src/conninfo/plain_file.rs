@@ -1,0 +1,64 @@
+//! Reads the small files that people write for libpq: never a pipe that hangs, never without bound.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// A regular file, open for reading.
+pub(super) struct PlainFile {
+    file: File,
+}
+
+/// Why a file that is there can't be read. The display goes behind its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileFault {
+    /// A directory, a pipe, a device.
+    NotPlain,
+    /// More than any such file needs.
+    TooLarge,
+    /// The system says no.
+    Unreadable(io::ErrorKind),
+    /// Not UTF-8, or with NUL bytes.
+    NotText,
+}
+
+impl PlainFile {
+    /// Opens a file; `None` if there is nothing of that name, as far as we are allowed to see.
+    pub(super) fn open(path: &Path) -> Result<Option<PlainFile>, FileFault> {
+        // Before opening, which would wait for the other end of a pipe.
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(FileFault::NotPlain),
+            Err(_) => return Ok(None),
+        }
+        let file = File::open(path).map_err(|error| FileFault::Unreadable(error.kind()))?;
+        Ok(Some(PlainFile { file }))
+    }
+
+    /// Its contents.
+    pub(super) fn read(self) -> Result<Vec<u8>, FileFault> {
+        let mut bytes = Vec::new();
+        let read = self.file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+        let length = read.map_err(|error| FileFault::Unreadable(error.kind()))?;
+        if u64::try_from(length).is_ok_and(|length| length <= MAX_BYTES) {
+            Ok(bytes)
+        } else {
+            Err(FileFault::TooLarge)
+        }
+    }
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileFault::NotPlain => write!(f, "is not a plain file"),
+            FileFault::TooLarge => write!(f, "is larger than {MAX_BYTES} bytes"),
+            FileFault::Unreadable(kind) => write!(f, "could not be read: {kind}"),
+            FileFault::NotText => write!(f, "is not UTF-8 text"),
+        }
+    }
+}
+
+/// Thousands of services.
+const MAX_BYTES: u64 = 1024 * 1024;

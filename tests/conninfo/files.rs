@@ -1,0 +1,124 @@
+//! Service files, as they lie on a disk.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't set itself up has failed")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use heimdall::conninfo::{Error, Parameters, Source};
+
+use super::resolve;
+
+/// A home directory of its own that goes away with the test.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Home {
+        let path = std::env::temp_dir().join(format!("heimdall-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Home(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        self.chmod(name, 0o600);
+        path
+    }
+
+    fn chmod(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn pipe(&self, name: &str) -> String {
+        let path = self.path(name);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        path
+    }
+
+    /// Resolves with this home, no system-wide files, and these variables.
+    fn resolve(&self, database: &str, variables: &[(&str, &str)]) -> Result<Parameters, Error> {
+        let home = self.path("");
+        let mut all = vec![("HOME", home.as_str()), ("PGSYSCONFDIR", "/nonexistent")];
+        // The first of a name counts.
+        all.splice(0..0, variables.iter().copied());
+        resolve(Some(database), &all)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn found<'a>(parameters: &'a Parameters, keyword: &str) -> Option<(&'a str, Source)> {
+    parameters.get(keyword).zip(parameters.source(keyword))
+}
+
+#[test]
+fn a_service_goes_behind_the_connection_string_and_before_the_environment() {
+    let home = Home::new("service-order");
+    home.write(".pg_service.conf", "[s]\nhost=svc-host\nport=1\nuser=svc\ndbname=\nsslmode=disable\n");
+    let variables =
+        [("PGHOST", "env-host"), ("PGPORT", "2"), ("PGDATABASE", "env-db"), ("PGAPPNAME", "env-app")];
+    let parameters = home.resolve("service=s port=3", &variables).unwrap();
+    assert_eq!(found(&parameters, "service"), Some(("s", Source::Option)));
+    assert_eq!(found(&parameters, "port"), Some(("3", Source::Option)));
+    assert_eq!(found(&parameters, "host"), Some(("svc-host", Source::Service)));
+    assert_eq!(found(&parameters, "sslmode"), Some(("disable", Source::Service)));
+    assert_eq!(found(&parameters, "application_name"), Some(("env-app", Source::Environment)));
+    // An empty value hides the environment here too.
+    assert_eq!(found(&parameters, "dbname"), Some(("svc", Source::Default)));
+    assert!(parameters.to_string().contains("user\tsvc\tservice\n"));
+}
+
+#[test]
+fn a_service_is_named_by_uri_or_variable_and_found_in_three_places() {
+    let home = Home::new("service-places");
+    let own = home.write("own.conf", "[own]\nhost=own\n[both]\nhost=own\n");
+    home.write("pg_service.conf", "[system]\nhost=system\n[both]\nhost=system\n");
+    let system = home.path("");
+    let host = |database: &str, variables: &[(&str, &str)]| {
+        home.resolve(database, variables).map(|parameters| parameters.get("host").map(str::to_owned))
+    };
+    let files = [("PGSERVICEFILE", own.as_str()), ("PGSYSCONFDIR", system.as_str())];
+    assert_eq!(host("postgres://?service=own", &files), Ok(Some("own".into())));
+    assert_eq!(host("service=both", &files), Ok(Some("own".into())));
+    assert_eq!(host("service=system", &files), Ok(Some("system".into())));
+    assert_eq!(host("", &[files[0], files[1], ("PGSERVICE", "system")]), Ok(Some("system".into())));
+    assert_eq!(host("service=own", &[files[0], files[1], ("PGSERVICE", "none")]), Ok(Some("own".into())));
+    assert_eq!(host("", &files), Ok(None));
+    let error = host("service='no such\n'", &files).unwrap_err().to_string();
+    assert_eq!(error, "definition of service \"no such\\n\" not found");
+}
+
+#[test]
+fn a_service_file_that_is_missing_or_wrong_is_told_by_name() {
+    let home = Home::new("service-wrong");
+    let check = |path: &str, expected: &str| {
+        let error = home.resolve("service=s", &[("PGSERVICEFILE", path)]).unwrap_err().to_string();
+        assert_eq!(error, expected.replace("FILE", &format!("{path:?}")));
+    };
+    check(&home.path("missing"), "service file FILE not found");
+    check("", "service file FILE not found");
+    check(&home.path("."), "service file FILE is not a plain file");
+    check(&home.pipe("pipe"), "service file FILE is not a plain file");
+    check(&home.write("a", b"[s]\nhost=\xff"), "service file FILE is not UTF-8 text");
+    check(&home.write("a", b"[s]\nhost=a\0b"), "service file FILE is not UTF-8 text");
+    check(&home.write("a", vec![b'\n'; 1024 * 1024 + 1]), "service file FILE is larger than 1048576 bytes");
+    check(&home.write("a", "[s]\nhost =x\n"), "syntax error in service file FILE, line 2");
+    check(&home.write("a", "[s]\npasswrd=hunter2\n"), "syntax error in service file FILE, line 2");
+    check(
+        &home.write("a", "[s]\n\nservice=t\n"),
+        "nested service specifications not supported in service file FILE, line 3",
+    );
+    check(&home.write("a", "x".repeat(1023)), "line 1 too long in service file FILE");
+    check(&home.write("a", "[t]\n"), "definition of service \"s\" not found");
+}
