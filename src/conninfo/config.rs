@@ -1,6 +1,6 @@
 //! What the parameters mean: checked, and as types.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::choices::{
@@ -9,7 +9,7 @@ use super::choices::{
 };
 use super::error::Error;
 use super::hosts::{self, Host};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Source};
 use super::reader::Reader;
 use super::secret::Secret;
 use super::unbuilt;
@@ -25,8 +25,12 @@ pub struct Config {
     pub user: String,
     /// The database; never empty.
     pub dbname: String,
-    /// The password for all hosts; never empty.
+    /// The password for all hosts; never empty. Where it is `None`, a host may have one of its own.
     pub password: Option<Secret>,
+    /// The file that the hosts' own passwords were retrieved from, if any was.
+    pub passfile: Option<PathBuf>,
+    /// What the user should know, one line each: why a password file was ignored.
+    pub warnings: Vec<String>,
     /// How long an address may take, from resolving its name to the end of authentication; `None` is forever.
     pub connect_timeout: Option<Duration>,
     /// `application_name`, else `fallback_application_name`. `None`: neither was given, use your own.
@@ -91,14 +95,21 @@ impl Config {
     pub fn new(parameters: &Parameters) -> Result<Config, Error> {
         let read = Reader(parameters);
         read.refuse_unsupported()?;
+        let mut hosts = hosts::list(parameters)?;
+        for host in &mut hosts {
+            host.password = parameters.password_in_passfile(host);
+        }
+        let from_passfile = parameters.source("password") == Some(Source::Passfile);
         let sslmode = read.choice("sslmode")?;
         let (ssl_min_protocol_version, ssl_max_protocol_version) = read.tls_versions()?;
         let (min_protocol_version, max_protocol_version) = read.protocol_versions()?;
         let config = Config {
-            hosts: hosts::list(parameters)?,
+            hosts,
             user: read.string("user").unwrap_or_default(),
             dbname: read.string("dbname").unwrap_or_default(),
-            password: read.string("password").map(Secret::new),
+            password: read.string("password").filter(|_| !from_passfile).map(Secret::new),
+            passfile: parameters.passfile().filter(|_| from_passfile).map(Path::to_owned),
+            warnings: parameters.warnings().to_owned(),
             connect_timeout: read.seconds("connect_timeout")?,
             application_name: ["application_name", "fallback_application_name"]
                 .iter()
@@ -130,6 +141,12 @@ impl Config {
         };
         unbuilt::refuse(&config, parameters)?;
         Ok(config)
+    }
+
+    /// The password to use at one of the hosts.
+    #[must_use]
+    pub fn password_for<'a>(&'a self, host: &'a Host) -> Option<&'a Secret> {
+        self.password.as_ref().or(host.password.as_ref())
     }
 
     /// Whether any of the hosts is reached by TCP, where TLS is possible.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use super::error::Error;
 use super::number;
 use super::parameters::Parameters;
+use super::secret::Secret;
 
 /// One host to try.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Host {
     /// `host` as it was given, if it was; the name a certificate has to bear, also with `hostaddr`.
     pub name: Option<String>,
@@ -15,6 +16,19 @@ pub struct Host {
     pub place: Place,
     /// The TCP port, or the last part of the socket's name; never 0.
     pub port: u16,
+    /// The password that the password file has for this host; never empty.
+    pub password: Option<Secret>,
+}
+
+impl Host {
+    /// What a password file calls this host: its name, else its address, else nothing.
+    pub(super) fn key(&self) -> &str {
+        match (&self.name, &self.place) {
+            (Some(name), _) => name,
+            (None, Place::Address(address)) => address,
+            (None, _) => "",
+        }
+    }
 }
 
 /// Where a host is to be found.
@@ -82,7 +96,7 @@ fn host(name: &str, address: &str, port: &str) -> Result<Host, Error> {
     };
     let name = Some(name.to_owned()).filter(|name| !name.is_empty());
     let port = if port.is_empty() { DEFAULT_PORT } else { number::port(port)? };
-    Ok(Host { name, place, port })
+    Ok(Host { name, place, port, password: None })
 }
 
 const DEFAULT_PORT: u16 = 5432;

@@ -11,6 +11,7 @@ mod hosts;
 mod keyword_value;
 mod number;
 mod parameters;
+pub mod passfile;
 mod percent;
 mod plain_file;
 mod reader;

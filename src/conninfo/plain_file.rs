@@ -3,11 +3,13 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A regular file, open for reading.
 pub(super) struct PlainFile {
     file: File,
+    mode: u32,
 }
 
 /// Why a file that is there can't be read. The display goes behind its name.
@@ -33,7 +35,13 @@ impl PlainFile {
             Err(_) => return Ok(None),
         }
         let file = File::open(path).map_err(|error| FileFault::Unreadable(error.kind()))?;
-        Ok(Some(PlainFile { file }))
+        let metadata = file.metadata().map_err(|error| FileFault::Unreadable(error.kind()))?;
+        Ok(Some(PlainFile { file, mode: metadata.mode() }))
+    }
+
+    /// Whether the group or others can do anything with it.
+    pub(super) fn is_exposed(&self) -> bool {
+        self.mode & 0o077 != 0
     }
 
     /// Its contents.
@@ -60,5 +68,5 @@ impl fmt::Display for FileFault {
     }
 }
 
-/// Thousands of services.
+/// Thousands of passwords.
 const MAX_BYTES: u64 = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Service files, as they lie on a disk.
+//! Service files and password files, as they lie on a disk.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't set itself up has failed")]
 
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use heimdall::conninfo::{Error, Parameters, Source};
+use heimdall::conninfo::{Config, Error, Parameters, Secret, Source};
 
 use super::resolve;
 
@@ -49,6 +49,10 @@ impl Home {
         // The first of a name counts.
         all.splice(0..0, variables.iter().copied());
         resolve(Some(database), &all)
+    }
+
+    fn config(&self, database: &str, variables: &[(&str, &str)]) -> Config {
+        Config::new(&self.resolve(database, variables).unwrap()).unwrap()
     }
 }
 
@@ -121,4 +125,90 @@ fn a_service_file_that_is_missing_or_wrong_is_told_by_name() {
     );
     check(&home.write("a", "x".repeat(1023)), "line 1 too long in service file FILE");
     check(&home.write("a", "[t]\n"), "definition of service \"s\" not found");
+}
+
+#[test]
+fn each_host_has_the_password_that_the_password_file_has_for_it() {
+    let home = Home::new("passfile-hosts");
+    let path =
+        home.write(".pgpass", "a:1:db:os-user:pw-a\n127.0.0.1:*:*:*:pw-addr\nlocalhost:*:*:*:pw-local\n");
+    let config =
+        home.config("host=a,b,,c,/run/postgresql hostaddr=,,127.0.0.1,127.0.0.1, port=1 dbname=db", &[]);
+    let passwords: Vec<_> =
+        config.hosts.iter().map(|host| config.password_for(host).map(Secret::expose)).collect();
+    // By name, and by address only where there is no name.
+    assert_eq!(passwords, [Some("pw-a"), None, Some("pw-addr"), None, Some("pw-local")]);
+    assert!(config.password.is_none());
+    assert_eq!(config.passfile, Some(PathBuf::from(path)));
+    assert!(!format!("{config:?}").contains("pw-"));
+}
+
+#[test]
+fn a_password_from_anywhere_else_goes_before_the_password_file() {
+    let home = Home::new("passfile-order");
+    home.write(".pgpass", "*:*:*:*:from-file");
+    home.write(".pg_service.conf", "[s]\npassword=from-service");
+    for (database, variables, expected) in [
+        ("password=from-option", &[][..], Source::Option),
+        ("service=s", &[], Source::Service),
+        ("", &[("PGPASSWORD", "from-env")], Source::Environment),
+        ("", &[], Source::Passfile),
+        ("password=''", &[("PGPASSWORD", "from-env")], Source::Passfile),
+    ] {
+        let parameters = home.resolve(database, variables).unwrap();
+        assert_eq!(parameters.source("password"), Some(expected));
+        assert!(parameters.to_string().contains(&format!("password\t********\t{expected}\n")));
+        let config = Config::new(&parameters).unwrap();
+        assert_eq!(config.passfile.is_some(), expected == Source::Passfile);
+        assert!(config.password_for(&config.hosts[0]).unwrap().expose().starts_with("from-"));
+    }
+}
+
+#[test]
+fn the_password_file_is_named_by_parameter_or_variable() {
+    let home = Home::new("passfile-names");
+    home.write(".pgpass", "*:*:*:*:default");
+    let other = home.write("other", "*:*:*:*:other");
+    let explicit = home.write("explicit", "*:*:*:*:explicit");
+    let password = |database: &str, variables: &[(&str, &str)]| {
+        home.resolve(database, variables).unwrap().get("password").map(str::to_owned)
+    };
+    assert_eq!(password("", &[]).as_deref(), Some("default"));
+    assert_eq!(password("", &[("PGPASSFILE", "")]).as_deref(), Some("default"));
+    assert_eq!(password("", &[("PGPASSFILE", &other)]).as_deref(), Some("other"));
+    assert_eq!(
+        password(&format!("passfile={explicit}"), &[("PGPASSFILE", &other)]).as_deref(),
+        Some("explicit")
+    );
+    assert_eq!(password("passfile=/nonexistent", &[]), None);
+}
+
+#[test]
+fn a_password_file_that_cannot_be_trusted_or_read_is_ignored_with_a_warning() {
+    let home = Home::new("passfile-wrong");
+    let check = |path: &str, expected: &str| {
+        let config = home.config("", &[("PGPASSFILE", path)]);
+        assert_eq!(config.warnings, [format!("password file {path:?} {expected}")]);
+        assert!(config.passfile.is_none() && config.hosts.iter().all(|host| host.password.is_none()));
+    };
+    let path = home.write("f", "*:*:*:*:hunter2");
+    for mode in [0o640, 0o604, 0o610, 0o777] {
+        home.chmod("f", mode);
+        check(&path, "has group or world access; permissions should be u=rw (0600) or less");
+    }
+    check(&home.path("."), "is not a plain file");
+    check(&home.pipe("pipe"), "is not a plain file");
+    check("/dev/null", "is not a plain file");
+    check(&home.write("f", vec![b'\n'; 1024 * 1024 + 1]), "is larger than 1048576 bytes");
+    assert!(home.config("", &[("PGPASSFILE", &home.path("missing"))]).warnings.is_empty());
+}
+
+#[test]
+fn a_line_that_is_no_text_spoils_no_other() {
+    let home = Home::new("passfile-bytes");
+    let path = home.write(".pgpass", b"*:*:*:*:p\xffw\n*:*:*:*:a\0b\n*:*:*:*:pw\n");
+    let config = home.config("", &[]);
+    assert_eq!(config.password_for(&config.hosts[0]).map(Secret::expose), Some("pw"));
+    let warning = |line| format!("password file {path:?}: line {line} is not UTF-8 text, ignored");
+    assert_eq!(config.warnings, [warning(1), warning(2)]);
 }
