@@ -67,8 +67,8 @@ fn flights(server: &Scripted, more: &str) -> usize {
         .args(["--name", "flights", "sh", "-c", "exit 9"])
         .run();
     assert_eq!(outcome.code, Some(9), "{}", outcome.stderr);
-    // The release is one more, after the lock.
-    server.flights() - 1
+    // Behind the lock, the release and Terminate are one each.
+    server.flights() - 2
 }
 
 fn finish(connection: &mut Connection) {

@@ -46,18 +46,18 @@ fn what_is_mistyped_is_named() {
 #[test]
 fn a_mistyped_option_does_not_echo_the_password_behind_it() {
     for arguments in [
-        &["--databas=postgres://ann:sesame@host/app", "--name", "x", "true"][..],
-        &["--database", "postgres://ann:sesame@host:port/app", "--name", "x", "true"],
-        &["--database", "postgres://ann:sesame@[::1/app", "--name", "x", "true"],
-        &["--database", "postgres://ann:ses%ame@host/app", "--name", "x", "true"],
-        &["--database", "host=h password='sesame", "--name", "x", "true"],
-        &["--database", "host=h password = sesame and more", "--name", "x", "true"],
-        &["--database", "postgres://host/app?password=sesame&nonsense=1", "--name", "x", "true"],
+        &["--databas=postgres://ann:hunter2@host/app", "--name", "x", "true"][..],
+        &["--database", "postgres://ann:hunter2@host:port/app", "--name", "x", "true"],
+        &["--database", "postgres://ann:hunter2@[::1/app", "--name", "x", "true"],
+        &["--database", "postgres://ann:hun%ter2@host/app", "--name", "x", "true"],
+        &["--database", "host=h password='hunter2", "--name", "x", "true"],
+        &["--database", "host=h password = hunter2 and more", "--name", "x", "true"],
+        &["--database", "postgres://host/app?password=hunter2&nonsense=1", "--name", "x", "true"],
     ] {
         let outcome = Heimdall::new().args(arguments).run();
         assert!(matches!(outcome.code, Some(64 | 78)), "{arguments:?} {outcome:?}");
         assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
-        assert!(!outcome.stderr.contains("ame"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("hun") && !outcome.stderr.contains("ter2"), "{}", outcome.stderr);
     }
 }
 

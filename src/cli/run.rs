@@ -39,7 +39,10 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Task::Run(job) => job,
     };
     match resolve(command.database.as_deref()).and_then(|parameters| Config::new(&parameters)) {
-        Ok(config) => lock_and_run(&job, &config, report),
+        Ok(config) => {
+            config.warnings.iter().for_each(|warning| report.warning(warning));
+            lock_and_run(&job, &config, report)
+        }
         Err(error) => misconfigured(report, &error),
     }
 }

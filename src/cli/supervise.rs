@@ -40,8 +40,15 @@ pub(super) fn supervise(
     report: Report,
 ) -> Ending {
     let deadline = limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut watch =
-        Watch { program, limits, report, state: State::Running { deadline }, ended: None, is_lost: false };
+    let mut watch = Watch {
+        program,
+        limits,
+        report,
+        state: State::Running { deadline },
+        ended: None,
+        is_lost: false,
+        has_more: true,
+    };
     loop {
         watch.tick();
         if let Some(ending) = watch.ending() {
@@ -59,11 +66,7 @@ pub(super) fn supervise(
             }
         }
         if ready.socket {
-            match guard.heard() {
-                Ok(Some(notice)) => report.transition(format_args!("the server says: {notice}")),
-                Ok(None) => {}
-                Err(lost) => watch.lose(&lost),
-            }
+            watch.hear(guard);
         }
     }
 }
@@ -75,6 +78,8 @@ struct Watch<'a> {
     state: State,
     ended: Option<Status>,
     is_lost: bool,
+    /// The server may have said more than was looked at: at first what came along with its last answer.
+    has_more: bool,
 }
 
 /// What heimdall is about to do to the program; each deadline is acted upon once.
@@ -128,6 +133,17 @@ impl Watch<'_> {
         }
     }
 
+    /// One thing at a time, so that a server that never stops talking can't keep us from all else.
+    fn hear(&mut self, guard: &mut Guard) {
+        let heard = guard.heard();
+        self.has_more = matches!(heard, Ok(Some(_)));
+        match heard {
+            Ok(Some(notice)) => self.report.transition(format_args!("the server says: {notice}")),
+            Ok(None) => {}
+            Err(lost) => self.lose(&lost),
+        }
+    }
+
     fn lose(&mut self, lost: &Lost) {
         self.is_lost = true;
         match self.state {
@@ -153,13 +169,14 @@ impl Watch<'_> {
         if !self.is_lost {
             fds.push(PollFd::from_borrowed_fd(guard.as_fd(), PollFlags::IN));
         }
-        let timeout = self.until_next_timer().and_then(|left| Timespec::try_from(left).ok());
+        let left = if self.has_more { Some(Duration::ZERO) } else { self.until_next_timer() };
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         if poll(&mut fds, timeout.as_ref()).is_err() {
             // EINTR: the signal is in its pipe, and the next round finds it.
             return Ready::default();
         }
         let is_ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
-        Ready { signals: is_ready(0), socket: is_ready(1) }
+        Ready { signals: is_ready(0), socket: is_ready(1) || self.has_more }
     }
 
     fn until_next_timer(&self) -> Option<Duration> {

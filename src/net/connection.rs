@@ -11,7 +11,7 @@ use super::deadline::Deadline;
 use super::error::{Attempt, Attempts, Error};
 use super::place::{self, Address};
 use super::socket::Socket;
-use crate::conninfo::{Config, Secret};
+use crate::conninfo::{Config, Host, Secret};
 use crate::proto::session::Trace;
 use crate::proto::{Channel, Fault, Login, Server, Session, Startup, Statement, Step};
 
@@ -53,17 +53,18 @@ impl Connection {
             let addresses = match place::addresses(host, deadline) {
                 Ok(addresses) => addresses,
                 Err(error) => {
-                    failed.push(Attempt { place: place::describe(host), error });
+                    failed.push(Attempt { place: place::describe(host), error, hint: None });
                     continue;
                 }
             };
             for address in addresses {
-                let error = match Self::try_open(request, &address, Box::new(first), deadline) {
+                let error = match Self::try_open(request, host, &address, Box::new(first), deadline) {
                     Ok(connection) => return Ok((connection, deadline)),
                     Err(error) => error,
                 };
                 let next = after(&error);
-                failed.push(Attempt { place: address.to_string(), error });
+                let hint = password_hint(request.config, host, &error);
+                failed.push(Attempt { place: address.to_string(), error, hint });
                 match next {
                     Next::Address => deadline = Deadline::after(request.config.connect_timeout),
                     Next::Host => break,
@@ -76,11 +77,12 @@ impl Connection {
 
     fn try_open(
         request: &Request<'_>,
+        host: &Host,
         address: &Address,
         first: Box<dyn Statement + Send>,
         deadline: Deadline,
     ) -> Result<Self, Error> {
-        let login = login(request, address)?;
+        let login = login(request, host, address)?;
         let socket = Socket::open(address, request.config, deadline)?;
         let session = Session::new(login, Some(first), request.trace.clone());
         let mut connection = Self { socket, session, place: address.to_string() };
@@ -95,12 +97,14 @@ impl Connection {
     /// the conversation comes to.
     pub fn next(&mut self, deadline: Deadline, waiting: &'static str) -> Result<Step, Error> {
         loop {
+            // Also while there is something to read: who never stops talking gets no more time than who is silent.
+            if deadline.has_passed() {
+                return Err(Error::TimedOut(waiting));
+            }
             if let Some(step) = self.try_next(deadline, waiting)? {
                 return Ok(step);
             }
-            if !deadline.wait(&self.socket, PollFlags::IN)? {
-                return Err(Error::TimedOut(waiting));
-            }
+            deadline.wait(&self.socket, PollFlags::IN)?;
         }
     }
 
@@ -181,6 +185,14 @@ impl AsFd for Connection {
     }
 }
 
+/// A wrong password from a file that nobody thinks of any more.
+fn password_hint(config: &Config, host: &Host, error: &Error) -> Option<String> {
+    let file = config.passfile.as_ref()?;
+    let is_from_file = config.password.is_none() && host.password.is_some();
+    (is_from_file && error.sqlstate() == Some(INVALID_PASSWORD))
+        .then(|| format!("password retrieved from file \"{}\"", file.to_string_lossy().escape_debug()))
+}
+
 enum Next {
     Address,
     Host,
@@ -189,18 +201,14 @@ enum Next {
 
 fn after(error: &Error) -> Next {
     match error {
-        Error::Conversation(crate::proto::Error::Server { message, .. })
-            if message.code == CANNOT_CONNECT_NOW =>
-        {
-            Next::Host
-        }
+        error if error.sqlstate() == Some(CANNOT_CONNECT_NOW) => Next::Host,
         Error::Conversation(_) => Next::Nothing,
         error if error.fault() == Fault::Unavailable => Next::Address,
         _ => Next::Nothing,
     }
 }
 
-fn login(request: &Request<'_>, address: &Address) -> Result<Login, Error> {
+fn login(request: &Request<'_>, host: &Host, address: &Address) -> Result<Login, Error> {
     let config = request.config;
     let application_name = config.application_name.as_deref().unwrap_or(request.application_name);
     let mut parameters = vec![
@@ -210,7 +218,7 @@ fn login(request: &Request<'_>, address: &Address) -> Result<Login, Error> {
         ("application_name", application_name),
     ];
     parameters.extend(config.options.as_deref().map(|options| ("options", options)));
-    let password = config.password.as_ref();
+    let password = config.password_for(host);
     let channel = match address {
         Address::Tcp { .. } => Channel::Plaintext,
         Address::Socket(_) | Address::Abstract(_) => Channel::Local,
@@ -243,6 +251,9 @@ const NONCE_BYTES: usize = 18;
 
 /// How much is read at once; answers are far shorter.
 const READ_SIZE: usize = 4096;
+
+/// SQLSTATE `invalid_password`.
+const INVALID_PASSWORD: &str = "28P01";
 
 /// SQLSTATE `cannot_connect_now`.
 const CANNOT_CONNECT_NOW: &str = "57P03";

@@ -23,18 +23,20 @@ impl Deadline {
         self.0.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn has_passed(self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
+    }
+
     /// Waits until `fd` is ready for `events`.
     ///
-    /// Returns `false` where the deadline has passed, also if `fd` is ready: a peer that never stops
-    /// talking gets no more time than a silent one.
+    /// Returns `false` where the deadline passed first.
     pub(super) fn wait(self, fd: impl AsFd, events: PollFlags) -> Result<bool, Errno> {
         loop {
-            let left = self.left();
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(false);
-            }
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            let timeout = self.left().and_then(|left| Timespec::try_from(left).ok());
             match poll(&mut [PollFd::new(&fd, events)], timeout.as_ref()) {
+                Ok(0) if self.has_passed() => return Ok(false),
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(true),
                 Err(error) => return Err(error),

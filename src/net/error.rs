@@ -36,6 +36,15 @@ impl Error {
             _ => Fault::Unavailable,
         }
     }
+
+    /// The SQLSTATE of what the server said, where that is what went wrong.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Conversation(proto::Error::Server { message, .. }) => Some(&message.code),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -47,7 +56,10 @@ impl fmt::Display for Error {
             Self::Closed(waiting) => {
                 write!(f, "the server closed the connection, which was waiting for {waiting}")
             }
-            Self::System(errno) => io::Error::from(*errno).fmt(f),
+            Self::System(errno) => {
+                let text = io::Error::from(*errno).to_string();
+                f.write_str(text.split(" (os error").next().unwrap_or_default())
+            }
             Self::Conversation(error) => error.fmt(f),
         }
     }
@@ -74,11 +86,14 @@ pub struct Attempt {
     pub place: String,
     /// Why it failed.
     pub error: Error,
+    /// What may help.
+    pub hint: Option<String>,
 }
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connection to server {} failed: {}", self.place, self.error)
+        write!(f, "connection to server {} failed: {}", self.place, self.error)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 
