@@ -23,14 +23,20 @@ impl Directory {
         let path = parent(user.is_some()).join(name);
         fs::create_dir(&path).expect("a temporary directory");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        if let Some((uid, gid)) = user {
-            chown(&path, Some(uid), Some(gid)).unwrap();
-        }
-        Self { path, user }
+        let directory = Self { path, user };
+        directory.give_away(&directory.path);
+        directory
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Makes a file that belongs to the server's user.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path.join(name);
+        fs::write(&path, text).unwrap();
+        self.give_away(&path);
     }
 
     /// A command that runs here, as the server's user, in an environment of its own.
@@ -45,6 +51,12 @@ impl Directory {
             command.uid(uid).gid(gid);
         }
         command
+    }
+
+    fn give_away(&self, path: &Path) {
+        if let Some((uid, gid)) = self.user {
+            chown(path, Some(uid), Some(gid)).unwrap();
+        }
     }
 }
 

@@ -67,59 +67,45 @@ impl Cluster {
     }
 
     fn try_start_standby(&self) -> Option<Self> {
-        let directory = Directory::new();
-        let data = directory.path().join("data");
-        let backup = directory
-            .command(&self.bin.join("pg_basebackup"))
-            .args(["-U", "postgres", "-c", "fast", "-R", "-h"])
-            .arg(self.socket_dir())
-            .args(["-p", &self.port.to_string(), "-D"])
-            .arg(&data)
-            .output()
-            .expect("pg_basebackup starts");
-        assert!(backup.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&backup.stderr));
-        Self::launch(self.bin, directory, "")
+        let port = self.port.to_string();
+        let place = self.socket_dir().to_str().expect("a temporary directory is UTF-8");
+        let backup = ["pg_basebackup", "-U", "postgres", "-c", "fast", "-R", "-h", place, "-p", &port];
+        Self::launch(&backup, &ClusterOptions::default())
     }
 
     /// `None` when somebody else took the port before the server did.
     fn try_start(options: &ClusterOptions) -> Option<Self> {
-        let bin = binaries::bin();
-        let directory = Directory::new();
-        let data = directory.path().join("data");
-        let initdb = directory
-            .command(&bin.join("initdb"))
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(&data)
-            .output()
-            .expect("initdb starts");
-        assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
-        fs::write(data.join("pg_hba.conf"), hba(&options.hba)).unwrap();
-        Self::launch(bin, directory, &options.configuration)
+        let initdb = ["initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+        Self::launch(&initdb, options)
     }
 
-    /// Starts the server on the data that are in the directory.
-    fn launch(bin: &'static Path, directory: Directory, configuration: &str) -> Option<Self> {
-        let data = directory.path().join("data");
+    /// Has the data made by `maker`, to which `-D` is added, and starts a server on them.
+    fn launch(maker: &[&str], options: &ClusterOptions) -> Option<Self> {
+        let bin = binaries::bin();
+        let directory = Directory::new();
+        directory.write("pg_hba.conf", &hba(&options.hba));
         let (port, ipv6) = free_port();
+        let place = directory.path().to_str().expect("a temporary directory is UTF-8").replace('\'', "''");
         let configuration = format!(
             "port = {port}
             listen_addresses = '{}'
-            unix_socket_directories = '{}'
+            unix_socket_directories = '{place}'
+            hba_file = '{place}/pg_hba.conf'
             fsync = off
             full_page_writes = off
             synchronous_commit = off
             lc_messages = 'C'
-            {configuration}\n",
+            {}\n",
             if ipv6 { "127.0.0.1,::1" } else { "127.0.0.1" },
-            directory.path().to_str().expect("a temporary directory is UTF-8").replace('\'', "''"),
+            options.configuration,
         );
-        let mut file = fs::File::options().append(true).open(data.join("postgresql.conf")).unwrap();
-        file.write_all(configuration.as_bytes()).unwrap();
+        directory.write("postgresql.conf", &configuration);
 
         let guard = directory
             .command(Path::new("/bin/sh"))
             .args(["-c", GUARD, "guard"])
-            .args([bin.join("postgres"), data, directory.path().to_owned()])
+            .args([bin, directory.path()])
+            .args(maker)
             .stdin(Stdio::piped())
             .process_group(0)
             .spawn()
@@ -213,9 +199,11 @@ impl Cluster {
             if log.contains("could not bind") {
                 return Some(false);
             }
-            assert!(!log.contains("FATAL:"), "PostgreSQL does not start:\n{log}");
-            // "…accept read-only connections" on a standby, without its hyphen before version 14.
-            log.contains("database system is ready to accept").then_some(true)
+            let failed = log.contains("FATAL:")
+                || log.contains("initdb: error:")
+                || log.contains("pg_basebackup: error:");
+            assert!(!failed, "PostgreSQL does not start:\n{log}");
+            log.contains("database system is ready to accept connections").then_some(true)
         })
         .unwrap_or_else(|| panic!("PostgreSQL does not get ready:\n{}", self.log()))
     }
@@ -245,13 +233,19 @@ fn free_port() -> (u16, bool) {
     }
 }
 
-/// Runs the server `$1` on the data `$2` until standard input ends, which it does when the test process
-/// is gone, however it went; then clears `$3` away. In a process group of its own, so that Ctrl-C
-/// stops the tests and not the one who tidies up.
+/// Makes data with the command `$3 …` and runs a server on them, with the programs in `$1` in the directory
+/// `$2`, until standard input ends, which it does when the test process is gone, however it went; then
+/// clears the directory away.
+///
+/// In a process group of its own, so that Ctrl-C stops the tests and not the one who tidies up. The shell
+/// starts the server with SIGQUIT ignored: one that comes too early is lost, hence the loop.
 const GUARD: &str = r#"
-"$1" -D "$2" >>"$3/log" 2>&1 </dev/null &
+bin=$1 place=$2 maker=$3
+shift 3
+"$bin/$maker" "$@" -D "$place/data" >/dev/null 2>>"$place/log"
+cat "$place/postgresql.conf" >>"$place/data/postgresql.conf"
+"$bin/postgres" -D "$place/data" >>"$place/log" 2>&1 </dev/null &
 cat >/dev/null
-kill -QUIT $! 2>/dev/null
-wait $!
-rm -rf "$3"
+while kill -QUIT $! 2>/dev/null; do sleep 0.1; done
+rm -rf "$place"
 "#;
