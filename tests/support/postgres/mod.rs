@@ -203,7 +203,8 @@ impl Cluster {
                 || log.contains("initdb: error:")
                 || log.contains("pg_basebackup: error:");
             assert!(!failed, "PostgreSQL does not start:\n{log}");
-            log.contains("database system is ready to accept connections").then_some(true)
+            // "… connections", or "… read-only connections" on a standby, without the hyphen before version 14.
+            log.contains("database system is ready to accept").then_some(true)
         })
         .unwrap_or_else(|| panic!("PostgreSQL does not get ready:\n{}", self.log()))
     }
