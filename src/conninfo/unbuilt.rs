@@ -2,7 +2,8 @@
 //! dropped, so they are refused. This file is to shrink, and to go.
 
 use super::choices::{
-    ChannelBinding, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
+    ChannelBinding, LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation,
+    TargetSessionAttrs,
 };
 use super::config::Config;
 use super::error::Error;
@@ -38,6 +39,7 @@ const UNBUILT: &[Unbuilt] = &[
     ("channel_binding", |config| config.channel_binding == ChannelBinding::Require),
     ("requirepeer", |config| config.requirepeer.is_some()),
     ("min_protocol_version", |config| config.min_protocol_version > ProtocolVersion::V3_0),
+    ("load_balance_hosts", |config| config.load_balance_hosts == LoadBalanceHosts::Random),
     ("target_session_attrs", |config| config.target_session_attrs != TargetSessionAttrs::Any),
 ];
 
@@ -66,6 +68,7 @@ mod tests {
             "channel_binding=require",
             "requirepeer=postgres",
             "min_protocol_version=3.2",
+            "load_balance_hosts=random",
             "target_session_attrs=primary",
         ] {
             let (keyword, value) = text.split_once('=').unwrap();

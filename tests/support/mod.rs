@@ -1,6 +1,10 @@
 //! What the tests stand on: real servers, scripted servers, a slow network, and the program itself.
 
-#![allow(dead_code, reason = "a helper stays whole when the last test that used a part of it goes")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "a helper stays whole when the last test that used a part of it goes"
+)]
 
 pub mod heimdall;
 pub mod postgres;

@@ -1,0 +1,155 @@
+//! `make bench`: prints the figures, each against something measured in the same run. Asserts nothing.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::must_use_candidate,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::missing_panics_doc,
+    reason = "a bench is read by people and may panic"
+)]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use heimdall::auth::scram::ClientFirst;
+use support::heimdall::Heimdall;
+use support::postgres::{PASSWORD, shared};
+use support::proxy::Proxy;
+
+fn main() {
+    // `cargo test --benches` and the like only want to see that it builds.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    size();
+    flights();
+    wall_time();
+    memory();
+    processor();
+}
+
+fn size() {
+    let bytes = fs::metadata(env!("CARGO_BIN_EXE_heimdall")).unwrap().len();
+    println!("release binary: {bytes} bytes, {:.2} MiB", bytes as f64 / 1_048_576.0);
+}
+
+/// From the start of heimdall to the first line of the program, with 25 ms each way to the server.
+fn flights() {
+    let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::from_millis(25));
+    println!("start to the program's first line, 50 ms a round trip, median of 7:");
+    for (name, user, more, trips) in [
+        ("no password", "trust_user", String::new(), 2),
+        ("MD5", "md5_user", format!("password='{PASSWORD}'"), 3),
+        ("SCRAM", "scram_user", format!("password='{PASSWORD}'"), 4),
+        ("SCRAM required", "scram_user", format!("password='{PASSWORD}' require_auth=scram-sha-256"), 3),
+    ] {
+        let database = format!("{} user={user} dbname=app {more}", proxy.tcp());
+        let time = median(7, || {
+            let start = Instant::now();
+            let running =
+                Heimdall::new().database(&database).args(["--name", "bench", "echo", "started"]).spawn();
+            running.wait_for_stdout_line("started");
+            let time = start.elapsed();
+            assert_eq!(running.wait().code, Some(0));
+            time
+        });
+        println!("  {name:15} {:6.1} ms (table: {trips} round trips, {} ms)", milliseconds(time), trips * 50);
+    }
+}
+
+fn wall_time() {
+    let database = format!("{} user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
+    let heimdall = median(31, || {
+        timed(Command::new(env!("CARGO_BIN_EXE_heimdall")).args([
+            "--database",
+            &database,
+            "--name",
+            "bench",
+            "true",
+        ]))
+    });
+    let psql =
+        median(31, || timed(shared().psql(&database).args(["-c", "select pg_try_advisory_lock(1,2)"])));
+    println!("one run without delay, SCRAM over TCP, median of 31:");
+    println!("  heimdall … true {:6.1} ms", milliseconds(heimdall));
+    println!("  psql -c 'select pg_try_advisory_lock(1,2)' {:6.1} ms", milliseconds(psql));
+    println!("  heimdall takes {:.2} of psql's time", heimdall.as_secs_f64() / psql.as_secs_f64());
+}
+
+fn memory() {
+    let database = format!("{} user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
+    let outcome = Heimdall::new()
+        .database(&database)
+        .args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"])
+        .run();
+    let value =
+        |key: &str| outcome.stdout.lines().find_map(|line| line.strip_prefix(key)).map_or("?", str::trim);
+    println!(
+        "memory while the program runs: peak RSS {}, of it private {}",
+        value("VmHWM:"),
+        value("RssAnon:")
+    );
+}
+
+/// Of many runs together, since the kernel counts in ticks of some milliseconds.
+fn processor() {
+    const RUNS: u32 = 300;
+    let database = format!("{} user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
+    let heimdall = children(RUNS, || {
+        Command::new(env!("CARGO_BIN_EXE_heimdall"))
+            .args(["--database", &database, "--name", "bench", "true"])
+            .status()
+    });
+    let bare = children(RUNS, || Command::new("true").status());
+    let start = Instant::now();
+    for _ in 0..RUNS {
+        let first = b"r=nonce2,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096";
+        assert!(ClientFirst::new(PASSWORD.as_bytes(), "nonce").receive(first).is_ok());
+    }
+    let proof = start.elapsed().as_secs_f64() / f64::from(RUNS);
+    println!("CPU a run, mean of {RUNS}:");
+    println!("  heimdall … true under SCRAM {:5.2} ms", heimdall * 1000.0);
+    println!("  its PBKDF2 {:.2} ms + fork and exec of true {:.2} ms", proof * 1000.0, bare * 1000.0);
+    println!("  ratio {:.2} (at most 2 is wanted)", heimdall / (proof + bare));
+}
+
+/// Seconds of CPU, user and system, that a child and its children take.
+fn children<T>(runs: u32, mut run: impl FnMut() -> std::io::Result<T>) -> f64 {
+    // man 5 proc: cutime and cstime are fields 16 and 17 of stat, in ticks of 1/100 s.
+    let ticks = || -> u64 {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[13].parse::<u64>().unwrap() + fields[14].parse::<u64>().unwrap()
+    };
+    let before = ticks();
+    for _ in 0..runs {
+        run().unwrap();
+    }
+    (ticks() - before) as f64 / 100.0 / f64::from(runs)
+}
+
+fn timed(command: &mut Command) -> Duration {
+    let start = Instant::now();
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    start.elapsed()
+}
+
+fn median(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
+    let mut times: Vec<Duration> = (0..runs).map(|_| run()).collect();
+    times.sort();
+    times[runs / 2]
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
