@@ -76,8 +76,11 @@ fn tcp(host: &str, addresses: Vec<SocketAddr>) -> Vec<Address> {
 }
 
 /// The resolver of the operating system knows no deadline, so it runs in a thread that is left behind
-/// when the time is up.
+/// when the time is up. A plain address needs neither.
 fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr>, Error> {
+    if let Ok(ip) = name.parse() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
     let (found, receive) = mpsc::channel();
     let look_up = move || {
         let addresses = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
