@@ -5,7 +5,7 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | [`policy`] | `require_auth`: which methods the user lets a server ask for |
+//! | [`policy`] | `require_auth`, `channel_binding`: what the user lets a server ask for |
 //! | [`md5`] | the answer to `AuthenticationMD5Password` |
 //! | [`scram`] | SCRAM-SHA-256 as steps that consume themselves |
 //! | [`saslprep`] | the form in which SCRAM hashes a password |

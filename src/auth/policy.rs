@@ -1,4 +1,5 @@
-//! `require_auth`: which authentication methods the user lets a server ask for.
+//! What the user lets a server ask for: `require_auth` says by which methods, `channel_binding` whether
+//! only through the channel to its certificate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +32,19 @@ pub struct RequireAuth {
     negated: bool,
 }
 
-/// Why a text is no `require_auth` value; `Display` has libpq's wording.
+/// The value of `channel_binding`: whether the login is tied to the TLS channel that it runs through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// Never.
+    Disable,
+    /// If the server offers it.
+    #[default]
+    Prefer,
+    /// Or there is no login.
+    Require,
+}
+
+/// Why a text is no `require_auth` or `channel_binding` value; `Display` has libpq's wording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyError {
     /// No method has this name.
@@ -42,6 +55,8 @@ pub enum PolicyError {
     NegativeAfterPositive(String),
     /// A plain method follows a `!method`.
     PositiveAfterNegative(String),
+    /// No value of `channel_binding` has this name.
+    UnknownBinding(String),
 }
 
 impl RequireAuth {
@@ -134,6 +149,33 @@ impl fmt::Display for Method {
     }
 }
 
+impl FromStr for ChannelBinding {
+    type Err = PolicyError;
+
+    fn from_str(text: &str) -> Result<Self, PolicyError> {
+        BINDINGS
+            .into_iter()
+            .find(|binding| binding.name() == text)
+            .ok_or_else(|| PolicyError::UnknownBinding(text.to_owned()))
+    }
+}
+
+impl ChannelBinding {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+        }
+    }
+}
+
+impl fmt::Display for ChannelBinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,6 +187,7 @@ impl fmt::Display for PolicyError {
             Self::PositiveAfterNegative(part) => {
                 write!(f, "require_auth method \"{part}\" cannot be mixed with negative methods")
             }
+            Self::UnknownBinding(text) => write!(f, "invalid channel_binding value: \"{text}\""),
         }
     }
 }
@@ -160,6 +203,9 @@ const METHODS: [Method; 7] = [
     Method::Oauth,
     Method::None,
 ];
+
+const BINDINGS: [ChannelBinding; 3] =
+    [ChannelBinding::Disable, ChannelBinding::Prefer, ChannelBinding::Require];
 
 #[cfg(test)]
 mod tests {
@@ -214,6 +260,18 @@ mod tests {
             assert_eq!(policy(text).to_string(), text);
         }
         assert_eq!(RequireAuth::default(), policy(""));
+    }
+
+    #[test]
+    fn channel_binding_is_one_of_three_words() {
+        for (text, binding) in ["disable", "prefer", "require"].into_iter().zip(BINDINGS) {
+            assert_eq!(text.parse(), Ok(binding));
+            assert_eq!(binding.to_string(), text);
+        }
+        for text in ["", "Require", "require "] {
+            let error = text.parse::<ChannelBinding>().unwrap_err();
+            assert_eq!(error.to_string(), format!("invalid channel_binding value: \"{text}\""));
+        }
     }
 
     #[test]

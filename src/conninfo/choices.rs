@@ -1,5 +1,7 @@
 //! The parameters whose value is one of a few words, as types.
 
+use crate::auth::policy::ChannelBinding;
+
 /// An enumeration that is written as a word.
 pub(super) trait Choice: Sized {
     /// The choice called `word`.
@@ -65,16 +67,6 @@ choices! {
         Require = "require",
     }
 
-    /// Whether authentication is tied to the TLS channel (`channel_binding`).
-    ChannelBinding {
-        /// Never.
-        Disable = "disable",
-        /// If the server offers it.
-        Prefer = "prefer",
-        /// Or there is no connection.
-        Require = "require",
-    }
-
     /// Which of several hosts will do (`target_session_attrs`).
     TargetSessionAttrs {
         /// Any that accepts the connection.
@@ -117,6 +109,13 @@ choices! {
         V1_2 = "tlsv1.2",
         /// The newest.
         V1_3 = "tlsv1.3",
+    }
+}
+
+/// A rule of the login, which `auth` therefore declares.
+impl Choice for ChannelBinding {
+    fn from_word(word: &str) -> Option<Self> {
+        word.parse().ok()
     }
 }
 

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::choices::{
-    ChannelBinding, LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation,
-    TargetSessionAttrs, TlsVersion,
+    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 use super::error::Error;
 use super::hosts::{self, Host};
@@ -13,7 +12,7 @@ use super::parameters::{Parameters, Source};
 use super::reader::Reader;
 use super::secret::Secret;
 use super::unbuilt;
-use crate::auth::policy::RequireAuth;
+use crate::auth::policy::{ChannelBinding, RequireAuth};
 
 /// How to connect. Every value is valid, and none asks for what heimdall does not do.
 #[derive(Clone, Debug)]

@@ -25,9 +25,9 @@ mod testing;
 mod unbuilt;
 mod uri;
 
+pub use crate::auth::policy::ChannelBinding;
 pub use choices::{
-    ChannelBinding, LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation,
-    TargetSessionAttrs, TlsVersion,
+    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 pub use config::{Config, RootCertificates, TlsFile};
 pub use environment::{Environment, Passwd};

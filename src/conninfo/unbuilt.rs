@@ -2,12 +2,12 @@
 //! dropped, so they are refused. This file is to shrink, and to go.
 
 use super::choices::{
-    ChannelBinding, LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation,
-    TargetSessionAttrs,
+    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
 };
 use super::config::Config;
 use super::error::Error;
 use super::parameters::{Parameters, Source};
+use crate::auth::policy::ChannelBinding;
 
 /// Refuses a configuration in which the user gave one of these and it asks for something.
 pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Error> {
