@@ -67,7 +67,7 @@ impl Login {
     pub(super) fn scram_unasked(&self) -> Option<scram::ClientFirst> {
         let only = self.pipelined && self.require_auth.only(Method::ScramSha256);
         let password = self.password.as_ref().filter(|_| only)?;
-        Some(scram::ClientFirst::new(password.as_bytes(), &self.nonce))
+        Some(scram::ClientFirst::new(password.as_bytes(), &self.nonce, scram::Binding::None))
     }
 
     /// The password, in answer to `AuthenticationCleartextPassword`.
@@ -89,7 +89,7 @@ impl Login {
     /// The first SCRAM message, in answer to `AuthenticationSASL`.
     pub(super) fn scram(&self, mechanisms: &[Bytes]) -> Result<scram::ClientFirst, Error> {
         self.choose(mechanisms)?;
-        Ok(scram::ClientFirst::new(self.password(SCRAM)?, &self.nonce))
+        Ok(scram::ClientFirst::new(self.password(SCRAM)?, &self.nonce, scram::Binding::None))
     }
 
     /// Checks that a mechanism we have is allowed and offered.

@@ -1,4 +1,5 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as steps that consume themselves, so none is skipped or repeated.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677), also bound to the TLS channel (-PLUS), as steps that consume
+//! themselves, so none is skipped or repeated.
 //!
 //! ```text
 //! ClientFirst ── message ──► server
@@ -8,6 +9,7 @@
 //! Verified                   the server knows the password too
 //! ```
 
+mod binding;
 mod keys;
 mod message;
 
@@ -22,16 +24,15 @@ use super::saslprep;
 use keys::SaltedPassword;
 use message::ServerFirst;
 
+pub use binding::{Binding, MECHANISM, MECHANISM_PLUS};
 pub use message::MAX_ITERATIONS;
-
-/// The mechanism's name in `AuthenticationSASL` and `SASLInitialResponse`.
-pub const MECHANISM: &str = "SCRAM-SHA-256";
 
 /// The exchange before the server has spoken.
 pub struct ClientFirst {
     /// After SASLprep.
     password: Vec<u8>,
     nonce: String,
+    binding: Binding,
     /// client-first-message-bare: what the proofs cover of our first message.
     bare: String,
 }
@@ -69,22 +70,29 @@ impl ClientFirst {
     ///
     /// The user name is empty: PostgreSQL takes the one of `StartupMessage`.
     #[must_use]
-    pub fn new(password: &[u8], nonce: &str) -> Self {
-        Self::named("", password, nonce)
+    pub fn new(password: &[u8], nonce: &str, binding: Binding) -> Self {
+        Self::named("", password, nonce, binding)
     }
 
-    fn named(user: &str, password: &[u8], nonce: &str) -> Self {
+    fn named(user: &str, password: &[u8], nonce: &str, binding: Binding) -> Self {
         Self {
             password: saslprep::normalize(password).into_owned(),
             nonce: nonce.to_owned(),
+            binding,
             bare: format!("n={user},r={nonce}"),
         }
+    }
+
+    /// The mechanism, for `SASLInitialResponse`.
+    #[must_use]
+    pub fn mechanism(&self) -> &'static str {
+        self.binding.mechanism()
     }
 
     /// client-first-message, for `SASLInitialResponse`.
     #[must_use]
     pub fn message(&self) -> String {
-        format!("{GS2_HEADER}{}", self.bare)
+        format!("{}{}", self.binding.header(), self.bare)
     }
 
     /// Answers the server-first-message of `AuthenticationSASLContinue`.
@@ -97,7 +105,7 @@ impl ClientFirst {
         if !first.nonce.strip_prefix(&self.nonce).is_some_and(is_nonce) {
             return Err(Error::Nonce);
         }
-        let without_proof = format!("c={},r={}", STANDARD.encode(GS2_HEADER), first.nonce);
+        let without_proof = format!("c={},r={}", STANDARD.encode(self.binding.input()), first.nonce);
         let auth_message = format!("{},{},{without_proof}", self.bare, first.raw);
         let salted = SaltedPassword::new(&self.password, &first.salt, first.iterations);
         let proof = STANDARD.encode(salted.client_proof(&auth_message));
@@ -147,9 +155,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What we say about channel binding (RFC 5802 §6): `n`, the client does none; and no authzid.
-const GS2_HEADER: &str = "n,,";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +162,7 @@ mod tests {
     // RFC 7677 §3; the only exchange here with a user name in it.
     #[test]
     fn the_exchange_of_rfc_7677_is_ours() {
-        let first = ClientFirst::named("user", b"pencil", "rOprNGfwEbeRWgbNEkqO");
+        let first = ClientFirst::named("user", b"pencil", NONCE, Binding::None);
         assert_eq!(first.message(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
         let last = first
             .receive(
@@ -180,12 +185,13 @@ mod tests {
 
     /// After the challenge of an exchange that was recorded with PostgreSQL 15.
     fn recorded(password: &str) -> ClientFinal {
-        ClientFirst::new(password.as_bytes(), NONCE).receive(SERVER_FIRST).ok().unwrap()
+        let first = ClientFirst::new(password.as_bytes(), NONCE, Binding::None);
+        first.receive(SERVER_FIRST).ok().unwrap()
     }
 
     #[test]
     fn an_exchange_recorded_with_postgresql_is_ours() {
-        assert_eq!(ClientFirst::new(b"", NONCE).message(), "n,,n=,r=rOprNGfwEbeRWgbNEkqO");
+        assert_eq!(ClientFirst::new(b"", NONCE, Binding::None).message(), "n,,n=,r=rOprNGfwEbeRWgbNEkqO");
         let last = recorded("I\u{ad}X ☃");
         assert_eq!(
             last.message(),
@@ -193,6 +199,51 @@ mod tests {
              p=mSAW0VCOIke1E2QLz5uvSGCAYyPGvaZgD4d84W9esX0="
         );
         assert_eq!(last.verify(SERVER_FINAL), Ok(Verified(())));
+    }
+
+    /// The SHA-256 hash of the self-signed certificate of that server.
+    const END_POINT: [u8; 32] = [
+        0x62, 0xce, 0xce, 0x38, 0x05, 0x67, 0x23, 0xb2, 0x76, 0x36, 0x30, 0x3b, 0x04, 0xfa, 0x73, 0x67, 0xfd,
+        0xb7, 0x62, 0x81, 0x64, 0x7a, 0xe7, 0x96, 0xee, 0xf4, 0xba, 0xd5, 0xd6, 0x4b, 0xd8, 0x27,
+    ];
+
+    // PostgreSQL 15 with ssl=on, which took this proof and no other binding.
+    #[test]
+    fn a_bound_exchange_recorded_with_postgresql_is_ours() {
+        let first = ClientFirst::new(b"pencil", NONCE, Binding::TlsServerEndPoint(END_POINT.to_vec()));
+        assert_eq!(first.mechanism(), "SCRAM-SHA-256-PLUS");
+        assert_eq!(first.message(), "p=tls-server-end-point,,n=,r=rOprNGfwEbeRWgbNEkqO");
+        let last = first
+            .receive(b"r=rOprNGfwEbeRWgbNEkqOEZIhIv1gzdvnGAb4laoiUWJA,s=s6q31h1BF4TDb2RBQZlpNQ==,i=4096")
+            .ok()
+            .unwrap();
+        assert_eq!(
+            last.message(),
+            "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsYs7OOAVnI7J2NjA7BPpzZ/23YoFkeueW7vS61dZL2Cc=,\
+             r=rOprNGfwEbeRWgbNEkqOEZIhIv1gzdvnGAb4laoiUWJA,\
+             p=MCwMUWhQf8dAHK/ADTE5KJ8P3b2xxzdMyr36vY3Jr60="
+        );
+        assert_eq!(last.verify(b"v=MGcNO9HDq4VSmiQEB5qSuyFFWjdg8LLCPtNdLNJc6Ig="), Ok(Verified(())));
+    }
+
+    #[test]
+    fn both_messages_of_ours_say_the_same_of_the_channel() {
+        for (binding, mechanism, header, c) in [
+            (Binding::None, "SCRAM-SHA-256", "n,,", "c=biws,"),
+            (Binding::Unoffered, "SCRAM-SHA-256", "y,,", "c=eSws,"),
+            (
+                Binding::TlsServerEndPoint(vec![0xff; 2]),
+                "SCRAM-SHA-256-PLUS",
+                "p=tls-server-end-point,,",
+                "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCws//8=,",
+            ),
+        ] {
+            let first = ClientFirst::new(b"", "abc", binding);
+            assert_eq!(first.mechanism(), mechanism);
+            assert_eq!(first.message(), format!("{header}n=,r=abc"));
+            let last = first.receive(b"r=abcd,s=AAAA,i=1").ok().unwrap();
+            assert!(last.message().starts_with(c), "{}", last.message());
+        }
     }
 
     #[test]
@@ -209,7 +260,7 @@ mod tests {
     fn the_servers_nonce_must_continue_ours() {
         for nonce in ["abc", "ab", "abd", "Abcd", "xabcd", "abc d", "abc\u{e9}", "abc\u{7f}"] {
             let message = format!("r={nonce},s=AAAA,i=1");
-            let result = ClientFirst::new(b"", "abc").receive(message.as_bytes());
+            let result = ClientFirst::new(b"", "abc", Binding::None).receive(message.as_bytes());
             assert_eq!(result.err(), Some(Error::Nonce), "{nonce}");
         }
     }
