@@ -1,7 +1,7 @@
 //! Any bytes as all that a server says, to each kind of login; in portions of a size that the first byte says.
 #![no_main]
 
-use heimdall::proto::{Channel, Login, Session, Startup, Statement, Step};
+use heimdall::proto::{Channel, Login, Password, Session, Startup, Statement, Step};
 
 struct Acquire;
 
@@ -15,15 +15,15 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((&portion, said)) = data.split_first() else { return };
     for (password, policy) in [("", ""), ("pencil", ""), ("pencil", "scram-sha-256"), ("pencil", "password")]
     {
-        let login = Login::new(
-            Startup::new([("user", "ann")]).unwrap(),
-            Some(password.to_owned()),
-            policy.parse().unwrap(),
-            Channel::Plaintext,
-            "nonce".to_owned(),
-            portion % 2 == 0,
-        );
-        let mut session = Session::new(login.unwrap(), Some(Box::new(Acquire)), None);
+        let login = Login {
+            startup: Startup::new([("user", "ann")]).unwrap(),
+            password: Password::new(password).unwrap(),
+            require_auth: policy.parse().unwrap(),
+            channel: Channel::Plaintext,
+            nonce: "nonce".to_owned(),
+            pipelined: portion % 2 == 0,
+        };
+        let mut session = Session::new(login, Some(Box::new(Acquire)), None);
         'said: for bytes in said.chunks(usize::from(portion).max(1)) {
             session.receive(bytes);
             loop {

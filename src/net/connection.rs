@@ -12,8 +12,9 @@ use super::error::{Attempt, Attempts, Error};
 use super::place::{self, Address};
 use super::socket::Socket;
 use crate::conninfo::{Config, Host, Secret};
+use crate::proto::frontend::Unsendable;
 use crate::proto::session::Trace;
-use crate::proto::{Channel, Fault, Login, Server, Session, Startup, Statement, Step};
+use crate::proto::{Channel, Fault, Login, Password, Server, Session, Startup, Statement, Step};
 
 /// What to connect to, and how.
 pub struct Request<'a> {
@@ -223,19 +224,16 @@ fn login(request: &Request<'_>, host: &Host, address: &Address) -> Result<Login,
         Address::Tcp { .. } => Channel::Plaintext,
         Address::Socket(_) | Address::Abstract(_) => Channel::Local,
     };
-    let nonce = nonce()?;
-    Startup::new(parameters.into_iter().filter(|(_, value)| !value.is_empty()))
-        .and_then(|startup| {
-            Login::new(
-                startup,
-                password.map(Secret::expose).map(str::to_owned),
-                config.require_auth.clone(),
-                channel,
-                nonce,
-                request.pipelined,
-            )
-        })
-        .map_err(|unsendable| Error::Unusable(unsendable.to_string()))
+    let unusable = |unsendable: Unsendable| Error::Unusable(unsendable.to_string());
+    Ok(Login {
+        startup: Startup::new(parameters.into_iter().filter(|(_, value)| !value.is_empty()))
+            .map_err(unusable)?,
+        password: Password::new(password.map(Secret::expose).unwrap_or_default()).map_err(unusable)?,
+        require_auth: config.require_auth.clone(),
+        channel,
+        nonce: nonce()?,
+        pipelined: request.pipelined,
+    })
 }
 
 /// What makes a SCRAM exchange unlike every other (RFC 5802 §5.1): printable, without a comma.

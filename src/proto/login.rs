@@ -8,6 +8,22 @@ use super::text::printable;
 use crate::auth::policy::{Method, RequireAuth};
 use crate::auth::scram;
 
+/// All that a login needs.
+pub struct Login {
+    /// What `StartupMessage` says.
+    pub startup: Startup,
+    /// The password, empty where none is configured.
+    pub password: Password,
+    /// Which methods the user allows.
+    pub require_auth: RequireAuth,
+    /// The channel.
+    pub channel: Channel,
+    /// Fresh, random and printable, without a comma (RFC 5802 §5.1).
+    pub nonce: String,
+    /// Whether messages may travel behind others that the server has not answered yet.
+    pub pipelined: bool,
+}
+
 /// What the bytes travel through, as far as it matters for what may be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
@@ -17,57 +33,41 @@ pub enum Channel {
     Plaintext,
 }
 
-/// All that a login needs.
-pub struct Login {
-    startup: Startup,
-    password: Option<String>,
-    require_auth: RequireAuth,
-    channel: Channel,
-    nonce: String,
-    pipelined: bool,
+/// A password that can be said to a server.
+#[derive(Default)]
+pub struct Password(String);
+
+impl Password {
+    /// An empty one counts as none, as in libpq.
+    ///
+    /// # Errors
+    /// A NUL, and more bytes than a server reads.
+    pub fn new(text: &str) -> Result<Self, Unsendable> {
+        if text.contains('\0') {
+            Err(Unsendable::Nul("password".to_owned()))
+        } else if text.len() > MAX_PASSWORD {
+            Err(Unsendable::TooLong(text.len()))
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Login {
-    /// `nonce` is fresh, random and printable (RFC 5802 §5.1). `pipelined`: statements may travel behind
-    /// messages that the server has not answered yet.
-    ///
-    /// # Errors
-    /// A password that can't be said to a server.
-    pub fn new(
-        startup: Startup,
-        password: Option<String>,
-        require_auth: RequireAuth,
-        channel: Channel,
-        nonce: String,
-        pipelined: bool,
-    ) -> Result<Self, Unsendable> {
-        match &password {
-            Some(text) if text.contains('\0') => return Err(Unsendable::Nul("password".to_owned())),
-            Some(text) if text.len() > MAX_PASSWORD => return Err(Unsendable::TooLong(text.len())),
-            _ => {}
-        }
-        let password = password.filter(|text| !text.is_empty());
-        Ok(Self { startup, password, require_auth, channel, nonce, pipelined })
-    }
-
-    pub(super) fn startup(&self) -> &Startup {
-        &self.startup
-    }
-
-    pub(super) fn is_pipelined(&self) -> bool {
-        self.pipelined
-    }
-
     /// Nothing secret is configured, so that the login is either done at once or fails.
     pub(super) fn is_unproved(&self) -> bool {
-        self.password.is_none()
+        self.password.is_empty()
     }
 
     /// The first SCRAM message, where SCRAM is the only method allowed and so known to be the one.
     pub(super) fn scram_unasked(&self) -> Option<scram::ClientFirst> {
         let only = self.pipelined && self.require_auth.only(Method::ScramSha256);
-        let password = self.password.as_ref().filter(|_| only)?;
-        Some(scram::ClientFirst::new(password.as_bytes(), &self.nonce, scram::Binding::None))
+        let password = self.password(SCRAM).ok().filter(|_| only)?;
+        Some(scram::ClientFirst::new(password, &self.nonce, scram::Binding::None))
     }
 
     /// The password, in answer to `AuthenticationCleartextPassword`.
@@ -115,8 +115,22 @@ impl Login {
     }
 
     fn password(&self, method: &'static str) -> Result<&[u8], Error> {
-        self.password.as_deref().map(str::as_bytes).ok_or(Error::PasswordNeeded { method })
+        let Password(text) = &self.password;
+        if text.is_empty() { Err(Error::PasswordNeeded { method }) } else { Ok(text.as_bytes()) }
     }
 }
 
 const SCRAM: &str = "scram-sha-256";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_what_can_be_said() {
+        assert_eq!(Password::new("a\0b").err(), Some(Unsendable::Nul("password".to_owned())));
+        let long = "x".repeat(MAX_PASSWORD + 1);
+        assert_eq!(Password::new(&long).err(), Some(Unsendable::TooLong(MAX_PASSWORD + 1)));
+        assert!(Password::new("").unwrap().is_empty());
+    }
+}

@@ -25,6 +25,6 @@ pub mod text;
 
 pub use error::{Error, Fault};
 pub use frontend::{Startup, Statement};
-pub use login::{Channel, Login};
+pub use login::{Channel, Login, Password};
 pub use server::{Server, ServerMessage};
 pub use session::{Session, Step};

@@ -86,7 +86,7 @@ impl Session {
     }
 
     fn begin(&mut self) {
-        let startup = self.login.startup().clone();
+        let startup = self.login.startup.clone();
         self.say(FrontendMessage::Startup(&startup));
         let scram = self.login.scram_unasked();
         match &scram {
@@ -250,7 +250,7 @@ impl Session {
 
     /// Says the first statement before the server is known to wait for it, where that is allowed.
     fn say_first_early(&mut self) {
-        if self.login.is_pipelined() {
+        if self.login.pipelined {
             self.say_first();
         }
     }

@@ -5,7 +5,7 @@
 //! an empty line, and each begins with a comment that says what it shows.
 
 use heimdall::proto::frontend::Statement;
-use heimdall::proto::{Channel, Login, Session, Startup, Step};
+use heimdall::proto::{Channel, Login, Password, Session, Startup, Step};
 
 use super::scripted::backend;
 
@@ -130,15 +130,15 @@ fn startup(body: &[u8]) -> String {
 fn session(line: &str) -> Session {
     let words: Vec<_> = line.strip_prefix("? ").expect("who logs in").split(' ').collect();
     let word = |key: &str| words.iter().find_map(|word| word.strip_prefix(&format!("{key}=")));
-    let login = Login::new(
-        Startup::new([("user", word("user").unwrap())]).unwrap(),
-        word("password").map(str::to_owned),
-        word("require_auth").unwrap_or_default().parse().unwrap(),
-        if word("channel") == Some("local") { Channel::Local } else { Channel::Plaintext },
-        word("nonce").unwrap_or("NONCE").to_owned(),
-        word("pipelined") != Some("no"),
-    );
-    Session::new(login.unwrap(), Some(Box::new(Acquire)), None)
+    let login = Login {
+        startup: Startup::new([("user", word("user").unwrap())]).unwrap(),
+        password: Password::new(word("password").unwrap_or_default()).unwrap(),
+        require_auth: word("require_auth").unwrap_or_default().parse().unwrap(),
+        channel: if word("channel") == Some("local") { Channel::Local } else { Channel::Plaintext },
+        nonce: word("nonce").unwrap_or("NONCE").to_owned(),
+        pipelined: word("pipelined") != Some("no"),
+    };
+    Session::new(login, Some(Box::new(Acquire)), None)
 }
 
 struct Acquire;
