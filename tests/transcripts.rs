@@ -13,6 +13,11 @@ fn scram_goes_as_written() {
 }
 
 #[test]
+fn logins_are_bound_to_their_channel_as_written() {
+    play_all(include_str!("transcripts/channel_binding.txt"));
+}
+
+#[test]
 fn sessions_go_as_written() {
     play_all(include_str!("transcripts/session.txt"));
 }

@@ -13,22 +13,37 @@ impl Statement for Acquire {
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((&portion, said)) = data.split_first() else { return };
-    for (password, policy) in [("", ""), ("pencil", ""), ("pencil", "scram-sha-256"), ("pencil", "password")]
-    {
+    let tls = |end_point: &[u8]| Channel::Encrypted { end_point: Some(end_point.to_vec()) };
+    for (password, require_auth, channel, channel_binding) in [
+        ("", "", Channel::Plaintext, "prefer"),
+        ("pencil", "", Channel::Plaintext, "prefer"),
+        ("pencil", "scram-sha-256", Channel::Plaintext, "prefer"),
+        ("pencil", "password", Channel::Plaintext, "prefer"),
+        ("pencil", "", Channel::Local, "require"),
+        ("pencil", "", tls(b"hash"), "prefer"),
+        ("pencil", "", tls(b"hash"), "require"),
+        ("pencil", "scram-sha-256", tls(b"hash"), "disable"),
+        ("pencil", "scram-sha-256", Channel::Encrypted { end_point: None }, "prefer"),
+        ("pencil", "", Channel::Encrypted { end_point: None }, "require"),
+    ] {
         let login = Login {
             startup: Startup::new([("user", "ann")]).unwrap(),
             password: Password::new(password).unwrap(),
-            require_auth: policy.parse().unwrap(),
-            channel: Channel::Plaintext,
+            require_auth: require_auth.parse().unwrap(),
+            channel_binding: channel_binding.parse().unwrap(),
+            channel,
             nonce: "nonce".to_owned(),
             pipelined: portion % 2 == 0,
         };
+        // Bound or not at all: nobody can prove to know the password, so nothing may be ready.
+        let is_bound = channel_binding == "require";
         let mut session = Session::new(login, Some(Box::new(Acquire)), None);
         'said: for bytes in said.chunks(usize::from(portion).max(1)) {
             session.receive(bytes);
             loop {
                 match session.poll() {
                     Ok(Step::Receive) => break,
+                    Ok(Step::Ready) => assert!(!is_bound),
                     Ok(_) => {}
                     Err(_) => break 'said,
                 }

@@ -49,11 +49,15 @@ pub enum Error {
     },
     /// The server's side of SCRAM is wrong, or proves that it does not know the password.
     Scram(scram::Error),
-    /// The server offers SASL mechanisms, none of which heimdall has.
+    /// The server offers SASL mechanisms, none of which heimdall has and may use.
     NoMechanism {
         /// The mechanisms offered, fit to print.
         offered: String,
     },
+    /// The server offers to bind the login to a TLS channel, and there is none.
+    PlusWithoutTls,
+    /// `channel_binding=require` can't be satisfied.
+    Unbound(Unbound),
     /// The server asks for a password, and none is configured.
     PasswordNeeded {
         /// The method asked for.
@@ -82,6 +86,21 @@ pub enum Error {
     },
 }
 
+/// Why a login would not be bound to the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unbound {
+    /// The channel is not TLS.
+    NoTls,
+    /// The server's certificate has no hash to bind to.
+    NoEndPoint,
+    /// The server offers SCRAM, but not SCRAM-SHA-256-PLUS.
+    NotOffered,
+    /// The server asks for a method that binds nothing.
+    OtherMethod,
+    /// The server asks for nothing.
+    NoExchange,
+}
+
 /// Who has to act on an error; the exit code follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -106,6 +125,7 @@ impl Error {
             | Self::UnknownMessage { .. }
             | Self::Malformed { .. }
             | Self::Unexpected { .. }
+            | Self::PlusWithoutTls
             | Self::Scram(
                 scram::Error::Malformed
                 | scram::Error::MandatoryExtension
@@ -115,6 +135,7 @@ impl Error {
             ) => Fault::Protocol,
             Self::Scram(scram::Error::Refused(_))
             | Self::NoMechanism { .. }
+            | Self::Unbound(_)
             | Self::PasswordNeeded { .. }
             | Self::NotAllowed { .. }
             | Self::CleartextRefused
@@ -163,8 +184,13 @@ impl fmt::Display for Error {
             Self::Unexpected { message, during } => write!(f, "unexpected {message} {during}"),
             Self::Scram(error) => write!(f, "SCRAM authentication: {error}"),
             Self::NoMechanism { offered } => {
-                write!(f, "the server offers no SASL mechanism that heimdall has, only: {offered}")
+                write!(f, "the server offers no SASL mechanism that can be used here, only: {offered}")
             }
+            Self::PlusWithoutTls => f.write_str(
+                "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection; \
+                 somebody in between may have removed TLS",
+            ),
+            Self::Unbound(unbound) => unbound.fmt(f),
             Self::PasswordNeeded { method } => write!(
                 f,
                 "a password is needed: the server asks for {method} authentication, and none is given \
@@ -195,3 +221,47 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// In libpq's words where it has some (`fe-auth.c`, `pg_SASL_init` and `check_expected_areq`).
+impl fmt::Display for Unbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoTls => "channel binding required, but SSL not in use",
+            Self::NoEndPoint => {
+                "channel binding required, but the signature algorithm of the server's certificate \
+                 (such as Ed25519) has no hash to bind with"
+            }
+            Self::NotOffered => {
+                "channel binding is required, but server did not offer an authentication method \
+                 that supports channel binding"
+            }
+            Self::OtherMethod => {
+                "channel binding required but not supported by server's authentication request"
+            }
+            Self::NoExchange => {
+                "channel binding required, but server authenticated client without channel binding"
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_that_is_not_bound_is_a_failed_one_and_a_removed_channel_a_broken_protocol() {
+        assert_eq!(Error::PlusWithoutTls.fault(), Fault::Protocol);
+        for unbound in [
+            Unbound::NoTls,
+            Unbound::NoEndPoint,
+            Unbound::NotOffered,
+            Unbound::OtherMethod,
+            Unbound::NoExchange,
+        ] {
+            let error = Error::Unbound(unbound);
+            assert_eq!(error.fault(), Fault::Authentication);
+            assert!(!error.to_string().contains(['\n', '\t']) && !error.to_string().contains("  "));
+        }
+    }
+}

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::error::Error;
+use super::error::{Error, Unbound};
 use super::frontend::{MAX_PASSWORD, Startup, Unsendable};
 use super::text::printable;
-use crate::auth::policy::{Method, RequireAuth};
-use crate::auth::scram;
+use crate::auth::policy::{ChannelBinding, Method, RequireAuth};
+use crate::auth::scram::{self, Binding};
 
 /// All that a login needs.
 pub struct Login {
@@ -16,6 +16,8 @@ pub struct Login {
     pub password: Password,
     /// Which methods the user allows.
     pub require_auth: RequireAuth,
+    /// Whether the user wants the login tied to the channel.
+    pub channel_binding: ChannelBinding,
     /// The channel.
     pub channel: Channel,
     /// Fresh, random and printable, without a comma (RFC 5802 §5.1).
@@ -25,12 +27,18 @@ pub struct Login {
 }
 
 /// What the bytes travel through, as far as it matters for what may be said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Channel {
     /// A Unix-domain socket: nobody in between.
     Local,
     /// TCP in the clear.
     Plaintext,
+    /// TLS.
+    Encrypted {
+        /// The hash of the server's certificate for `tls-server-end-point` (RFC 5929 §4.1). There is none for
+        /// a certificate whose signature algorithm has no hash function of its own, such as Ed25519.
+        end_point: Option<Vec<u8>>,
+    },
 }
 
 /// A password that can be said to a server.
@@ -58,16 +66,28 @@ impl Password {
 }
 
 impl Login {
-    /// Nothing secret is configured, so that the login is either done at once or fails.
+    /// Nothing secret is configured, so that the login is either done at once or fails. Where it has to be
+    /// bound it can only fail.
     pub(super) fn is_unproved(&self) -> bool {
-        self.password.is_empty()
+        self.password.is_empty() && self.channel_binding != ChannelBinding::Require
     }
 
-    /// The first SCRAM message, where SCRAM is the only method allowed and so known to be the one.
+    /// The first SCRAM message, where SCRAM is the only method allowed and its binding can be only one.
     pub(super) fn scram_unasked(&self) -> Option<scram::ClientFirst> {
-        let only = self.pipelined && self.require_auth.only(Method::ScramSha256);
-        let password = self.password(SCRAM).ok().filter(|_| only)?;
-        Some(scram::ClientFirst::new(password, &self.nonce, scram::Binding::None))
+        // Nothing else binds a login to its channel.
+        let must_bind = self.channel_binding == ChannelBinding::Require;
+        let is_only = self.require_auth.only(Method::ScramSha256)
+            || (must_bind && self.require_auth.allows(Method::ScramSha256));
+        if !self.pipelined || !is_only {
+            return None;
+        }
+        // What the server offers is not known yet: it may make no other difference than to be refused.
+        let binding = match (self.binding(true), self.binding(false)) {
+            (Ok(offered), Ok(unoffered)) if offered != unoffered => return None,
+            (Ok(binding), _) | (_, Ok(binding)) => binding,
+            (Err(_), Err(_)) => return None,
+        };
+        self.scram_with(binding).ok()
     }
 
     /// The password, in answer to `AuthenticationCleartextPassword`.
@@ -88,17 +108,44 @@ impl Login {
 
     /// The first SCRAM message, in answer to `AuthenticationSASL`.
     pub(super) fn scram(&self, mechanisms: &[Bytes]) -> Result<scram::ClientFirst, Error> {
-        self.choose(mechanisms)?;
-        Ok(scram::ClientFirst::new(self.password(SCRAM)?, &self.nonce, scram::Binding::None))
+        self.scram_with(self.choose(mechanisms)?)
     }
 
-    /// Checks that a mechanism we have is allowed and offered.
-    pub(super) fn choose(&self, mechanisms: &[Bytes]) -> Result<(), Error> {
-        if !mechanisms.iter().any(|offered| offered == scram::MECHANISM) {
+    /// Checks that a mechanism we have is allowed and offered, and says how it is bound to the channel.
+    pub(super) fn choose(&self, mechanisms: &[Bytes]) -> Result<Binding, Error> {
+        let offers = |name: &str| mechanisms.iter().any(|offered| offered == name);
+        let binding = self.binding(offers(scram::MECHANISM_PLUS))?;
+        if !offers(binding.mechanism()) {
             let offered: Vec<String> = mechanisms.iter().map(|name| printable(name)).collect();
             return Err(Error::NoMechanism { offered: offered.join(", ") });
         }
-        self.allow(Method::ScramSha256, SCRAM)
+        self.allow(Method::ScramSha256, SCRAM)?;
+        Ok(binding)
+    }
+
+    /// How SCRAM is bound to the channel (RFC 5802 §6), where SCRAM-SHA-256-PLUS is offered or not.
+    fn binding(&self, is_offered: bool) -> Result<Binding, Error> {
+        use ChannelBinding::{Disable, Prefer, Require};
+
+        match (&self.channel, self.channel_binding) {
+            (Channel::Local | Channel::Plaintext, Require) => Err(Error::Unbound(Unbound::NoTls)),
+            // The server sees TLS where we see none.
+            (Channel::Local | Channel::Plaintext, _) if is_offered => Err(Error::PlusWithoutTls),
+            (Channel::Local | Channel::Plaintext, _) | (Channel::Encrypted { .. }, Disable) => {
+                Ok(Binding::None)
+            }
+            (Channel::Encrypted { end_point: Some(hash) }, _) if is_offered => {
+                Ok(Binding::TlsServerEndPoint(hash.clone()))
+            }
+            (Channel::Encrypted { end_point: Some(_) }, Prefer) => Ok(Binding::Unoffered),
+            (Channel::Encrypted { end_point: Some(_) }, Require) => Err(Error::Unbound(Unbound::NotOffered)),
+            (Channel::Encrypted { end_point: None }, Prefer) => Ok(Binding::None),
+            (Channel::Encrypted { end_point: None }, Require) => Err(Error::Unbound(Unbound::NoEndPoint)),
+        }
+    }
+
+    fn scram_with(&self, binding: Binding) -> Result<scram::ClientFirst, Error> {
+        Ok(scram::ClientFirst::new(self.password(SCRAM)?, &self.nonce, binding))
     }
 
     /// `AuthenticationOk` without any exchange.
@@ -107,10 +154,15 @@ impl Login {
     }
 
     fn allow(&self, method: Method, name: &'static str) -> Result<(), Error> {
-        if self.require_auth.allows(method) {
-            Ok(())
-        } else {
-            Err(Error::NotAllowed { method: name, policy: self.require_auth.clone() })
+        if !self.require_auth.allows(method) {
+            return Err(Error::NotAllowed { method: name, policy: self.require_auth.clone() });
+        }
+        match (self.channel_binding, method, &self.channel) {
+            // Whether that is bound is for `binding` to say.
+            (_, Method::ScramSha256, _) | (ChannelBinding::Disable | ChannelBinding::Prefer, ..) => Ok(()),
+            (_, Method::None, _) => Err(Error::Unbound(Unbound::NoExchange)),
+            (.., Channel::Local | Channel::Plaintext) => Err(Error::Unbound(Unbound::NoTls)),
+            (.., Channel::Encrypted { .. }) => Err(Error::Unbound(Unbound::OtherMethod)),
         }
     }
 
@@ -126,6 +178,89 @@ const SCRAM: &str = "scram-sha-256";
 mod tests {
     use super::*;
 
+    fn login(channel: &Channel, channel_binding: ChannelBinding, require_auth: &str) -> Login {
+        Login {
+            startup: Startup::new([("user", "ann")]).unwrap(),
+            password: Password::new("pencil").unwrap(),
+            require_auth: require_auth.parse().unwrap(),
+            channel_binding,
+            channel: channel.clone(),
+            nonce: "NONCE".to_owned(),
+            pipelined: true,
+        }
+    }
+
+    /// The flag of a gs2-header, or the reason why there is none.
+    fn flag(binding: Result<Binding, Error>) -> &'static str {
+        match binding {
+            Ok(Binding::TlsServerEndPoint(hash)) => {
+                assert_eq!(hash, HASH);
+                "p"
+            }
+            Ok(Binding::Unoffered) => "y",
+            Ok(Binding::None) => "n",
+            Err(Error::PlusWithoutTls) => "plus without TLS",
+            Err(Error::Unbound(Unbound::NoTls)) => "no TLS",
+            Err(Error::Unbound(Unbound::NoEndPoint)) => "no end point",
+            Err(Error::Unbound(Unbound::NotOffered)) => "not offered",
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    // RFC 5802 §6; the errors are those of libpq's `fe-auth.c`, `pg_SASL_init`.
+    #[test]
+    fn the_gs2_flag_follows_from_channel_policy_and_offer() {
+        use ChannelBinding::{Disable, Prefer, Require};
+        let (tls, ed25519) =
+            (Channel::Encrypted { end_point: Some(HASH.to_vec()) }, Channel::Encrypted { end_point: None });
+        // Where SCRAM-SHA-256-PLUS is offered, where it is not, and what is said before anything is offered if
+        // SCRAM is required.
+        for (channel, policy, offered, unoffered, unasked) in [
+            (&Channel::Local, Disable, "plus without TLS", "n", Some("n")),
+            (&Channel::Local, Prefer, "plus without TLS", "n", Some("n")),
+            (&Channel::Local, Require, "no TLS", "no TLS", None),
+            (&Channel::Plaintext, Disable, "plus without TLS", "n", Some("n")),
+            (&Channel::Plaintext, Prefer, "plus without TLS", "n", Some("n")),
+            (&Channel::Plaintext, Require, "no TLS", "no TLS", None),
+            (&tls, Disable, "n", "n", Some("n")),
+            (&tls, Prefer, "p", "y", None),
+            (&tls, Require, "p", "not offered", Some("p")),
+            (&ed25519, Disable, "n", "n", Some("n")),
+            (&ed25519, Prefer, "n", "n", Some("n")),
+            (&ed25519, Require, "no end point", "no end point", None),
+        ] {
+            let login = login(channel, policy, "scram-sha-256");
+            let case = format!("{channel:?} {policy}");
+            assert_eq!(flag(login.binding(true)), offered, "{case}");
+            assert_eq!(flag(login.binding(false)), unoffered, "{case}");
+            let first = login.scram_unasked().map(|first| first.message());
+            assert_eq!(first.as_deref().map(|message| &message[..1]), unasked, "{case}");
+        }
+    }
+
+    #[test]
+    fn scram_is_begun_unasked_only_where_nothing_else_may_follow() {
+        use ChannelBinding::{Disable, Prefer, Require};
+        let tls = Channel::Encrypted { end_point: Some(HASH.to_vec()) };
+        for (policy, require_auth, expected) in [
+            (Disable, "", None),
+            (Disable, "scram-sha-256,none", None),
+            (Prefer, "", None),
+            (Require, "", Some("SCRAM-SHA-256-PLUS")),
+            (Require, "!none", Some("SCRAM-SHA-256-PLUS")),
+            (Require, "md5", None),
+            (Require, "!scram-sha-256", None),
+        ] {
+            let first = login(&tls, policy, require_auth).scram_unasked();
+            let mechanism = first.map(|first| first.mechanism());
+            assert_eq!(mechanism, expected, "{policy} {require_auth}");
+        }
+        let careful = Login { pipelined: false, ..login(&tls, Require, "") };
+        assert!(careful.scram_unasked().is_none());
+        let without = Login { password: Password::default(), ..login(&tls, Require, "") };
+        assert!(without.scram_unasked().is_none());
+    }
+
     #[test]
     fn a_password_is_what_can_be_said() {
         assert_eq!(Password::new("a\0b").err(), Some(Unsendable::Nul("password".to_owned())));
@@ -133,4 +268,6 @@ mod tests {
         assert_eq!(Password::new(&long).err(), Some(Unsendable::TooLong(MAX_PASSWORD + 1)));
         assert!(Password::new("").unwrap().is_empty());
     }
+
+    const HASH: [u8; 32] = [7; 32];
 }

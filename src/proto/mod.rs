@@ -23,7 +23,7 @@ pub mod server;
 pub mod session;
 pub mod text;
 
-pub use error::{Error, Fault};
+pub use error::{Error, Fault, Unbound};
 pub use frontend::{Startup, Statement};
 pub use login::{Channel, Login, Password};
 pub use server::{Server, ServerMessage};

@@ -47,7 +47,7 @@ pub struct Session {
 }
 
 enum State {
-    /// `StartupMessage` is out, and `SASLInitialResponse` behind it where SCRAM is the only method allowed.
+    /// `StartupMessage` is out, and `SASLInitialResponse` behind it where nothing else can be asked for.
     Starting(Option<scram::ClientFirst>),
     /// `SASLInitialResponse` is out and asked for.
     ScramFirst(scram::ClientFirst),
@@ -191,6 +191,7 @@ impl Session {
                 (ScramFirst(scram), None)
             }
             (Starting(Some(scram)), Message::Authentication(Auth::Sasl(mechanisms))) => {
+                // It comes to what was said, or to an error (`Login::scram_unasked`).
                 self.login.choose(&mechanisms)?;
                 (ScramFirst(scram), None)
             }
@@ -264,7 +265,7 @@ impl Session {
 
     fn say_scram_first(&mut self, scram: &scram::ClientFirst) {
         self.say(FrontendMessage::SaslInitialResponse {
-            mechanism: scram::MECHANISM,
+            mechanism: scram.mechanism(),
             response: scram.message().as_bytes(),
         });
     }
