@@ -1,5 +1,7 @@
 //! Round trips from nothing to the lock, counted on a scripted server (the TCP handshake is one more).
 
+use std::sync::mpsc;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -11,85 +13,74 @@ use crate::support::scripted::{Connection, Scripted, backend};
 
 #[test]
 fn without_a_password_the_lock_takes_one_flight() {
-    let server = Scripted::start(|connection: &mut Connection| {
+    let trust = |connection: &mut Connection| {
         connection.startup();
         connection.send(&backend::authentication_ok());
-        finish(connection);
-    });
-    assert_eq!(flights(&server, ""), 1);
+    };
+    assert_eq!(flights(trust, ""), 1);
 }
 
 #[test]
 fn with_a_password_or_md5_it_takes_two() {
-    let md5 = Scripted::start(|connection: &mut Connection| {
+    let md5 = |connection: &mut Connection| {
         connection.startup();
         connection.send(&backend::authentication_md5_password([1, 2, 3, 4]));
         connection.expect(b'p');
         connection.send(&backend::authentication_ok());
-        finish(connection);
-    });
-    assert_eq!(flights(&md5, "password=pencil"), 2);
-    let cleartext = Scripted::start(|connection: &mut Connection| {
+    };
+    assert_eq!(flights(md5, "password=pencil"), 2);
+    let cleartext = |connection: &mut Connection| {
         connection.startup();
         connection.send(&backend::authentication_cleartext_password());
         connection.expect(b'p');
         connection.send(&backend::authentication_ok());
-        finish(connection);
-    });
-    assert_eq!(flights(&cleartext, "password=pencil require_auth=password"), 2);
+    };
+    assert_eq!(flights(cleartext, "password=pencil require_auth=password"), 2);
 }
 
 #[test]
 fn with_scram_it_takes_three() {
-    let server = Scripted::start(|connection: &mut Connection| {
-        connection.startup();
-        connection.send(&backend::authentication_sasl(&["SCRAM-SHA-256"]));
-        scram(connection);
-        finish(connection);
-    });
-    assert_eq!(flights(&server, "password=pencil"), 3);
+    assert_eq!(flights(scram, "password=pencil"), 3);
 }
 
 #[test]
 fn with_scram_required_it_takes_two() {
-    let server = Scripted::start(|connection: &mut Connection| {
-        connection.startup();
-        connection.send(&backend::authentication_sasl(&["SCRAM-SHA-256"]));
-        scram(connection);
-        finish(connection);
-    });
-    assert_eq!(flights(&server, "password=pencil require_auth=scram-sha-256"), 2);
+    assert_eq!(flights(scram, "password=pencil require_auth=scram-sha-256"), 2);
 }
 
-fn flights(server: &Scripted, more: &str) -> usize {
+/// How many flights have come from the client when its attempt to lock is there.
+fn flights(mut login: impl FnMut(&mut Connection) + Send + 'static, more: &str) -> usize {
+    let (counted, count) = mpsc::channel();
+    let server = Scripted::start(move |connection: &mut Connection| {
+        login(connection);
+        let mut ready = backend::backend_key_data(42, &[1, 2, 3, 4]);
+        ready.extend(backend::ready_for_query(b'I'));
+        connection.send(&ready);
+        connection.expect(b'Q');
+        counted.send(connection.flights()).unwrap();
+        let mut answer = backend::data_row(&[Some("42"), Some("f"), Some("t"), Some("1")]);
+        answer.extend(backend::command_complete("SELECT 1"));
+        answer.extend(backend::ready_for_query(b'I'));
+        connection.send(&answer);
+        connection.expect(b'Q');
+        let mut answer = backend::data_row(&[Some("t")]);
+        answer.extend(backend::command_complete("SELECT 1"));
+        answer.extend(backend::ready_for_query(b'I'));
+        connection.send(&answer);
+        connection.expect(b'X');
+    });
     let outcome = Heimdall::new()
         .database(&format!("{} user=ann {more}", server.tcp()))
         .args(["--name", "flights", "sh", "-c", "exit 9"])
         .run();
     assert_eq!(outcome.code, Some(9), "{}", outcome.stderr);
-    // Behind the lock, the release and Terminate are one each.
-    server.flights() - 2
+    count.recv().unwrap()
 }
 
-fn finish(connection: &mut Connection) {
-    let mut ready = backend::backend_key_data(42, &[1, 2, 3, 4]);
-    ready.extend(backend::ready_for_query(b'I'));
-    connection.send(&ready);
-    connection.expect(b'Q');
-    let mut answer = backend::data_row(&[Some("42"), Some("f"), Some("t"), Some("1")]);
-    answer.extend(backend::command_complete("SELECT 1"));
-    answer.extend(backend::ready_for_query(b'I'));
-    connection.send(&answer);
-    connection.expect(b'Q');
-    let mut answer = backend::data_row(&[Some("t")]);
-    answer.extend(backend::command_complete("SELECT 1"));
-    answer.extend(backend::ready_for_query(b'I'));
-    connection.send(&answer);
-    connection.expect(b'X');
-}
-
-/// The server's side of SCRAM-SHA-256 for the password "pencil", from the client's first message on.
+/// The server's side of SCRAM-SHA-256 for the password "pencil".
 fn scram(connection: &mut Connection) {
+    connection.startup();
+    connection.send(&backend::authentication_sasl(&["SCRAM-SHA-256"]));
     let initial = String::from_utf8(connection.expect(b'p')).unwrap();
     let bare = &initial[initial.find("n=,r=").unwrap()..];
     let first = format!("r={}server,s=c2FsdA==,i=4096", &bare["n=,r=".len()..]);

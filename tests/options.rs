@@ -64,9 +64,12 @@ fn a_mistyped_option_does_not_echo_the_password_behind_it() {
 #[test]
 fn what_cannot_be_honoured_is_a_configuration_error() {
     for (conninfo, words) in [
-        ("host=h sslmode=require", "sslmode"),
-        ("host=h sslmode=verify-full", "sslmode"),
-        ("host=h channel_binding=require", "channel_binding"),
+        ("host=h sslmode=prefer sslnegotiation=direct", "weak sslmode \"prefer\" may not be used with"),
+        ("host=h sslmode=require sslrootcert=system", "weak sslmode \"require\" may not be used with"),
+        (
+            "host=h ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2",
+            "invalid SSL protocol version",
+        ),
         ("host=h gssencmode=require", "gssencmode: GSSAPI encryption is not supported"),
         ("host=h sslpassword=x", "sslpassword"),
         ("host=/run requirepeer=postgres", "requirepeer"),
@@ -77,6 +80,20 @@ fn what_cannot_be_honoured_is_a_configuration_error() {
         let outcome = Heimdall::new().args(["--database", conninfo, "--name", "x", "true"]).run();
         assert_eq!(outcome.code, Some(78), "{conninfo}: {}", outcome.stderr);
         assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(words), "{conninfo}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+#[cfg(not(feature = "tls"))]
+fn a_build_without_tls_refuses_what_asks_for_it() {
+    for (conninfo, words) in [
+        ("host=h sslmode=require", "sslmode \"require\" is not supported by this version of heimdall"),
+        ("host=h sslmode=verify-full", "sslmode \"verify-full\" is not supported"),
+        ("host=h channel_binding=require", "channel_binding \"require\" is not supported"),
+    ] {
+        let outcome = Heimdall::new().args(["--database", conninfo, "--name", "x", "true"]).run();
+        assert_eq!(outcome.code, Some(78), "{conninfo}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(words), "{conninfo}: {}", outcome.stderr);
     }
 }

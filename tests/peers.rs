@@ -106,6 +106,11 @@ fn peers_of_other_protocols_are_recognised() {
             76,
             &["this is no PostgreSQL server", &format!("port {port}")],
         );
+        assert_fails(
+            &format!("host=127.0.0.1 port={port} user=ann connect_timeout=20 sslmode=disable"),
+            76,
+            &["this is no PostgreSQL server: its answer begins with byte", &format!("port {port}")],
+        );
     }
 }
 

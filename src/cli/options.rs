@@ -21,7 +21,7 @@ use crate::lock::Key;
     about = "Run a program while holding a PostgreSQL advisory lock",
     override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --print-key | --print-conninfo",
     after_help = "Exit codes: the program's own; 128+N if signal N killed it; 64 usage; 69 no usable server; \
-                  74 lock lost, program stopped; 75 lock held elsewhere; 76 protocol violation or unsuitable \
+                  74 lock lost, program stopped; 75 lock held elsewhere; 76 protocol or TLS violation, unsuitable \
                   server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
                   executed; 127 PROGRAM not found.",
     disable_help_flag = true,

@@ -74,6 +74,7 @@ fn lock_and_run(job: &Job, config: &Config, report: Report) -> Exit {
         trace: report.is_debug().then(|| -> crate::proto::session::Trace {
             Arc::new(move |direction, message| report.message(direction, message))
         }),
+        warn: &|text| report.warning(text),
     };
     report.transition(format_args!("connecting for the lock {}", job.lock));
     match lock::acquire(&request, job.lock.key()) {

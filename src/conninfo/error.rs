@@ -123,7 +123,10 @@ impl fmt::Display for Error {
                 write!(f, "missing \"=\" after {word:?} in connection info string")
             }
             Error::NoEquals(_) => {
-                write!(f, "missing \"=\" in connection info string (a value with spaces needs quotes)")
+                write!(
+                    f,
+                    "missing \"=\" in connection info string (a URI begins with postgresql://, a value with spaces needs quotes)"
+                )
             }
             Error::UnterminatedQuote => write!(f, "unterminated quoted string in connection info string"),
             Error::UnknownOption(Excerpt(Some(keyword))) => {
@@ -165,7 +168,7 @@ impl fmt::Display for Error {
             Error::RequireAuth(message) => f.write_str(message),
             Error::Unsupported(keyword, why) => write!(f, "{keyword}: {why}"),
             Error::Unbuilt(keyword, value) => {
-                write!(f, "{keyword} {value:?} is not supported yet by this version of heimdall")
+                write!(f, "{keyword} {value:?} is not supported by this version of heimdall")
             }
         }
     }

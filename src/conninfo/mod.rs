@@ -35,5 +35,7 @@ pub use error::{Error, Excerpt};
 pub use hosts::{Host, Place};
 pub use parameters::{Parameters, Source};
 pub use plain_file::FileFault;
+#[cfg(feature = "tls")]
+pub(crate) use plain_file::PlainFile;
 pub use secret::Secret;
 pub use settings::Settings;

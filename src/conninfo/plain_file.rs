@@ -1,15 +1,15 @@
 //! Reads the small files that people write for libpq: never a pipe that hangs, never without bound.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A regular file, open for reading.
-pub(super) struct PlainFile {
+pub(crate) struct PlainFile {
     file: File,
-    mode: u32,
+    metadata: Metadata,
 }
 
 /// Why a file that is there can't be read. The display goes behind its name.
@@ -27,7 +27,7 @@ pub enum FileFault {
 
 impl PlainFile {
     /// Opens a file; `None` if there is nothing of that name, as far as we are allowed to see.
-    pub(super) fn open(path: &Path) -> Result<Option<PlainFile>, FileFault> {
+    pub(crate) fn open(path: &Path) -> Result<Option<PlainFile>, FileFault> {
         // Before opening, which would wait for the other end of a pipe.
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => {}
@@ -36,16 +36,23 @@ impl PlainFile {
         }
         let file = File::open(path).map_err(|error| FileFault::Unreadable(error.kind()))?;
         let metadata = file.metadata().map_err(|error| FileFault::Unreadable(error.kind()))?;
-        Ok(Some(PlainFile { file, mode: metadata.mode() }))
+        Ok(Some(PlainFile { file, metadata }))
     }
 
     /// Whether the group or others can do anything with it.
-    pub(super) fn is_exposed(&self) -> bool {
-        self.mode & 0o077 != 0
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.metadata.mode() & 0o077 != 0
+    }
+
+    /// The same for a private key, which root may let a group read (libpq's `initialize_SSL`).
+    #[cfg(feature = "tls")]
+    pub(crate) fn is_exposed_key(&self) -> bool {
+        let forbidden = if self.metadata.uid() == 0 { 0o037 } else { 0o077 };
+        self.metadata.mode() & forbidden != 0
     }
 
     /// Its contents.
-    pub(super) fn read(self) -> Result<Vec<u8>, FileFault> {
+    pub(crate) fn read(self) -> Result<Vec<u8>, FileFault> {
         let mut bytes = Vec::new();
         let read = self.file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
         let length = read.map_err(|error| FileFault::Unreadable(error.kind()))?;

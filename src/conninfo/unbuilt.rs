@@ -1,17 +1,18 @@
-//! The settings that this version knows but can't honour yet. Those that ask for security may not be
-//! dropped, so they are refused. This file is to shrink, and to go.
+//! The settings that this build knows but can't honour. Those that ask for security may not be dropped, and
+//! the others not be ignored in silence, so they are refused.
 
-use super::choices::{
-    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
-};
+use super::choices::{LoadBalanceHosts, ProtocolVersion, TargetSessionAttrs};
+#[cfg(not(feature = "tls"))]
+use super::choices::{SslCertMode, SslMode, SslNegotiation};
 use super::config::Config;
 use super::error::Error;
 use super::parameters::{Parameters, Source};
+#[cfg(not(feature = "tls"))]
 use crate::auth::policy::ChannelBinding;
 
 /// Refuses a configuration in which the user gave one of these and it asks for something.
 pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Error> {
-    for (keyword, asks) in UNBUILT {
+    for (keyword, asks) in UNBUILT.iter().chain(WITHOUT_TLS) {
         match (parameters.get(keyword), parameters.source(keyword)) {
             (_, None | Some(Source::Default)) => {}
             (value, _) if asks(config) => {
@@ -23,10 +24,23 @@ pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Err
     Ok(())
 }
 
-/// A parameter, and in which configurations it asks for what is not there yet.
+/// A parameter, and in which configurations it asks for what is not there.
 type Unbuilt = (&'static str, fn(&Config) -> bool);
 
+/// In no build yet.
 const UNBUILT: &[Unbuilt] = &[
+    ("requirepeer", |config| config.requirepeer.is_some()),
+    ("min_protocol_version", |config| config.min_protocol_version > ProtocolVersion::V3_0),
+    ("load_balance_hosts", |config| config.load_balance_hosts == LoadBalanceHosts::Random),
+    ("target_session_attrs", |config| config.target_session_attrs != TargetSessionAttrs::Any),
+];
+
+#[cfg(feature = "tls")]
+const WITHOUT_TLS: &[Unbuilt] = &[];
+
+/// What a build without the feature `tls` lacks.
+#[cfg(not(feature = "tls"))]
+const WITHOUT_TLS: &[Unbuilt] = &[
     ("sslmode", |config| config.uses_tcp() && config.sslmode >= SslMode::Require),
     ("sslnegotiation", |config| may_use_tls(config) && config.sslnegotiation == SslNegotiation::Direct),
     ("sslcertmode", |config| config.sslcertmode == SslCertMode::Require),
@@ -37,12 +51,9 @@ const UNBUILT: &[Unbuilt] = &[
     ("ssl_min_protocol_version", may_use_tls),
     ("ssl_max_protocol_version", may_use_tls),
     ("channel_binding", |config| config.channel_binding == ChannelBinding::Require),
-    ("requirepeer", |config| config.requirepeer.is_some()),
-    ("min_protocol_version", |config| config.min_protocol_version > ProtocolVersion::V3_0),
-    ("load_balance_hosts", |config| config.load_balance_hosts == LoadBalanceHosts::Random),
-    ("target_session_attrs", |config| config.target_session_attrs != TargetSessionAttrs::Any),
 ];
 
+#[cfg(not(feature = "tls"))]
 fn may_use_tls(config: &Config) -> bool {
     config.uses_tcp() && config.sslmode != SslMode::Disable
 }
@@ -51,8 +62,27 @@ fn may_use_tls(config: &Config) -> bool {
 mod tests {
     use super::super::testing::config;
 
+    fn assert_refused(text: &str) {
+        let (keyword, value) = text.split_once('=').unwrap();
+        let error = config(&format!("host=h {text}")).unwrap_err().to_string();
+        assert_eq!(error, format!("{keyword} \"{value}\" is not supported by this version of heimdall"));
+    }
+
     #[test]
     fn what_is_not_built_is_refused_by_name() {
+        for text in [
+            "requirepeer=postgres",
+            "min_protocol_version=3.2",
+            "load_balance_hosts=random",
+            "target_session_attrs=primary",
+        ] {
+            assert_refused(text);
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "tls"))]
+    fn without_tls_what_asks_for_it_is_refused_by_name() {
         for text in [
             "sslmode=require",
             "sslmode=verify-ca",
@@ -66,30 +96,21 @@ mod tests {
             "ssl_min_protocol_version=TLSv1.3",
             "ssl_max_protocol_version=TLSv1.2",
             "channel_binding=require",
-            "requirepeer=postgres",
-            "min_protocol_version=3.2",
-            "load_balance_hosts=random",
-            "target_session_attrs=primary",
         ] {
-            let (keyword, value) = text.split_once('=').unwrap();
-            let error = config(&format!("host=h {text}")).unwrap_err().to_string();
-            assert_eq!(
-                error,
-                format!("{keyword} \"{value}\" is not supported yet by this version of heimdall")
-            );
+            assert_refused(text);
         }
-        let direct = config("host=h sslmode=require sslnegotiation=direct").unwrap_err().to_string();
-        assert!(direct.contains("sslmode \"require\" is not supported yet"), "{direct}");
     }
 
     #[test]
-    fn what_would_have_no_effect_is_accepted() {
+    fn what_is_the_default_or_has_no_effect_is_accepted() {
         for text in [
-            "host=h sslmode=allow",
-            "host=h sslmode=disable sslrootcert=/x sslcert=/x sslkey=/x ssl_min_protocol_version=TLSv1.3",
-            "host=/run sslmode=verify-full sslrootcert=/x",
-            "host=h ssl_min_protocol_version=''",
-            "host=h target_session_attrs=any channel_binding=prefer",
+            "host=h",
+            "host=a,b",
+            "host=h sslmode=prefer",
+            "host=h sslmode=disable sslrootcert=/x sslcert=/x channel_binding=prefer",
+            "host=/run sslrootcert=/x",
+            "host=h target_session_attrs=any load_balance_hosts=disable",
+            "host=h max_protocol_version=3.2",
         ] {
             config(text).unwrap();
         }

@@ -25,7 +25,7 @@ pub enum Outcome {
 /// back by closing the connection.
 pub fn acquire(request: &Request<'_>, key: Key) -> Result<Outcome, Error> {
     let (mut connection, deadline) =
-        Connection::open(request, Statement::Acquire(key)).map_err(Error::Connecting)?;
+        net::open(request, Statement::Acquire(key)).map_err(Error::Connecting)?;
     let place = connection.place().to_owned();
     let attempt = match answer(&mut connection, deadline) {
         Ok(attempt) => attempt,

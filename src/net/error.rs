@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::proto::{self, Fault};
+use crate::proto::{self, Fault, Stage};
 
 /// What went wrong with one connection.
 #[derive(Debug)]
@@ -16,6 +16,10 @@ pub enum Error {
     NoSocket(String),
     /// A parameter of this place can't be used.
     Unusable(String),
+    /// The connection would be less secure than was asked for; what is missing.
+    Insecure(String),
+    /// TLS came to an end: what for, in libpq's words where it has some, and who has to act.
+    Tls(String, Fault),
     /// The deadline passed.
     TimedOut(&'static str),
     /// The peer closed the connection.
@@ -32,9 +36,20 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Unusable(_) => Fault::Configuration,
+            Self::Insecure(_) => Fault::Protocol,
+            Self::Tls(_, fault) => *fault,
             Self::Conversation(error) => error.fault(),
             _ => Fault::Unavailable,
         }
+    }
+
+    /// Whether the server refuses this kind of connection: no line of its `pg_hba.conf` takes us, and it has
+    /// not asked who we are. Later the same SQLSTATE 28000 also says that channel binding has failed, which may
+    /// be somebody in between.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Conversation(proto::Error::Server { stage: Stage::Greeting, .. }))
+            && self.sqlstate() == Some(INVALID_AUTHORIZATION)
     }
 
     /// The SQLSTATE of what the server said, where that is what went wrong.
@@ -51,7 +66,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve(reason) => write!(f, "could not translate host name to address: {reason}"),
-            Self::NoSocket(reason) | Self::Unusable(reason) => f.write_str(reason),
+            Self::NoSocket(reason)
+            | Self::Unusable(reason)
+            | Self::Insecure(reason)
+            | Self::Tls(reason, _) => f.write_str(reason),
             Self::TimedOut(waiting) => write!(f, "timeout expired while waiting for {waiting}"),
             Self::Closed(waiting) => {
                 write!(f, "the server closed the connection, which was waiting for {waiting}")
@@ -118,3 +136,6 @@ impl fmt::Display for Attempts {
 }
 
 impl std::error::Error for Attempts {}
+
+/// SQLSTATE `invalid_authorization_specification`.
+const INVALID_AUTHORIZATION: &str = "28000";

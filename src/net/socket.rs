@@ -13,6 +13,7 @@ use rustix::net::{
 use super::deadline::Deadline;
 use super::error::Error;
 use super::place::Address;
+use super::stream::Received;
 use crate::conninfo::Config;
 
 /// A socket, connected and non-blocking, closed when the process executes another program.
@@ -48,6 +49,44 @@ impl Socket {
             Err(errno) => return Err(errno.into()),
         }
         Ok(Self(fd))
+    }
+
+    /// Sends all bytes; `waiting` is what a deadline that passes is told with.
+    pub(super) fn send_all(
+        &self,
+        mut bytes: &[u8],
+        deadline: Deadline,
+        waiting: &'static str,
+    ) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            match self.send(bytes) {
+                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                Err(Errno::AGAIN) => {
+                    if !deadline.wait(self, PollFlags::OUT)? {
+                        return Err(Error::TimedOut(waiting));
+                    }
+                }
+                Err(Errno::INTR) => {}
+                // The server may have said why before it closed: that is worth more than "broken pipe".
+                Err(Errno::PIPE | Errno::CONNRESET) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once, without waiting, and hands over what this has brought.
+    pub(super) fn receive_some(&self, hand_over: &mut dyn FnMut(&[u8])) -> Result<Received, Error> {
+        let mut buffer = [0; READ_SIZE];
+        match self.receive(&mut buffer) {
+            Ok(0) => Ok(Received::End),
+            Ok(count) => {
+                hand_over(buffer.get(..count).unwrap_or_default());
+                Ok(Received::Some)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(Received::Nothing),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Sends what the kernel takes at once.
@@ -109,3 +148,6 @@ fn abstract_socket(_: &str, _: &Address) -> Result<SocketAddrAny, Error> {
 fn too_long(address: &Address) -> Error {
     Error::Unusable(format!("the path is longer than a socket's may be ({address})"))
 }
+
+/// How much is read at once; answers are far shorter.
+const READ_SIZE: usize = 4096;

@@ -40,6 +40,10 @@ pub enum Error {
         /// What is wrong with it.
         malformed: Malformed,
     },
+    /// Bytes behind the answer to `SSLRequest`.
+    BehindNegotiation,
+    /// An error in answer to `SSLRequest`; its text is nobody's word.
+    ErrorBeforeTls,
     /// A message that may not come now.
     Unexpected {
         /// The message, fit to print.
@@ -81,8 +85,8 @@ pub enum Error {
     Server {
         /// What it says.
         message: Box<ServerMessage>,
-        /// Whether it came before the login was done.
-        at_login: bool,
+        /// When it came.
+        stage: Stage,
     },
 }
 
@@ -99,6 +103,17 @@ pub enum Unbound {
     OtherMethod,
     /// The server asks for nothing.
     NoExchange,
+}
+
+/// How far a conversation had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The server has not yet asked who we are.
+    Greeting,
+    /// It has asked; the login is not done.
+    Login,
+    /// The login is done.
+    Session,
 }
 
 /// Who has to act on an error; the exit code follows from it.
@@ -124,6 +139,8 @@ impl Error {
             | Self::BadLength { .. }
             | Self::UnknownMessage { .. }
             | Self::Malformed { .. }
+            | Self::BehindNegotiation
+            | Self::ErrorBeforeTls
             | Self::Unexpected { .. }
             | Self::PlusWithoutTls
             | Self::Scram(
@@ -140,13 +157,13 @@ impl Error {
             | Self::NotAllowed { .. }
             | Self::CleartextRefused
             | Self::UnsupportedMethod { .. } => Fault::Authentication,
-            Self::Server { message, at_login } => sqlstate_fault(&message.code, *at_login),
+            Self::Server { message, stage } => sqlstate_fault(&message.code, *stage),
         }
     }
 }
 
 /// By SQLSTATE (PostgreSQL documentation, appendix A).
-fn sqlstate_fault(code: &str, at_login: bool) -> Fault {
+fn sqlstate_fault(code: &str, stage: Stage) -> Fault {
     match code {
         // insufficient_privilege: no CONNECT on the database, or no EXECUTE on a function.
         "42501" => Fault::Authentication,
@@ -155,7 +172,7 @@ fn sqlstate_fault(code: &str, at_login: bool) -> Fault {
         _ => match code.get(..2) {
             // invalid_authorization_specification
             Some("28") => Fault::Authentication,
-            Some("22" | "42") if at_login => Fault::Configuration,
+            Some("22" | "42") if stage != Stage::Session => Fault::Configuration,
             // protocol_violation and its kin
             Some("08") => Fault::Protocol,
             _ => Fault::Unavailable,
@@ -181,6 +198,11 @@ impl fmt::Display for Error {
             Self::Malformed { message, malformed } => {
                 write!(f, "the server sent a malformed {message}: {}", malformed.reason())
             }
+            Self::BehindNegotiation => f.write_str(
+                "received unencrypted data behind the answer to SSLRequest: this is no PostgreSQL server, or \
+                 somebody is in between",
+            ),
+            Self::ErrorBeforeTls => f.write_str("the server sent an error in answer to SSLRequest"),
             Self::Unexpected { message, during } => write!(f, "unexpected {message} {during}"),
             Self::Scram(error) => write!(f, "SCRAM authentication: {error}"),
             Self::NoMechanism { offered } => {

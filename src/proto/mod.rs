@@ -18,12 +18,13 @@ pub mod error;
 pub mod frame;
 pub mod frontend;
 pub mod login;
+pub mod negotiation;
 pub mod reader;
 pub mod server;
 pub mod session;
 pub mod text;
 
-pub use error::{Error, Fault, Unbound};
+pub use error::{Error, Fault, Stage, Unbound};
 pub use frontend::{Startup, Statement};
 pub use login::{Channel, Login, Password};
 pub use server::{Server, ServerMessage};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::backend::{Authentication, BackendMessage, Row, Transaction};
-use super::error::Error;
+use super::error::{Error, Stage};
 use super::frame::{self, Phase};
 use super::frontend::{FrontendMessage, Statement};
 use super::login::Login;
@@ -238,11 +238,15 @@ impl Session {
     }
 
     fn fail(&mut self, state: &State, message: ServerMessage) -> Result<Option<Step>, Error> {
-        let at_login = !matches!(state, State::Idle | State::Querying | State::Finishing);
+        let when = match state {
+            State::Starting(_) => Stage::Greeting,
+            State::Idle | State::Querying | State::Finishing => Stage::Session,
+            _ => Stage::Login,
+        };
         if matches!(state, State::Querying) && !message.is_fatal() {
             self.state = State::Finishing;
         }
-        Err(Error::Server { message: Box::new(message), at_login })
+        Err(Error::Server { message: Box::new(message), stage: when })
     }
 
     fn next_statement(&self) -> State {

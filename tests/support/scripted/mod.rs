@@ -60,9 +60,10 @@ impl Scripted {
         self.address
     }
 
-    /// `host=127.0.0.1 port=…`: connection parameters still without user and database.
+    /// `host=127.0.0.1 port=… sslmode=disable`: connection parameters still without user and database. Scripts
+    /// that begin with `SSLRequest` say another `sslmode` behind that.
     pub fn tcp(&self) -> String {
-        format!("host=127.0.0.1 port={}", self.address.port())
+        format!("host=127.0.0.1 port={} sslmode=disable", self.address.port())
     }
 
     /// How often clients have spoken in answer to us, the first time included: their round trips without
@@ -89,6 +90,11 @@ impl Connection {
     fn new(stream: TcpStream, flights: Arc<AtomicUsize>) -> Self {
         stream.set_nodelay(true).unwrap();
         Self { stream, received: Vec::new(), spoke: true, flights }
+    }
+
+    /// How often this client and those before it have spoken in answer to us.
+    pub fn flights(&self) -> usize {
+        self.flights.load(Ordering::SeqCst)
     }
 
     /// The next packet without a tag.

@@ -1,0 +1,202 @@
+//! One attempt at one address: socket, negotiation, TLS, login.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+#[cfg(feature = "tls")]
+use {
+    crate::conninfo::{SslCertMode, SslMode, SslNegotiation},
+    crate::proto::Fault,
+    crate::proto::frontend::FrontendMessage,
+    crate::proto::negotiation::{Answer, answer},
+    bytes::BytesMut,
+    rustix::event::PollFlags,
+};
+
+use super::connection::Connection;
+use super::deadline::Deadline;
+use super::error::Error;
+use super::open::Request;
+use super::place::Address;
+use super::socket::Socket;
+use super::stream::Stream;
+#[cfg(feature = "tls")]
+use super::tls::{self, Tls, stream::TlsStream};
+use crate::conninfo::{Host, Secret};
+use crate::proto::login::Password;
+use crate::proto::{Channel, Login, Session, Startup, Statement};
+
+/// Whether bytes are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encryption {
+    /// They are not.
+    None,
+    /// By TLS.
+    Tls,
+}
+
+/// Tries addresses, one at a time; no state of one attempt reaches the next but the files read for TLS.
+pub(super) struct Try<'a> {
+    request: &'a Request<'a>,
+    was_encrypted: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+}
+
+impl<'a> Try<'a> {
+    pub(super) fn new(request: &'a Request<'a>) -> Self {
+        Self {
+            request,
+            was_encrypted: false,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    pub(super) fn request(&self) -> &'a Request<'a> {
+        self.request
+    }
+
+    /// Whether the last attempt got as far as an encrypted login.
+    pub(super) fn was_encrypted(&self) -> bool {
+        self.was_encrypted
+    }
+
+    /// Connects and logs in.
+    pub(super) fn connect(
+        &mut self,
+        host: &Host,
+        address: &Address,
+        encryption: Encryption,
+        first: Box<dyn Statement + Send>,
+        deadline: Deadline,
+    ) -> Result<Connection, Error> {
+        self.was_encrypted = false;
+        let socket = Socket::open(address, self.request.config, deadline)?;
+        let (stream, channel) = match encryption {
+            Encryption::Tls => self.encrypt(socket, host, deadline)?,
+            Encryption::None if matches!(address, Address::Tcp { .. }) => {
+                (Stream::Plain(socket), Channel::Plaintext)
+            }
+            Encryption::None => (Stream::Plain(socket), Channel::Local),
+        };
+        let session = Session::new(self.login(host, channel)?, Some(first), self.request.trace.clone());
+        Connection::log_in(stream, session, address.to_string(), deadline)
+    }
+
+    /// Asks for TLS, unless it is to begin at once. A server without it is talked to in the clear where
+    /// `sslmode` allows that.
+    #[cfg(feature = "tls")]
+    fn encrypt(
+        &mut self,
+        socket: Socket,
+        host: &Host,
+        deadline: Deadline,
+    ) -> Result<(Stream, Channel), Error> {
+        let config = self.request.config;
+        let is_direct = config.sslnegotiation == SslNegotiation::Direct;
+        if !is_direct && self.negotiate(&socket, deadline)? == Answer::Refused {
+            return match config.sslmode {
+                SslMode::Prefer => Ok((Stream::Plain(socket), Channel::Plaintext)),
+                SslMode::Allow => Err(Error::Insecure("server does not support SSL".to_owned())),
+                _ => Err(Error::Insecure("server does not support SSL, but SSL was required".to_owned())),
+            };
+        }
+        let tls = match self.tls.take() {
+            Some(tls) => tls,
+            None => Tls::new(config).map_err(unusable)?,
+        };
+        let tls = self.tls.insert(tls);
+        tls.warnings().iter().for_each(|warning| (self.request.warn)(warning));
+        let client = tls.client(host.name.as_deref()).map_err(unusable)?;
+        let stream = TlsStream::handshake(socket, client.connection, deadline)?;
+        if is_direct && stream.application_protocol() != Some(b"postgresql") {
+            return Err(Error::Insecure(
+                "direct SSL connection was established without ALPN protocol negotiation extension"
+                    .to_owned(),
+            ));
+        }
+        if config.sslcertmode == SslCertMode::Require && !client.certificate.was_sent() {
+            let line = "server did not request an SSL certificate (sslcertmode=require)".to_owned();
+            return Err(Error::Tls(line, Fault::Authentication));
+        }
+        let end_point = stream.server_certificate().and_then(tls::server_end_point);
+        self.was_encrypted = true;
+        Ok((Stream::Tls(Box::new(stream)), Channel::Encrypted { end_point }))
+    }
+
+    /// Not reached: `open::order` knows of no encryption without the feature.
+    #[cfg(not(feature = "tls"))]
+    #[allow(clippy::unused_self, reason = "it stands in for the one above")]
+    fn encrypt(&mut self, _: Socket, _: &Host, _: Deadline) -> Result<(Stream, Channel), Error> {
+        Err(Error::Insecure("this heimdall was built without TLS".to_owned()))
+    }
+
+    /// Says `SSLRequest` and reads the answer. A server says nothing behind it before the handshake, which is
+    /// ours to begin: whatever is there was slipped in.
+    #[cfg(feature = "tls")]
+    fn negotiate(&self, socket: &Socket, deadline: Deadline) -> Result<Answer, Error> {
+        let mut request = BytesMut::new();
+        FrontendMessage::SslRequest.encode(&mut request);
+        self.traced('>', &FrontendMessage::SslRequest);
+        socket.send_all(&request, deadline, SSL_REQUEST)?;
+        if !deadline.wait(socket, PollFlags::IN)? {
+            return Err(Error::TimedOut(SSL_REQUEST));
+        }
+        let mut received = [0; 2];
+        let count = match socket.receive(&mut received)? {
+            0 => return Err(Error::Closed(SSL_REQUEST)),
+            count => count,
+        };
+        let answer = answer(received.get(..count).unwrap_or_default())?;
+        self.traced('<', &format_args!("{answer:?}"));
+        Ok(answer)
+    }
+
+    fn login(&self, host: &Host, channel: Channel) -> Result<Login, Error> {
+        let config = self.request.config;
+        let application_name = config.application_name.as_deref().unwrap_or(self.request.application_name);
+        let mut parameters = vec![
+            ("user", config.user.as_str()),
+            ("database", config.dbname.as_str()),
+            ("client_encoding", config.client_encoding.as_deref().unwrap_or("UTF8")),
+            ("application_name", application_name),
+        ];
+        parameters.extend(config.options.as_deref().map(|options| ("options", options)));
+        let password = config.password_for(host).map(Secret::expose).unwrap_or_default();
+        Ok(Login {
+            startup: Startup::new(parameters.into_iter().filter(|(_, value)| !value.is_empty()))
+                .map_err(unusable)?,
+            password: Password::new(password).map_err(unusable)?,
+            require_auth: config.require_auth.clone(),
+            channel_binding: config.channel_binding,
+            channel,
+            nonce: nonce()?,
+            pipelined: self.request.pipelined,
+        })
+    }
+
+    #[cfg(feature = "tls")]
+    fn traced(&self, direction: char, message: &dyn std::fmt::Display) {
+        if let Some(trace) = &self.request.trace {
+            trace(direction, message);
+        }
+    }
+}
+
+fn unusable(error: impl std::fmt::Display) -> Error {
+    Error::Unusable(error.to_string())
+}
+
+/// What makes a SCRAM exchange unlike every other (RFC 5802 §5.1): printable, without a comma.
+fn nonce() -> Result<String, Error> {
+    let mut random = [0; NONCE_BYTES];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::Unusable(format!("the system gives no random numbers: {error}")))?;
+    Ok(STANDARD.encode(random))
+}
+
+/// As many as libpq takes (`SCRAM_RAW_NONCE_LEN`).
+const NONCE_BYTES: usize = 18;
+
+#[cfg(feature = "tls")]
+const SSL_REQUEST: &str = "the answer to SSLRequest";

@@ -1,0 +1,64 @@
+//! What a session's bytes travel through: the bare socket, or TLS over it.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::deadline::Deadline;
+use super::error::Error;
+use super::socket::Socket;
+#[cfg(feature = "tls")]
+use super::tls::stream::TlsStream;
+
+/// A connected stream of bytes.
+pub(super) enum Stream {
+    /// In the clear.
+    Plain(Socket),
+    /// Encrypted.
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream>),
+}
+
+/// What one look at the stream has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
+    /// Some bytes, all of which were handed over.
+    Some,
+    /// Nothing yet.
+    Nothing,
+    /// The end: nothing will ever come.
+    End,
+}
+
+impl Stream {
+    /// Sends all bytes; `waiting` is what a deadline that passes is told with.
+    pub(super) fn send(
+        &mut self,
+        bytes: &[u8],
+        deadline: Deadline,
+        waiting: &'static str,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Plain(socket) => socket.send_all(bytes, deadline, waiting),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.send(bytes, deadline, waiting),
+        }
+    }
+
+    /// Reads once, without waiting, and hands over all that this has brought.
+    pub(super) fn receive(&mut self, hand_over: &mut dyn FnMut(&[u8])) -> Result<Received, Error> {
+        match self {
+            Self::Plain(socket) => socket.receive_some(hand_over),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.receive(hand_over),
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Plain(socket) => socket.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.as_fd(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Says in one line why a TLS connection failed. Nothing that the peer has written gets into it.
+
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+
+use super::verifier::VerifyError;
+
+/// The line, in libpq's terms where it has some.
+#[must_use]
+pub fn explain(error: &Error) -> String {
+    match error {
+        Error::InvalidCertificate(CertificateError::Other(other)) => {
+            match other.0.downcast_ref::<VerifyError>() {
+                Some(error) => error.to_string(),
+                None => "certificate verify failed".to_owned(),
+            }
+        }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "the server does not have the key of its certificate: its signature over the handshake is wrong"
+                .to_owned()
+        }
+        Error::AlertReceived(alert) => alert_line(*alert),
+        Error::PeerIncompatible(why) => incompatible(why).to_owned(),
+        Error::PeerMisbehaved(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. } => {
+            "the server does not keep to the TLS protocol".to_owned()
+        }
+        Error::InvalidMessage(_) | Error::PeerSentOversizedRecord => {
+            "the server does not speak TLS: its answer is not a TLS message".to_owned()
+        }
+        Error::DecryptError => "what the server sent can't be decrypted".to_owned(),
+        Error::NoCertificatesPresented => "the server has not sent a certificate".to_owned(),
+        Error::NoApplicationProtocol => NO_APPLICATION_PROTOCOL.to_owned(),
+        Error::FailedToGetCurrentTime => "the system does not tell the time".to_owned(),
+        Error::FailedToGetRandomBytes => "the system gives no random numbers".to_owned(),
+        _ => "TLS failed".to_owned(),
+    }
+}
+
+/// Whether the server ended the connection because of the client certificate, or for want of one.
+#[must_use]
+pub fn is_about_client_certificate(error: &Error) -> bool {
+    matches!(error, Error::AlertReceived(alert) if client_certificate(*alert).is_some())
+}
+
+fn alert_line(alert: AlertDescription) -> String {
+    if let Some(why) = client_certificate(alert) {
+        return why.to_owned();
+    }
+    match alert {
+        AlertDescription::ProtocolVersion => NO_VERSION.to_owned(),
+        AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => NO_CIPHER.to_owned(),
+        AlertDescription::NoApplicationProtocol => NO_APPLICATION_PROTOCOL.to_owned(),
+        AlertDescription::UnrecognisedName => {
+            "the server does not know the host name (sslsni=0 would not tell it)".to_owned()
+        }
+        AlertDescription::InternalError => "the server has an internal error in TLS".to_owned(),
+        other => format!("the server ended TLS with alert {}", u8::from(other)),
+    }
+}
+
+/// Alerts that a server sends about what the client has presented (RFC 8446 §6.2).
+fn client_certificate(alert: AlertDescription) -> Option<&'static str> {
+    match alert {
+        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
+            Some("the server requires a client certificate (sslcert and sslkey)")
+        }
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::AccessDenied => Some("the server refused the client certificate"),
+        AlertDescription::CertificateRevoked => {
+            Some("the server refused the client certificate: it has been revoked")
+        }
+        AlertDescription::CertificateExpired => {
+            Some("the server refused the client certificate: it has expired")
+        }
+        AlertDescription::UnknownCA => {
+            Some("the server refused the client certificate: it does not know who issued it")
+        }
+        AlertDescription::DecryptError => {
+            Some("the server refused the client certificate: the signature over the handshake is wrong")
+        }
+        _ => None,
+    }
+}
+
+fn incompatible(why: &PeerIncompatible) -> &'static str {
+    match why {
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+        | PeerIncompatible::SupportedVersionsExtensionRequired => NO_VERSION,
+        PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon => {
+            "the server wants a client certificate of a kind that is not supported"
+        }
+        _ => NO_CIPHER,
+    }
+}
+
+const NO_VERSION: &str = "the server has no TLS version in common with us: heimdall speaks TLS 1.2 and 1.3, within \
+     ssl_min_protocol_version and ssl_max_protocol_version";
+
+const NO_CIPHER: &str = "the server has no cipher, key exchange or signature algorithm in common with us; its key may be of \
+     a kind that is not supported (RSA from 2048 bits, P-256, P-384 and Ed25519 are)";
+
+const NO_APPLICATION_PROTOCOL: &str =
+    "the server does not take TLS connections for PostgreSQL (ALPN \"postgresql\")";

@@ -1,0 +1,77 @@
+//! Reads the files that TLS is configured with: certificates, a key, revocation lists.
+
+use std::path::Path;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+
+use super::certificate::Certificate;
+use super::crl::Crl;
+use super::error::{ConfigError, TlsFileKind};
+use crate::conninfo::PlainFile;
+
+/// The certificates of a PEM file; `None` if there is no such file.
+pub(super) fn certificates(
+    kind: TlsFileKind,
+    path: &Path,
+) -> Result<Option<Vec<CertificateDer<'static>>>, ConfigError> {
+    let Some(bytes) = read(kind, path)? else { return Ok(None) };
+    let invalid = |why| ConfigError::Invalid(kind, path.to_owned(), why);
+    let certificates = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| invalid(BAD_PEM))?;
+    if certificates.is_empty() {
+        return Err(invalid("no PEM certificate in it"));
+    }
+    if certificates.iter().any(|der| Certificate::read(der).and_then(|read| read.extensions()).is_err()) {
+        return Err(invalid("a certificate in it can't be read"));
+    }
+    Ok(Some(certificates))
+}
+
+/// The revocation lists of a PEM file; `None` if there is no such file.
+pub(super) fn crls(path: &Path) -> Result<Option<Vec<CertificateRevocationListDer<'static>>>, ConfigError> {
+    let Some(bytes) = read(TlsFileKind::Crl, path)? else { return Ok(None) };
+    let invalid = |why| ConfigError::Invalid(TlsFileKind::Crl, path.to_owned(), why);
+    let crls = CertificateRevocationListDer::pem_slice_iter(&bytes)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| invalid(BAD_PEM))?;
+    if crls.is_empty() {
+        return Err(invalid("no PEM revocation list in it"));
+    }
+    if crls.iter().any(|der| Crl::read(der).is_err()) {
+        return Err(invalid("a revocation list in it can't be read"));
+    }
+    Ok(Some(crls))
+}
+
+/// The first private key of a PEM file, or that of a DER file, that nobody else may read.
+pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
+    let unreadable = |fault| ConfigError::Unreadable(TlsFileKind::Key, path.to_owned(), fault);
+    let invalid = |why| ConfigError::Invalid(TlsFileKind::Key, path.to_owned(), why);
+    let file =
+        PlainFile::open(path).map_err(unreadable)?.ok_or_else(|| ConfigError::KeyMissing(path.to_owned()))?;
+    if file.is_exposed_key() {
+        return Err(ConfigError::KeyExposed(path.to_owned()));
+    }
+    let bytes = file.read().map_err(unreadable)?;
+    if ENCRYPTED.iter().any(|mark| bytes.windows(mark.len()).any(|window| window == *mark)) {
+        return Err(invalid("encrypted private keys are not supported"));
+    }
+    if bytes.is_empty() {
+        return Err(invalid("it is empty"));
+    }
+    PrivateKeyDer::from_pem_slice(&bytes)
+        .or_else(|_| PrivateKeyDer::try_from(bytes))
+        .map_err(|_| invalid("no private key in PEM or DER in it"))
+}
+
+fn read(kind: TlsFileKind, path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
+    let file = PlainFile::open(path).and_then(|file| file.map(PlainFile::read).transpose());
+    file.map_err(|fault| ConfigError::Unreadable(kind, path.to_owned(), fault))
+}
+
+const BAD_PEM: &str = "it is not valid PEM";
+
+/// What PEM files of encrypted keys have in them: PKCS#8's label, and a header of the older formats (RFC 1421).
+const ENCRYPTED: &[&[u8]] = &[b"-----BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED"];

@@ -1,0 +1,158 @@
+//! TLS over a socket that never blocks: the handshake, then bytes in both directions.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustls::ClientConnection;
+
+use super::explain::{explain, is_about_client_certificate};
+use crate::net::deadline::Deadline;
+use crate::net::error::Error;
+use crate::net::socket::Socket;
+use crate::net::stream::Received;
+use crate::proto::Fault;
+
+/// An encrypted stream. The last message of the handshake leaves with the first bytes that are sent.
+pub(in crate::net) struct TlsStream {
+    socket: Socket,
+    tls: ClientConnection,
+}
+
+impl TlsStream {
+    /// Shakes hands until the server has proved its identity.
+    pub(in crate::net) fn handshake(
+        socket: Socket,
+        tls: ClientConnection,
+        deadline: Deadline,
+    ) -> Result<Self, Error> {
+        let mut stream = Self { socket, tls };
+        while stream.tls.is_handshaking() {
+            stream.flush(deadline, HANDSHAKE)?;
+            if !deadline.wait(&stream.socket, PollFlags::IN)? || deadline.has_passed() {
+                return Err(Error::TimedOut(HANDSHAKE));
+            }
+            if stream.read()? == Received::End {
+                return Err(Error::Closed(HANDSHAKE));
+            }
+        }
+        Ok(stream)
+    }
+
+    /// The certificate that the server has proved to own, in DER.
+    pub(in crate::net) fn server_certificate(&self) -> Option<&[u8]> {
+        self.tls.peer_certificates()?.first().map(AsRef::as_ref)
+    }
+
+    /// The application protocol that the server has agreed to (ALPN).
+    pub(in crate::net) fn application_protocol(&self) -> Option<&[u8]> {
+        self.tls.alpn_protocol()
+    }
+
+    pub(in crate::net) fn send(
+        &mut self,
+        bytes: &[u8],
+        deadline: Deadline,
+        waiting: &'static str,
+    ) -> Result<(), Error> {
+        self.tls.writer().write_all(bytes).map_err(|error| broken(&error))?;
+        self.flush(deadline, waiting)
+    }
+
+    /// Reads once, and hands over all that can be decrypted: what stayed behind would wake nobody up, since
+    /// the socket is not readable for it.
+    pub(in crate::net) fn receive(&mut self, hand_over: &mut dyn FnMut(&[u8])) -> Result<Received, Error> {
+        let received = self.read()?;
+        let mut buffer = [0; READ_SIZE];
+        loop {
+            match self.tls.reader().read(&mut buffer) {
+                Ok(0) => return Ok(Received::End),
+                Ok(count) => hand_over(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(received),
+                // The end without a TLS goodbye: what PostgreSQL says last was whole, or is missed later.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Received::End),
+                Err(error) => return Err(broken(&error)),
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Received, Error> {
+        let received = match self.tls.read_tls(&mut Wire(&self.socket)) {
+            Ok(0) => Received::End,
+            Ok(_) => Received::Some,
+            Err(error) if is_later(&error) => return Ok(Received::Nothing),
+            Err(error) => return Err(broken(&error)),
+        };
+        if let Err(error) = self.tls.process_new_packets() {
+            // The alert that tells the server why; whether it arrives changes nothing for us.
+            let _ = self.tls.write_tls(&mut Wire(&self.socket));
+            return Err(failed(&error));
+        }
+        Ok(received)
+    }
+
+    fn flush(&mut self, deadline: Deadline, waiting: &'static str) -> Result<(), Error> {
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut Wire(&self.socket)) {
+                Ok(_) => {}
+                Err(error) if is_later(&error) => {
+                    if !deadline.wait(&self.socket, PollFlags::OUT)? {
+                        return Err(Error::TimedOut(waiting));
+                    }
+                }
+                // The server may have said why before it closed.
+                Err(error) if is_gone(&error) => return Ok(()),
+                Err(error) => return Err(broken(&error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for TlsStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The socket as rustls wants to read and write it.
+struct Wire<'a>(&'a Socket);
+
+impl Read for Wire<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(self.0.receive(buffer)?)
+    }
+}
+
+impl Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.0.send(bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_later(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+fn broken(error: &io::Error) -> Error {
+    Error::System(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
+}
+
+fn failed(error: &rustls::Error) -> Error {
+    let fault = if is_about_client_certificate(error) { Fault::Authentication } else { Fault::Protocol };
+    Error::Tls(explain(error), fault)
+}
+
+const HANDSHAKE: &str = "the TLS handshake";
+
+/// How much is decrypted at once.
+const READ_SIZE: usize = 4096;

@@ -1,0 +1,81 @@
+//! Whom to trust: the root certificates and revocation lists that the settings name.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+
+use super::error::{ConfigError, TlsFileKind};
+use super::files;
+use crate::conninfo::{Config, RootCertificates, SslMode};
+
+/// Root certificates, and what their issuers have revoked.
+#[derive(Debug)]
+pub(super) struct Trust {
+    pub(super) source: Source,
+    pub(super) roots: Vec<CertificateDer<'static>>,
+    /// If empty, nothing is known to be revoked.
+    pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
+}
+
+/// Where root certificates were found, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the system's store.
+    System,
+    /// In a file.
+    File(PathBuf),
+}
+
+impl Trust {
+    /// `None` where the server's certificate is not to be verified; then, if the user should know, a warning is added.
+    pub(super) fn load(config: &Config, warnings: &mut Vec<String>) -> Result<Option<Trust>, ConfigError> {
+        let (source, roots) = match &config.sslrootcert {
+            Some(RootCertificates::System) => (Source::System, system()?),
+            Some(RootCertificates::File(file)) => match files::certificates(TlsFileKind::Root, &file.path)? {
+                Some(roots) => (Source::File(file.path.clone()), roots),
+                None if config.sslmode >= SslMode::VerifyCa => {
+                    return Err(ConfigError::Missing(TlsFileKind::Root, file.path.clone()));
+                }
+                None => {
+                    warnings.extend(file.explicit.then(|| {
+                        format!(
+                            "root certificate file \"{}\" does not exist: the server's certificate is not \
+                                 verified; sslmode=verify-full would make sure of it",
+                            file.path.display()
+                        )
+                    }));
+                    return Ok(None);
+                }
+            },
+            None if config.sslmode >= SslMode::VerifyCa => return Err(ConfigError::NoHome),
+            None => return Ok(None),
+        };
+        let crls = match &config.sslcrl {
+            None => Vec::new(),
+            Some(file) => match files::crls(&file.path)? {
+                Some(crls) => crls,
+                None if file.explicit => {
+                    return Err(ConfigError::Missing(TlsFileKind::Crl, file.path.clone()));
+                }
+                None => Vec::new(),
+            },
+        };
+        Ok(Some(Trust { source, roots, crls }))
+    }
+}
+
+/// The system's root certificates; honours `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let roots = rustls_native_certs::load_native_certs().certs;
+    if roots.is_empty() { Err(ConfigError::NoSystemRoots) } else { Ok(roots) }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::System => write!(f, "the system's root certificates"),
+            Source::File(path) => write!(f, "root certificate file \"{}\"", path.display()),
+        }
+    }
+}
