@@ -58,6 +58,7 @@ impl Connection {
         loop {
             match self.session.poll()? {
                 Step::Send(bytes) => self.stream.send(&bytes, deadline, waiting)?,
+                Step::Receive if self.stream.has_ended() => return Err(Error::Closed(waiting)),
                 Step::Receive if has_read => return Ok(None),
                 Step::Receive => {
                     has_read = true;

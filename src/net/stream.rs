@@ -51,6 +51,15 @@ impl Stream {
             Self::Tls(stream) => stream.receive(hand_over),
         }
     }
+
+    /// Whether nothing more will come, though the last look has still brought something; no event would tell.
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.has_ended(),
+        }
+    }
 }
 
 impl AsFd for Stream {

@@ -18,6 +18,8 @@ use crate::proto::Fault;
 pub(in crate::net) struct TlsStream {
     socket: Socket,
     tls: ClientConnection,
+    /// The server has said goodbye; its last words may have come with that.
+    has_ended: bool,
 }
 
 impl TlsStream {
@@ -27,7 +29,7 @@ impl TlsStream {
         tls: ClientConnection,
         deadline: Deadline,
     ) -> Result<Self, Error> {
-        let mut stream = Self { socket, tls };
+        let mut stream = Self { socket, tls, has_ended: false };
         while stream.tls.is_handshaking() {
             stream.flush(deadline, HANDSHAKE)?;
             if !deadline.wait(&stream.socket, PollFlags::IN)? || deadline.has_passed() {
@@ -63,18 +65,35 @@ impl TlsStream {
     /// Reads once, and hands over all that can be decrypted: what stayed behind would wake nobody up, since
     /// the socket is not readable for it.
     pub(in crate::net) fn receive(&mut self, hand_over: &mut dyn FnMut(&[u8])) -> Result<Received, Error> {
-        let received = self.read()?;
+        let mut received = match self.read()? {
+            Received::End => Received::End,
+            Received::Some | Received::Nothing => Received::Nothing,
+        };
         let mut buffer = [0; READ_SIZE];
         loop {
             match self.tls.reader().read(&mut buffer) {
-                Ok(0) => return Ok(Received::End),
-                Ok(count) => hand_over(buffer.get(..count).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(received),
-                // The end without a TLS goodbye: what PostgreSQL says last was whole, or is missed later.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Received::End),
+                Ok(0) => self.has_ended = true,
+                Ok(count) => {
+                    hand_over(buffer.get(..count).unwrap_or_default());
+                    received = Received::Some;
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The end without a goodbye: PostgreSQL's own messages say whether they are whole.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.has_ended = true,
                 Err(error) => return Err(broken(&error)),
             }
+            return Ok(if self.has_ended && received == Received::Nothing {
+                Received::End
+            } else {
+                received
+            });
         }
+    }
+
+    /// Whether nothing more will come, though the last look has still brought something.
+    pub(in crate::net) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     fn read(&mut self) -> Result<Received, Error> {
