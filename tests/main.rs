@@ -15,6 +15,8 @@
 
 mod architecture;
 mod audit;
+#[cfg(feature = "tls")]
+mod certificates;
 mod cluster;
 mod conninfo;
 mod documentation;

@@ -115,25 +115,28 @@ impl<'a> Chains<'a> {
         if self.crls.is_empty() {
             return Ok(());
         }
-        let mut fault = Fault::NoCrl;
+        let usage = issuer.extensions()?.key_usage;
+        let may_sign = usage.is_none_or(|usage| usage & USAGE_SIGNS_CRLS != 0);
+        let mut found = Err(Fault::NoCrl);
         for crl in self.crls.iter().filter(|crl| crl.issuer == certificate.issuer) {
-            let usage = issuer.extensions()?.key_usage;
-            let may_sign = usage.is_none_or(|usage| usage & USAGE_SIGNS_CRLS != 0);
-            if !may_sign || crl.signed.verify(&issuer.key, self.algorithms).is_err() {
-                fault = Fault::CrlSignature;
+            let fault = if !may_sign || crl.signed.verify(&issuer.key, self.algorithms).is_err() {
+                Fault::CrlSignature
             } else if crl.has_critical_extension {
-                fault = Fault::CrlExtension;
-            } else if self.now < crl.this_update {
-                fault = Fault::CrlNotYetValid;
+                Fault::CrlExtension
             } else if crl.lists(certificate.serial)? {
+                // In one of several lists, or in an old one, is enough.
                 return Err(Fault::Revoked);
+            } else if self.now < crl.this_update {
+                Fault::CrlNotYetValid
             } else if crl.next_update.is_some_and(|next| self.now > next) {
-                fault = Fault::CrlExpired;
+                Fault::CrlExpired
             } else {
-                return Ok(());
-            }
+                found = Ok(());
+                continue;
+            };
+            found = found.map_err(|_| fault);
         }
-        Err(fault)
+        found
     }
 }
 

@@ -30,8 +30,6 @@ use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion, version};
 
-use self::trust::Trust;
-use self::verifier::Verifier;
 use crate::conninfo::{Config, SslMode, TlsVersion};
 
 pub use self::end_point::server_end_point;
@@ -40,8 +38,8 @@ pub use self::explain::{explain, is_about_client_certificate};
 pub use self::fault::Fault;
 pub use self::identity::ClientCertificate;
 pub use self::name::Misnamed;
-pub use self::trust::Source;
-pub use self::verifier::VerifyError;
+pub use self::trust::{Source, Trust};
+pub use self::verifier::{Verifier, VerifyError};
 
 /// The settings for TLS, with all files read and checked.
 #[derive(Debug)]

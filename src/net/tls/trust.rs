@@ -11,11 +11,13 @@ use crate::conninfo::{Config, RootCertificates, SslMode};
 
 /// Root certificates, and what their issuers have revoked.
 #[derive(Debug)]
-pub(super) struct Trust {
-    pub(super) source: Source,
-    pub(super) roots: Vec<CertificateDer<'static>>,
+pub struct Trust {
+    /// Where they are from.
+    pub source: Source,
+    /// Certificates; only the self-issued among them end a chain.
+    pub roots: Vec<CertificateDer<'static>>,
     /// If empty, nothing is known to be revoked.
-    pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
+    pub crls: Vec<CertificateRevocationListDer<'static>>,
 }
 
 /// Where root certificates were found, for messages.

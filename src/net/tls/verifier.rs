@@ -17,12 +17,13 @@ use super::trust::{Source, Trust};
 
 /// What is to be verified for one host.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub struct Verifier {
     /// Who may have issued the certificate; `None`: anybody.
-    pub(super) trust: Option<Arc<Trust>>,
+    pub trust: Option<Arc<Trust>>,
     /// The name that the certificate has to bear; `None`: any.
-    pub(super) host: Option<String>,
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub host: Option<String>,
+    /// Which signatures can be verified.
+    pub algorithms: WebPkiSupportedAlgorithms,
 }
 
 /// Why a server's certificate was refused. The display is one line, libpq's and OpenSSL's words where they have some.
@@ -37,7 +38,11 @@ pub enum VerifyError {
 }
 
 impl Verifier {
-    fn verify(
+    /// Verifies a server's certificate; `sent` is what came with it.
+    ///
+    /// # Errors
+    /// The first check that failed.
+    pub fn verify(
         &self,
         leaf: &CertificateDer<'_>,
         sent: &[CertificateDer<'_>],

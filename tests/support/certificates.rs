@@ -1,0 +1,166 @@
+//! Certificates of all kinds, made by the openssl program.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A folder of keys and certificates, gone when dropped.
+pub struct Certificates(PathBuf);
+
+/// How a certificate is to be; the default is one of version 3 for a server, valid for a month.
+#[derive(Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// The certificate that issues it; `""`: itself.
+    pub issuer: &'a str,
+    /// As `/CN=db`; `""`: `/CN=` and its name.
+    pub subject: &'a str,
+    /// Lines of `man x509v3_config`, separated by `|`. `""`: none, which makes it one of version 1.
+    pub extensions: &'a str,
+    /// As in `openssl genpkey`: `EC:P-256` (also if `""`), `RSA:2048`, `ED25519`.
+    pub key: &'a str,
+    /// More for `openssl ca`: `-md sha1`, `-startdate 20200101000000Z`.
+    pub options: &'a str,
+}
+
+/// What an authority's certificate says.
+pub const CA: &str = "basicConstraints=critical,CA:TRUE|keyUsage=keyCertSign,cRLSign";
+
+impl Certificates {
+    /// An empty folder; `name` tells it from others of this process.
+    pub fn new(name: &str) -> Certificates {
+        let folder = std::env::temp_dir().join(format!("heimdall-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let certificates = Certificates(folder);
+        certificates.write("ca.cnf", CONFIGURATION);
+        certificates.write("index.txt", "");
+        certificates.write("serial", "01");
+        certificates
+    }
+
+    /// Where the file of this name is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        fs::write(self.path(name), content).unwrap();
+        self.path(name)
+    }
+
+    /// Reads a file.
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// Makes `NAME.key`, a PKCS#8 key.
+    pub fn key(&self, name: &str, kind: &str) {
+        let (algorithm, detail) = kind.split_once(':').unwrap_or((kind, ""));
+        let option = match algorithm {
+            "EC" => format!("-pkeyopt ec_paramgen_curve:{detail}"),
+            "RSA" => format!("-pkeyopt rsa_keygen_bits:{detail}"),
+            _ => String::new(),
+        };
+        self.openssl(&format!("genpkey -algorithm {algorithm} {option} -out {name}.key"));
+    }
+
+    /// Makes `NAME.crt`, and `NAME.key` if there is none yet.
+    pub fn issue(&self, name: &str, wanted: Wanted<'_>) {
+        let or =
+            |given: &str, default: &str| if given.is_empty() { default.to_owned() } else { given.to_owned() };
+        if !self.path(&format!("{name}.key")).exists() {
+            self.key(name, &or(wanted.key, "EC:P-256"));
+        }
+        let subject = or(wanted.subject, &format!("/CN={name}"));
+        self.run(
+            "req",
+            &format!("-new -config ca.cnf -key {name}.key -out {name}.csr"),
+            &["-subj", &subject],
+        );
+        let issuer = match wanted.issuer {
+            "" => format!("-selfsign -keyfile {name}.key"),
+            issuer => format!("-cert {issuer}.crt -keyfile {issuer}.key"),
+        };
+        self.write("extensions.cnf", wanted.extensions.replace('|', "\n"));
+        let extensions = if wanted.extensions.is_empty() { "" } else { "-extfile extensions.cnf" };
+        let days = if wanted.options.contains("-enddate") { "" } else { "-days 30" };
+        let options = wanted.options;
+        self.openssl(&format!(
+            "ca -config ca.cnf -batch -notext {issuer} {extensions} {days} {options} -in {name}.csr -out {name}.crt"
+        ));
+    }
+
+    /// Makes `NAME.crl`, the list of what `issuer` has revoked.
+    pub fn crl(&self, name: &str, issuer: &str, options: &str) {
+        self.openssl(&format!(
+            "ca -config ca.cnf -gencrl -cert {issuer}.crt -keyfile {issuer}.key {options} -out {name}.crl"
+        ));
+    }
+
+    /// Puts a certificate on the next lists.
+    pub fn revoke(&self, name: &str, issuer: &str) {
+        self.openssl(&format!(
+            "ca -config ca.cnf -revoke {name}.crt -cert {issuer}.crt -keyfile {issuer}.key"
+        ));
+    }
+
+    /// Makes one file of several; returns where it is.
+    pub fn join(&self, name: &str, parts: &[&str]) -> PathBuf {
+        let content: Vec<u8> = parts.iter().flat_map(|part| self.read(part)).collect();
+        self.write(name, content)
+    }
+
+    /// Runs openssl in this folder; its arguments have no spaces.
+    pub fn openssl(&self, arguments: &str) {
+        let (command, rest) = arguments.split_once(' ').unwrap();
+        self.run(command, rest, &[]);
+    }
+
+    /// Whether `openssl verify` is content.
+    pub fn verify(&self, arguments: &str) -> bool {
+        let mut command = Command::new("openssl");
+        command.current_dir(&self.0).arg("verify").args(arguments.split_whitespace());
+        command.output().expect("the openssl program is needed").status.success()
+    }
+
+    fn run(&self, command: &str, arguments: &str, more: &[&str]) {
+        let output = Command::new("openssl")
+            .current_dir(&self.0)
+            .arg(command)
+            .args(arguments.split_whitespace())
+            .args(more)
+            .output()
+            .expect("the openssl program is needed");
+        assert!(
+            output.status.success(),
+            "openssl {command} {arguments}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const CONFIGURATION: &str = "\
+[req]
+distinguished_name = name
+[name]
+[ca]
+default_ca = us
+[us]
+database = index.txt
+serial = serial
+new_certs_dir = .
+unique_subject = no
+default_md = sha256
+default_crl_days = 30
+preserve = yes
+policy = any
+[any]
+commonName = optional
+organizationName = optional
+";
