@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
 
-use crate::support::certificates::Certificates;
+use crate::support::openssl::Certificates;
 
 /// A configuration for the TCP host `db` with no files.
 fn config(sslmode: SslMode) -> Config {

@@ -6,8 +6,8 @@
     reason = "a helper stays whole when the last test that used a part of it goes"
 )]
 
-pub mod certificates;
 pub mod heimdall;
+pub mod openssl;
 pub mod postgres;
 pub mod proxy;
 pub mod scripted;
