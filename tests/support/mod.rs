@@ -6,6 +6,7 @@
     reason = "a helper stays whole when the last test that used a part of it goes"
 )]
 
+pub mod certificates;
 pub mod heimdall;
 pub mod openssl;
 pub mod postgres;

@@ -39,6 +39,14 @@ impl Directory {
         self.give_away(&path);
     }
 
+    /// Makes a directory that belongs to the server's user.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path).unwrap();
+        self.give_away(&path);
+        path
+    }
+
     /// A command that runs here, as the server's user, in an environment of its own.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
@@ -53,7 +61,8 @@ impl Directory {
         command
     }
 
-    fn give_away(&self, path: &Path) {
+    /// Has a file belong to the server's user.
+    pub fn give_away(&self, path: &Path) {
         if let Some((uid, gid)) = self.user {
             chown(path, Some(uid), Some(gid)).unwrap();
         }

@@ -3,10 +3,11 @@
 mod binaries;
 mod directory;
 mod shared;
+mod tls;
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, io::Write, iter};
@@ -17,6 +18,7 @@ use super::poll;
 use directory::Directory;
 
 pub use shared::{PASSWORD, database, shared};
+pub use tls::{Serving, Tls, tls};
 
 /// A running server with the superuser `postgres`, who needs no password; gone when dropped.
 pub struct Cluster {
@@ -100,12 +102,14 @@ impl Cluster {
             options.configuration,
         );
         directory.write("postgresql.conf", &configuration);
+        directory.write("openssl.cnf", OPENSSL);
 
         let guard = directory
             .command(Path::new("/bin/sh"))
             .args(["-c", GUARD, "guard"])
             .args([bin, directory.path()])
             .args(maker)
+            .env("OPENSSL_CONF", directory.path().join("openssl.cnf"))
             .stdin(Stdio::piped())
             .process_group(0)
             .spawn()
@@ -137,6 +141,16 @@ impl Cluster {
     /// `host='/…' port=…`: the same over the Unix socket.
     pub fn socket(&self) -> String {
         format!("host='{}' port={}", self.socket_dir().display(), self.port)
+    }
+
+    /// Makes a directory beside the data, in which the server's user may remove what others have put there.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.directory.folder(name)
+    }
+
+    /// Has a file belong to the server's user.
+    pub fn give_away(&self, path: &Path) {
+        self.directory.give_away(path);
     }
 
     /// All that the server has logged so far.
@@ -233,6 +247,18 @@ fn free_port() -> (u16, bool) {
         }
     }
 }
+
+/// A server presents whatever certificate a test gives it, be it weak, in whatever version of TLS.
+const OPENSSL: &str = "
+openssl_conf = everything
+[everything]
+ssl_conf = tls
+[tls]
+system_default = lenient
+[lenient]
+CipherString = DEFAULT@SECLEVEL=0
+MinProtocol = TLSv1
+";
 
 /// Makes data with the command `$3 …` and runs a server on them, with the programs in `$1` in the directory
 /// `$2`, until standard input ends, which it does when the test process is gone, however it went; then
