@@ -3,7 +3,7 @@
 use heimdall::conninfo::SslMode;
 
 use super::{config, connect, explicit, trusting};
-use crate::support::certificates::{CA, Certificates, Wanted};
+use crate::support::openssl::{CA, Certificates, Wanted};
 
 /// A server's certificate `db.crt`, what it sends, whom the client trusts, and what comes of it.
 struct Case {

@@ -7,7 +7,7 @@ use heimdall::conninfo::{Config, RootCertificates, SslCertMode, SslMode, TlsFile
 use heimdall::net::tls::Tls;
 
 use super::{config, explicit, trusting};
-use crate::support::certificates::{CA, Certificates, Wanted};
+use crate::support::openssl::{CA, Certificates, Wanted};
 
 /// What is said of a configuration, with the folder's name replaced by `DIR`.
 fn fault(config: &Config, pki: &Certificates) -> String {

@@ -3,7 +3,7 @@
 use heimdall::conninfo::SslMode;
 
 use super::{connect, trusting};
-use crate::support::certificates::{CA, Certificates, Wanted};
+use crate::support::openssl::{CA, Certificates, Wanted};
 
 const NAME: &str = "server certificate for ";
 
