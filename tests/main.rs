@@ -28,4 +28,5 @@ mod peers;
 mod program;
 mod supervision;
 mod support;
+mod tls_modes;
 mod transcripts;

@@ -138,11 +138,17 @@ const SERVERS: &[Recipe] = &[
     Recipe { name: "pss_key", key: "rsa_pss", ..GOOD },
     Recipe { name: "p256", key: "p256", ..GOOD },
     Recipe { name: "p384", issuer: "p384", key: "p384", digest: "sha384", ..GOOD },
-    Recipe { name: "p521", issuer: "p521", key: "p521", digest: "sha512", ..GOOD },
+    Recipe { name: "p521", issuer: "p521", key: "p521", digest: "sha512", ..AUTHORITY_AND_SERVER },
+    Recipe { name: "issued_by_p521", issuer: "p521", digest: "sha512", ..GOOD },
     Recipe { name: "ed25519", issuer: "ed25519", key: "ed25519", digest: "null", ..GOOD },
     Recipe { name: "rsa_1024", key: "rsa_1024", ..GOOD },
     Recipe { name: "version_1_ecdsa", key: "p256", extensions: "", ..GOOD },
 ];
+
+const AUTHORITY_AND_SERVER: Recipe = Recipe {
+    extensions: "basicConstraints=critical,CA:TRUE;subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
+    ..GOOD
+};
 
 /// Whom `clients` vouches for, unless their name says otherwise.
 const CLIENT: Recipe = Recipe {
@@ -189,6 +195,7 @@ impl Certificates {
         let made = Self { place: place.to_owned() };
         made.write("openssl.cnf", CONFIGURATION);
         made.write("index.txt", "");
+        made.write("client.cnf", CLIENT_CONFIGURATION);
         for (name, options) in KEYS {
             made.openssl(&format!("genpkey {options} -out {name}.pem"));
             made.openssl(&format!("req -new -key {name}.pem -subj /CN=x -out {name}.csr"));
@@ -364,6 +371,17 @@ default_crl_days = 30
 policy = anything
 [anything]
 commonName = supplied
+";
+
+/// What OpenSSL, since 3.2 and in Debian's 1.1, asks of certificates where nothing else is configured.
+const CLIENT_CONFIGURATION: &str = "
+openssl_conf = everything
+[everything]
+ssl_conf = tls
+[tls]
+system_default = usual
+[usual]
+CipherString = DEFAULT@SECLEVEL=2
 ";
 
 #[test]

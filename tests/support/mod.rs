@@ -7,6 +7,7 @@
 )]
 
 pub mod certificates;
+pub mod clients;
 pub mod heimdall;
 pub mod openssl;
 pub mod postgres;

@@ -83,7 +83,7 @@ impl Tls {
             sql += &format!("alter system set {setting}");
         }
         self.cluster.sql(&format!("{sql} select pg_reload_conf();"));
-        self.cluster.wait_for("show log_line_prefix", label.trim_end());
+        self.cluster.wait_for("show log_line_prefix", &label);
         let serving = Serving { tls: self, label, _taken: taken };
         // The server goes on with the certificate it had where it can't take the new one.
         assert!(!serving.log().contains("was not reloaded"), "{certificate}: {}", serving.log());
