@@ -32,6 +32,8 @@ fn main() {
     }
     size();
     flights();
+    #[cfg(feature = "tls")]
+    flights_over_tls();
     wall_time();
     memory();
     processor();
@@ -45,29 +47,67 @@ fn size() {
 /// From the start of heimdall to the first line of the program, with 25 ms each way to the server.
 fn flights() {
     let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::from_millis(25));
+    let scram = format!("user=scram_user password='{PASSWORD}'");
     println!("start to the program's first line, 50 ms a round trip, median of 7:");
-    for (name, user, more, trips) in [
-        ("no password", "trust_user", String::new(), 2),
-        ("MD5", "md5_user", format!("password='{PASSWORD}'"), 3),
-        ("SCRAM", "scram_user", format!("password='{PASSWORD}'"), 4),
-        ("SCRAM required", "scram_user", format!("password='{PASSWORD}' require_auth=scram-sha-256"), 3),
+    for (name, login, trips) in [
+        ("no password", "user=trust_user", 2),
+        ("MD5", &format!("user=md5_user password='{PASSWORD}'"), 3),
+        ("SCRAM", &scram, 4),
+        ("SCRAM required", &format!("{scram} require_auth=scram-sha-256"), 3),
     ] {
-        let database = format!("{} user={user} dbname=app {more}", proxy.tcp());
-        let time = median(7, || {
-            let start = Instant::now();
-            let running =
-                Heimdall::new().database(&database).args(["--name", "bench", "echo", "started"]).spawn();
-            running.wait_for_stdout_line("started");
-            let time = start.elapsed();
-            assert_eq!(running.wait().code, Some(0));
-            time
-        });
-        println!("  {name:15} {:6.1} ms (table: {trips} round trips, {} ms)", milliseconds(time), trips * 50);
+        started(name, &format!("{} dbname=app sslmode=disable {login}", proxy.tcp()), trips);
     }
 }
 
+/// The same over TLS 1.3.
+#[cfg(feature = "tls")]
+fn flights_over_tls() {
+    let serving = support::postgres::tls().serve("good");
+    let cluster = &serving.tls.cluster;
+    let proxy = Proxy::start(([127, 0, 0, 1], cluster.port()).into(), Duration::from_millis(25));
+    let verified = format!(
+        "host=localhost hostaddr=127.0.0.1 port={} dbname=app sslmode=verify-full sslrootcert={}",
+        proxy.address().port(),
+        serving.tls.certificates.path("root.crt").display()
+    );
+    let scram = format!("user=tls_scram_user password='{PASSWORD}'");
+    let required = format!("{scram} require_auth=scram-sha-256 channel_binding=require");
+    for (name, login, trips) in [
+        ("TLS, no password", "user=tls_user", 4),
+        ("TLS, SCRAM", &scram, 6),
+        ("TLS, SCRAM required", &required, 5),
+    ] {
+        started(name, &format!("{verified} {login}"), trips);
+    }
+    let version: u32 = cluster.sql("show server_version_num").parse().unwrap();
+    if version < 170_000 {
+        println!("  direct TLS: not measured, it needs PostgreSQL 17 and this is {}", version / 10_000);
+        return;
+    }
+    for (name, login, trips) in [
+        ("direct, no password", "user=tls_user", 3),
+        ("direct, SCRAM", &scram, 5),
+        ("direct, SCRAM required", &required, 4),
+    ] {
+        started(name, &format!("{verified} sslnegotiation=direct {login}"), trips);
+    }
+}
+
+fn started(name: &str, database: &str, trips: u32) {
+    let time = median(7, || {
+        let start = Instant::now();
+        let running = Heimdall::new().database(database).args(["--name", "bench", "echo", "started"]).spawn();
+        running.wait_for_stdout_line("started");
+        let time = start.elapsed();
+        assert_eq!(running.wait().code, Some(0));
+        time
+    });
+    println!("  {name:22} {:6.1} ms (table: {trips} round trips, {} ms)", milliseconds(time), trips * 50);
+}
+
 fn wall_time() {
-    let database = format!("{} user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
+    let database =
+        format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
     let heimdall = median(31, || {
         timed(Command::new(env!("CARGO_BIN_EXE_heimdall")).args([
             "--database",
@@ -86,7 +126,8 @@ fn wall_time() {
 }
 
 fn memory() {
-    let database = format!("{} user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
+    let database =
+        format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
     let outcome = Heimdall::new()
         .database(&database)
         .args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"])
@@ -103,7 +144,8 @@ fn memory() {
 /// Of many runs together, since the kernel counts in ticks of some milliseconds.
 fn processor() {
     const RUNS: u32 = 300;
-    let database = format!("{} user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
+    let database =
+        format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
     let heimdall = children(RUNS, || {
         Command::new(env!("CARGO_BIN_EXE_heimdall"))
             .args(["--database", &database, "--name", "bench", "true"])

@@ -25,7 +25,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::{self, kx_group};
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion, version};
@@ -74,7 +75,11 @@ impl Tls {
         if verifies_name && tcp_hosts.any(|host| host.name.is_none()) {
             return Err(ConfigError::NoHostName);
         }
-        let provider = Arc::new(ring::default_provider());
+        let mut provider = ring::default_provider();
+        // The share of the first group is sent unasked. PostgreSQL before 18 takes none but this one, and would
+        // ask for it with a round trip of its own (its `ssl_ecdh_curve`, prime256v1).
+        provider.kx_groups = vec![kx_group::SECP256R1, kx_group::X25519, kx_group::SECP384R1];
+        let provider = Arc::new(provider);
         let mut warnings = Vec::new();
         let trust = Trust::load(config, &mut warnings)?.map(Arc::new);
         let identity = identity::load(config, &provider)?;

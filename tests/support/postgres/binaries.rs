@@ -5,7 +5,13 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::{env, fs};
 
-/// The directory with `initdb`, `postgres` and `psql`; a test without it fails.
+/// A program of the server's package, or of that name in `PATH`: some packages come without the clients, and
+/// those of another version will do.
+pub fn client(name: &str) -> PathBuf {
+    Some(bin().join(name)).filter(|path| path.exists()).unwrap_or_else(|| name.into())
+}
+
+/// The directory with `initdb` and `postgres`; a test without it fails.
 pub fn bin() -> &'static Path {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
     BIN.get_or_init(|| {
@@ -23,7 +29,7 @@ pub fn bin() -> &'static Path {
 }
 
 fn is_complete(directory: &Path) -> bool {
-    ["initdb", "postgres", "psql"].iter().all(|program| directory.join(program).is_file())
+    ["initdb", "postgres"].iter().all(|program| directory.join(program).is_file())
 }
 
 fn candidates() -> Vec<PathBuf> {

@@ -160,7 +160,7 @@ impl Cluster {
 
     /// A `psql` that prints bare rows and stops at errors, with nothing in its environment.
     pub fn psql(&self, conninfo: &str) -> Command {
-        let mut psql = Command::new(self.bin.join("psql"));
+        let mut psql = Command::new(binaries::client("psql"));
         psql.env_clear().args(["-XAtqw", "-v", "ON_ERROR_STOP=1", "-d", conninfo]);
         psql
     }
