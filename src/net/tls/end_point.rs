@@ -4,6 +4,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use super::certificate::Certificate;
 use super::der::{CONTEXT_0, Malformed, OBJECT_IDENTIFIER, Reader, SEQUENCE};
+use super::signed::RSA_PSS;
 
 /// The channel binding data of a certificate (RFC 5929 §4.1): its hash by the hash of its signature's algorithm, for
 /// MD5 and SHA-1 by SHA-256. `None` where there is no such hash, as with Ed25519, or where it is not known here.
@@ -44,9 +45,6 @@ fn hash(algorithm: &[u8]) -> Result<Option<Hash>, Malformed> {
 fn find(table: &[(&[u8], Hash)], kind: &[u8]) -> Option<Hash> {
     table.iter().find(|(known, _)| *known == kind).map(|(_, hash)| *hash)
 }
-
-/// 1.2.840.113549.1.1.10
-const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
 
 /// Signature algorithms: RSA with MD5, SHA-1, SHA-256, -384, -512, -224; ECDSA with SHA-1, -224, -256, -384, -512;
 /// DSA with SHA-1, -224, -256.

@@ -8,16 +8,11 @@ use super::verifier::VerifyError;
 #[must_use]
 pub fn explain(error: &Error) -> String {
     match error {
-        Error::InvalidCertificate(CertificateError::Other(other)) => {
-            match other.0.downcast_ref::<VerifyError>() {
-                Some(error) => error.to_string(),
-                None => "certificate verify failed".to_owned(),
-            }
-        }
-        Error::InvalidCertificate(CertificateError::BadSignature) => {
-            "the server does not have the key of its certificate: its signature over the handshake is wrong"
-                .to_owned()
-        }
+        Error::InvalidCertificate(why) => verify_error(why).map_or_else(
+            // All that rustls itself looks at is the signature over the handshake.
+            || "the server does not have the key of its certificate: its signature does not fit".to_owned(),
+            VerifyError::to_string,
+        ),
         Error::AlertReceived(alert) => alert_line(*alert),
         Error::PeerIncompatible(why) => incompatible(why).to_owned(),
         Error::PeerMisbehaved(_)
@@ -34,6 +29,14 @@ pub fn explain(error: &Error) -> String {
         Error::FailedToGetCurrentTime => "the system does not tell the time".to_owned(),
         Error::FailedToGetRandomBytes => "the system gives no random numbers".to_owned(),
         _ => "TLS failed".to_owned(),
+    }
+}
+
+/// Our verifier's own error.
+fn verify_error(error: &CertificateError) -> Option<&VerifyError> {
+    match error {
+        CertificateError::Other(other) => other.0.downcast_ref(),
+        _ => None,
     }
 }
 
@@ -78,9 +81,6 @@ fn client_certificate(alert: AlertDescription) -> Option<&'static str> {
         AlertDescription::UnknownCA => {
             Some("the server refused the client certificate: it does not know who issued it")
         }
-        AlertDescription::DecryptError => {
-            Some("the server refused the client certificate: the signature over the handshake is wrong")
-        }
         _ => None,
     }
 }
@@ -105,3 +105,41 @@ const NO_CIPHER: &str = "the server has no cipher, key exchange or signature alg
 
 const NO_APPLICATION_PROTOCOL: &str =
     "the server does not take TLS connections for PostgreSQL (ALPN \"postgresql\")";
+
+#[cfg(test)]
+mod tests {
+    use rustls::{InvalidMessage, PeerMisbehaved};
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_that_says_whose_it_is() {
+        for (error, expected) in [
+            (Error::AlertReceived(AlertDescription::CertificateRequired), "requires a client certificate"),
+            (Error::AlertReceived(AlertDescription::NoApplicationProtocol), "ALPN"),
+            (Error::AlertReceived(AlertDescription::ProtocolVersion), "no TLS version in common"),
+            (Error::AlertReceived(AlertDescription::HandshakeFailure), "no cipher"),
+            (Error::AlertReceived(AlertDescription::Unknown(200)), "alert 200"),
+            (Error::InvalidMessage(InvalidMessage::InvalidContentType), "does not speak TLS"),
+            (Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite), "does not keep to"),
+            (Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13), "no TLS version"),
+            (Error::General("\x1b[31m\n".to_owned()), "TLS failed"),
+        ] {
+            let line = explain(&error);
+            assert!(line.contains(expected) && !line.contains(char::is_control), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_alert_about_the_client_certificate_is_told_from_others() {
+        for (alert, expected) in [
+            (AlertDescription::CertificateRequired, true),
+            (AlertDescription::UnknownCA, true),
+            (AlertDescription::CertificateExpired, true),
+            (AlertDescription::HandshakeFailure, false),
+            (AlertDescription::InternalError, false),
+        ] {
+            assert_eq!(is_about_client_certificate(&Error::AlertReceived(alert)), expected, "{alert:?}");
+        }
+    }
+}

@@ -97,7 +97,7 @@ impl Tls {
         let certificate = Arc::new(ClientCertificate::new(self.identity.clone()));
         let verifier = Verifier {
             trust: self.trust.clone(),
-            host: host.filter(|_| self.verifies_name).map(str::to_owned),
+            host: host.filter(|host| self.verifies_name && !host.is_empty()).map(str::to_owned),
             algorithms: self.provider.signature_verification_algorithms,
         };
         if self.verifies_name && verifier.host.is_none() {

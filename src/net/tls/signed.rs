@@ -2,7 +2,7 @@
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 
-use super::der::{Malformed, Reader, SEQUENCE};
+use super::der::{Malformed, OBJECT_IDENTIFIER, Reader, SEQUENCE};
 
 /// Something signed.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,12 @@ impl<'a> Key<'a> {
         Ok(Key { whole: value.whole, algorithm, bits })
     }
 
+    /// Whether this is an RSA key that signs with RSA-PSS only (`id-RSASSA-PSS`).
+    pub(super) fn is_rsa_pss(&self) -> bool {
+        let kind = Reader::new(self.algorithm).take(OBJECT_IDENTIFIER);
+        kind.is_ok_and(|kind| kind.contents == RSA_PSS)
+    }
+
     /// Whether this is an RSA key of fewer than 2048 bits, which OpenSSL refuses at its default security level
     /// and ring does not verify.
     pub(super) fn is_weak(&self) -> bool {
@@ -81,3 +87,6 @@ const RSA_ENCRYPTION: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 
 
 /// The modulus alone of an RSA key of 2048 bits.
 const RSA_2048_BYTES: usize = 256;
+
+/// 1.2.840.113549.1.1.10, of signatures and of keys.
+pub(super) const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];

@@ -102,11 +102,7 @@ impl ServerCertVerifier for Verifier {
             algorithm.public_key_alg_id().as_ref() == certificate.key.algorithm
                 && algorithm.verify_signature(certificate.key.bits, message, signed.signature()).is_ok()
         });
-        if is_good {
-            Ok(HandshakeSignatureValid::assertion())
-        } else {
-            Err(CertificateError::BadSignature.into())
-        }
+        outcome(is_good)
     }
 
     fn verify_tls13_signature(
@@ -115,12 +111,31 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let key = SubjectPublicKeyInfoDer::from(usable(certificate)?.key.whole);
-        verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
+        let key = usable(certificate)?.key;
+        let pss = RSA_PSS_PSS.iter().find(|(scheme, _)| *scheme == signed.scheme);
+        let Some((_, same)) = pss.filter(|_| key.is_rsa_pss()) else {
+            let key = SubjectPublicKeyInfoDer::from(key.whole);
+            return verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms);
+        };
+        let known = self.algorithms.mapping.iter().filter(|(scheme, _)| scheme == same);
+        let is_good = known
+            .flat_map(|(_, algorithms)| *algorithms)
+            .any(|algorithm| algorithm.verify_signature(key.bits, message, signed.signature()).is_ok());
+        outcome(is_good)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.extend(RSA_PSS_PSS.iter().map(|(scheme, _)| *scheme));
+        schemes
+    }
+}
+
+fn outcome(is_good: bool) -> Result<HandshakeSignatureValid, rustls::Error> {
+    if is_good {
+        Ok(HandshakeSignatureValid::assertion())
+    } else {
+        Err(CertificateError::BadSignature.into())
     }
 }
 
@@ -153,3 +168,11 @@ impl fmt::Display for VerifyError {
 }
 
 impl std::error::Error for VerifyError {}
+
+/// The schemes of RSA keys that are for RSA-PSS only, `rsa_pss_pss_sha256` and so on (RFC 8446 §4.2.3), which rustls
+/// does not know, and those by which other RSA keys make the same signatures.
+const RSA_PSS_PSS: [(SignatureScheme, SignatureScheme); 3] = [
+    (SignatureScheme::Unknown(0x0809), SignatureScheme::RSA_PSS_SHA256),
+    (SignatureScheme::Unknown(0x080a), SignatureScheme::RSA_PSS_SHA384),
+    (SignatureScheme::Unknown(0x080b), SignatureScheme::RSA_PSS_SHA512),
+];
