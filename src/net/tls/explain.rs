@@ -1,6 +1,6 @@
 //! Says in one line why a TLS connection failed. Nothing that the peer has written gets into it.
 
-use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible, PeerMisbehaved};
 
 use super::verifier::VerifyError;
 
@@ -15,6 +15,8 @@ pub fn explain(error: &Error) -> String {
         ),
         Error::AlertReceived(alert) => alert_line(*alert),
         Error::PeerIncompatible(why) => incompatible(why).to_owned(),
+        // In TLS 1.2 rustls knows no keys for RSA-PSS only.
+        Error::PeerMisbehaved(PeerMisbehaved::SignedKxWithWrongAlgorithm) => NO_CIPHER.to_owned(),
         Error::PeerMisbehaved(_)
         | Error::InappropriateMessage { .. }
         | Error::InappropriateHandshakeMessage { .. } => {
@@ -108,7 +110,7 @@ const NO_APPLICATION_PROTOCOL: &str =
 
 #[cfg(test)]
 mod tests {
-    use rustls::{InvalidMessage, PeerMisbehaved};
+    use rustls::InvalidMessage;
 
     use super::*;
 
