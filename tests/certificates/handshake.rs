@@ -15,7 +15,7 @@ use rustls::{
 };
 
 use super::{config, explicit, server, shake};
-use crate::support::certificates::{CA, Certificates, Wanted};
+use crate::support::openssl::{CA, Certificates, Wanted};
 
 #[test]
 fn a_server_without_the_key_of_its_certificate_is_refused_also_where_nothing_is_verified() {
