@@ -46,9 +46,9 @@ fn a_root_certificate_file_has_certificates_or_is_refused() {
         ("text", "could not read root certificate file \"DIR/text\": no PEM certificate in it"),
         ("cut", "could not read root certificate file \"DIR/cut\": it is not valid PEM"),
         ("broken", "could not read root certificate file \"DIR/broken\": a certificate in it can't be read"),
-        ("huge", "root certificate file \"DIR/huge\" is larger than 1048576 bytes"),
-        ("folder", "root certificate file \"DIR/folder\" is not a plain file"),
-        ("pipe", "root certificate file \"DIR/pipe\" is not a plain file"),
+        ("huge", "could not read root certificate file \"DIR/huge\": it is larger than 1048576 bytes"),
+        ("folder", "could not read root certificate file \"DIR/folder\": it is not a plain file"),
+        ("pipe", "could not read root certificate file \"DIR/pipe\": it is not a plain file"),
         (
             "missing",
             "root certificate file \"DIR/missing\" does not exist; either provide the file, use the system's trusted \
@@ -102,7 +102,7 @@ fn a_revocation_list_that_is_named_has_to_be_there() {
             "root.crt",
             "could not read certificate revocation list file \"DIR/root.crt\": no PEM revocation list in it",
         ),
-        ("pipe", "certificate revocation list file \"DIR/pipe\" is not a plain file"),
+        ("pipe", "could not read certificate revocation list file \"DIR/pipe\": it is not a plain file"),
     ] {
         with_list.sslcrl = Some(explicit(pki.path(file)));
         assert_eq!(fault(&with_list, &pki), expected);
@@ -150,8 +150,8 @@ fn a_key_that_is_no_use_is_refused_by_name() {
     pki.openssl("ec -in root.key -aes128 -passout pass:x -out older.key");
     for (certificate, key, expected) in [
         ("root.crt", "missing", "certificate present, but not private key file \"DIR/missing\""),
-        ("root.crt", "folder", "private key file \"DIR/folder\" is not a plain file"),
-        ("root.crt", "pipe", "private key file \"DIR/pipe\" is not a plain file"),
+        ("root.crt", "folder", "could not read private key file \"DIR/folder\": it is not a plain file"),
+        ("root.crt", "pipe", "could not read private key file \"DIR/pipe\": it is not a plain file"),
         ("root.crt", "empty", "could not read private key file \"DIR/empty\": it is empty"),
         (
             "root.crt",

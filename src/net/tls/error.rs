@@ -83,7 +83,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "could not read {kind} \"{}\": {why}", path.display())
             }
             ConfigError::Unreadable(kind, path, fault) => {
-                write!(f, "{kind} \"{}\" {fault}", path.display())
+                write!(f, "could not read {kind} \"{}\": it {fault}", path.display())
             }
             ConfigError::Invalid(kind, path, why) => {
                 write!(f, "could not read {kind} \"{}\": {why}", path.display())

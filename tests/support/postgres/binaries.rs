@@ -15,21 +15,20 @@ pub fn client(name: &str) -> PathBuf {
 pub fn bin() -> &'static Path {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
     BIN.get_or_init(|| {
-        let candidates = match env::var_os("HEIMDALL_PG_BIN").filter(|value| !value.is_empty()) {
-            Some(asked_for) => vec![PathBuf::from(asked_for)],
-            None => candidates(),
+        // What is asked for may come without clients; of what is found the one that has them is better.
+        let (candidates, needed) = match env::var_os("HEIMDALL_PG_BIN").filter(|value| !value.is_empty()) {
+            Some(asked_for) => (vec![PathBuf::from(asked_for)], &["initdb", "postgres"][..]),
+            None => (candidates(), &["initdb", "postgres", "psql", "pg_basebackup"][..]),
         };
-        candidates.iter().find(|directory| is_complete(directory)).cloned().unwrap_or_else(|| {
+        let is_complete =
+            |directory: &&PathBuf| needed.iter().all(|program| directory.join(program).is_file());
+        candidates.iter().find(is_complete).cloned().unwrap_or_else(|| {
             panic!(
                 "these tests need PostgreSQL's initdb, postgres and psql: install the server, \
                  or set HEIMDALL_PG_BIN to their directory (looked in {candidates:?})"
             )
         })
     })
-}
-
-fn is_complete(directory: &Path) -> bool {
-    ["initdb", "postgres"].iter().all(|program| directory.join(program).is_file())
 }
 
 fn candidates() -> Vec<PathBuf> {

@@ -43,7 +43,7 @@ impl Directory {
     pub fn folder(&self, name: &str) -> PathBuf {
         let path = self.path.join(name);
         fs::create_dir_all(&path).unwrap();
-        self.give_away(&path);
+        path.ancestors().take_while(|part| *part != self.path).for_each(|part| self.give_away(part));
         path
     }
 
