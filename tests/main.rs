@@ -28,5 +28,6 @@ mod peers;
 mod program;
 mod supervision;
 mod support;
+mod tls_login;
 mod tls_modes;
 mod transcripts;

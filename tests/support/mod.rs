@@ -9,6 +9,7 @@
 pub mod certificates;
 pub mod clients;
 pub mod heimdall;
+pub mod middle;
 pub mod openssl;
 pub mod postgres;
 pub mod proxy;

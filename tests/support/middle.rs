@@ -1,0 +1,86 @@
+//! A man in the middle: TLS with the client, TLS with the server, and everything in clear text in between.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::poll;
+use super::postgres::Serving;
+
+/// Listens on 127.0.0.1 until the tests end; what it starts for a client ends with the client.
+pub struct Middle {
+    pub port: u16,
+}
+
+impl Middle {
+    /// Presents the certificate of this name to all who come, one after the other, and speaks for them to the
+    /// server.
+    pub fn start(serving: &Serving, certificate: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let certificate = serving.tls.certificates.path(certificate);
+        let socket = serving.tls.cluster.folder("middle").join(format!("{port}"));
+        let server = serving.tls.cluster.port();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                speak_for(client.unwrap(), &certificate, &socket, server);
+            }
+        });
+        Self { port }
+    }
+}
+
+/// The client's TLS ends in one `openssl`, the server's in another, and each reads what the other prints.
+fn speak_for(mut client: TcpStream, certificate: &Path, socket: &PathBuf, server: u16) {
+    let mut request = [0; 8];
+    client.read_exact(&mut request).unwrap();
+    assert_eq!(request, *b"\0\0\0\x08\x04\xd2\x16\x2f", "SSLRequest");
+    client.write_all(b"S").unwrap();
+
+    let start = |command: &mut Command| {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+    };
+    let mut near = start(
+        Command::new("openssl")
+            .args(["s_server", "-quiet", "-naccept", "1", "-unix"])
+            .arg(socket)
+            .arg("-cert")
+            .arg(certificate.with_extension("crt"))
+            .arg("-key")
+            .arg(certificate.with_extension("key")),
+    );
+    let mut far = start(
+        Command::new("openssl")
+            .args(["s_client", "-quiet", "-starttls", "postgres", "-connect"])
+            .arg(format!("127.0.0.1:{server}")),
+    );
+    let inside = poll(Duration::from_secs(30), || UnixStream::connect(socket).ok()).expect("openssl listens");
+
+    let (client_too, inside_too) = (client.try_clone().unwrap(), inside.try_clone().unwrap());
+    relay(client, inside, |inside| inside.shutdown(Shutdown::Write));
+    relay(inside_too, client_too, |client| client.shutdown(Shutdown::Both));
+    relay(far.stdout.take().unwrap(), near.stdin.take().unwrap(), |_| Ok(()));
+    relay(near.stdout.take().unwrap(), far.stdin.take().unwrap(), |_| Ok(()));
+    near.wait().unwrap();
+    let _ = far.kill();
+    far.wait().unwrap();
+    let _ = fs::remove_file(socket);
+}
+
+/// Copies until one end is closed, and closes the other.
+fn relay<F, T>(mut from: F, mut to: T, close: impl FnOnce(&T) -> io::Result<()> + Send + 'static)
+where
+    F: Read + Send + 'static,
+    T: Write + Send + 'static,
+{
+    thread::spawn(move || {
+        // A peer that is gone is an end like any other.
+        let _ = io::copy(&mut from, &mut to);
+        let _ = close(&to);
+    });
+}
