@@ -28,6 +28,8 @@ mod peers;
 mod program;
 mod supervision;
 mod support;
+#[cfg(feature = "tls")]
 mod tls_login;
+#[cfg(feature = "tls")]
 mod tls_modes;
 mod transcripts;

@@ -227,19 +227,20 @@ impl Certificates {
             return self.issue_version_1(recipe);
         }
         self.write(&format!("{name}.ext"), &recipe.extensions.replace(';', "\n"));
-        let mut command = format!("ca -batch -notext -in {key}.csr -extfile {name}.ext -out {name}.crt");
-        command += &match recipe.dates {
-            Some([start, end]) => format!(" -startdate {start} -enddate {end}"),
-            None => " -days 30".to_owned(),
+        let dates = match recipe.dates {
+            Some([start, end]) => format!("-startdate {start} -enddate {end}"),
+            None => "-days 30".to_owned(),
         };
-        command += &match issuer == name {
-            true => format!(" -selfsign -keyfile {name}.key"),
-            false => format!(" -cert {issuer}.crt -keyfile {issuer}.key"),
+        let by = if issuer == name {
+            format!("-selfsign -keyfile {name}.key")
+        } else {
+            format!("-cert {issuer}.crt -keyfile {issuer}.key")
         };
-        command += &format!(" -md {digest}");
-        if recipe.pss {
-            command += " -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-1";
-        }
+        let padding =
+            if recipe.pss { " -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-1" } else { "" };
+        let command = format!(
+            "ca -batch -notext -in {key}.csr -extfile {name}.ext -out {name}.crt {dates} {by} -md {digest}{padding}"
+        );
         self.run(command.split(' ').chain(["-subj", &format!("/CN={}", recipe.common_name)]));
     }
 

@@ -80,7 +80,8 @@ impl Tls {
             file("clients.crt"),
         );
         for setting in settings.split_inclusive(';') {
-            sql += &format!("alter system set {setting}");
+            sql += "alter system set ";
+            sql += setting;
         }
         self.cluster.sql(&format!("{sql} select pg_reload_conf();"));
         self.cluster.wait_for("show log_line_prefix", &label);
