@@ -32,4 +32,5 @@ mod support;
 mod tls_login;
 #[cfg(feature = "tls")]
 mod tls_modes;
+mod tls_peers;
 mod transcripts;

@@ -1,10 +1,8 @@
 //! A man in the middle: TLS with the client, TLS with the server, and everything in clear text in between.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -24,11 +22,10 @@ impl Middle {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let certificate = serving.tls.certificates.path(certificate);
-        let socket = serving.tls.cluster.folder("middle").join(format!("{port}"));
         let server = serving.tls.cluster.port();
         thread::spawn(move || {
             for client in listener.incoming() {
-                speak_for(client.unwrap(), &certificate, &socket, server);
+                speak_for(client.unwrap(), &certificate, server);
             }
         });
         Self { port }
@@ -36,19 +33,21 @@ impl Middle {
 }
 
 /// The client's TLS ends in one `openssl`, the server's in another, and each reads what the other prints.
-fn speak_for(mut client: TcpStream, certificate: &Path, socket: &PathBuf, server: u16) {
+fn speak_for(mut client: TcpStream, certificate: &Path, server: u16) {
     let mut request = [0; 8];
-    client.read_exact(&mut request).unwrap();
+    if client.read_exact(&mut request).is_err() {
+        return;
+    }
     assert_eq!(request, *b"\0\0\0\x08\x04\xd2\x16\x2f", "SSLRequest");
     client.write_all(b"S").unwrap();
 
     let start = |command: &mut Command| {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     };
+    let inside = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
     let mut near = start(
         Command::new("openssl")
-            .args(["s_server", "-quiet", "-naccept", "1", "-unix"])
-            .arg(socket)
+            .args(["s_server", "-quiet", "-naccept", "1", "-accept", &inside.to_string()])
             .arg("-cert")
             .arg(certificate.with_extension("crt"))
             .arg("-key")
@@ -59,7 +58,7 @@ fn speak_for(mut client: TcpStream, certificate: &Path, socket: &PathBuf, server
             .args(["s_client", "-quiet", "-starttls", "postgres", "-connect"])
             .arg(format!("127.0.0.1:{server}")),
     );
-    let inside = poll(Duration::from_secs(30), || UnixStream::connect(socket).ok()).expect("openssl listens");
+    let inside = poll(Duration::from_secs(30), || TcpStream::connect(inside).ok()).expect("openssl listens");
 
     let (client_too, inside_too) = (client.try_clone().unwrap(), inside.try_clone().unwrap());
     relay(client, inside, |inside| inside.shutdown(Shutdown::Write));
@@ -69,7 +68,6 @@ fn speak_for(mut client: TcpStream, certificate: &Path, socket: &PathBuf, server
     near.wait().unwrap();
     let _ = far.kill();
     far.wait().unwrap();
-    let _ = fs::remove_file(socket);
 }
 
 /// Copies until one end is closed, and closes the other.

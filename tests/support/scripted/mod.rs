@@ -117,6 +117,15 @@ impl Connection {
         body
     }
 
+    /// The next TLS record, which has to be a handshake's first (RFC 8446 §5.1); its contents.
+    pub fn expect_client_hello(&mut self) -> Vec<u8> {
+        let header = self.take(5);
+        assert_eq!(header[0], 22, "instead of a handshake: {}", header.escape_ascii());
+        let hello = self.take(usize::from(u16::from_be_bytes([header[3], header[4]])));
+        assert_eq!(hello[0], 1, "instead of a ClientHello: {}", hello.escape_ascii());
+        hello
+    }
+
     /// Writes bytes as they are; [`backend`] makes messages of them.
     pub fn send(&mut self, bytes: &[u8]) {
         if !self.spoke {
