@@ -187,7 +187,7 @@ fn processor() {
     println!("  ratio {:.2} (at most 2 is wanted)", heimdall / (proof + fork));
 }
 
-/// In an environment without what cargo adds: its LD_LIBRARY_PATH makes every start slower.
+/// In an environment without what cargo adds: its `LD_LIBRARY_PATH` makes every start slower.
 fn bare(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/");

@@ -32,5 +32,6 @@ mod support;
 mod tls_login;
 #[cfg(feature = "tls")]
 mod tls_modes;
+#[cfg(feature = "tls")]
 mod tls_peers;
 mod transcripts;

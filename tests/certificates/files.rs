@@ -152,21 +152,21 @@ fn a_key_that_is_no_use_is_refused_by_name() {
         ("root.crt", "missing", "certificate present, but not private key file \"DIR/missing\""),
         ("root.crt", "folder", "could not read private key file \"DIR/folder\": it is not a plain file"),
         ("root.crt", "pipe", "could not read private key file \"DIR/pipe\": it is not a plain file"),
-        ("root.crt", "empty", "could not read private key file \"DIR/empty\": it is empty"),
+        ("root.crt", "empty", "could not load private key file \"DIR/empty\": it is empty"),
         (
             "root.crt",
             "text",
-            "could not read private key file \"DIR/text\": no private key in PEM or DER in it",
+            "could not load private key file \"DIR/text\": no private key in PEM or DER in it",
         ),
         (
             "root.crt",
             "encrypted.key",
-            "could not read private key file \"DIR/encrypted.key\": encrypted private keys are not supported",
+            "could not load private key file \"DIR/encrypted.key\": encrypted private keys are not supported",
         ),
         (
             "root.crt",
             "older.key",
-            "could not read private key file \"DIR/older.key\": encrypted private keys are not supported",
+            "could not load private key file \"DIR/older.key\": encrypted private keys are not supported",
         ),
         (
             "root.crt",
@@ -176,7 +176,7 @@ fn a_key_that_is_no_use_is_refused_by_name() {
         (
             "p521.crt",
             "p521.key",
-            "could not read private key file \"DIR/p521.key\": not an RSA (2048 bits or more), P-256, P-384 or \
+            "could not load private key file \"DIR/p521.key\": not an RSA (2048 bits or more), P-256, P-384 or \
              Ed25519 key, or a damaged one",
         ),
         ("missing", "root.key", "certificate file \"DIR/missing\" does not exist"),

@@ -85,6 +85,9 @@ impl fmt::Display for ConfigError {
             ConfigError::Unreadable(kind, path, fault) => {
                 write!(f, "could not read {kind} \"{}\": it {fault}", path.display())
             }
+            ConfigError::Invalid(TlsFileKind::Key, path, why) => {
+                write!(f, "could not load private key file \"{}\": {why}", path.display())
+            }
             ConfigError::Invalid(kind, path, why) => {
                 write!(f, "could not read {kind} \"{}\": {why}", path.display())
             }

@@ -159,6 +159,7 @@ impl Cluster {
     }
 
     /// A `psql` that prints bare rows and stops at errors, with nothing in its environment.
+    #[allow(clippy::unused_self, reason = "it reads as what it is: this server's psql")]
     pub fn psql(&self, conninfo: &str) -> Command {
         let mut psql = Command::new(binaries::client("psql"));
         psql.env_clear().args(["-XAtqw", "-v", "ON_ERROR_STOP=1", "-d", conninfo]);
