@@ -20,6 +20,7 @@ deps: ## find or install what building and testing need
 
 test: deps ## run all tests; DATABASE_URL, if set, is the server of those that need only one
 	cargo test --locked
+	cargo test --locked --no-default-features -- unbuilt options exclusion flights
 
 check: ## format, lints, documentation, allowed crates and licences
 	scripts/check

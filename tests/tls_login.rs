@@ -274,7 +274,7 @@ fn a_revoked_certificate_is_refused_by_who_has_the_list() {
 }
 
 const NO_LIST: Fate = Fails(76, "certificate verify failed", "");
-const UNUSABLE_LIST: Fate = IsStricter(78, "DIR/", "design.md promise 11: no security parameter is ignored");
+const UNUSABLE_LIST: Fate = IsStricter(78, "DIR/", "no security parameter is ignored");
 
 #[test]
 fn versions_have_to_overlap() {

@@ -323,9 +323,9 @@ const WRONG_HOST: Fate =
     mismatch("server certificate for \"db.test\" does not match host name \"localhost\"");
 const REVOKED: Fate = Fails(76, "certificate verify failed", "revoked");
 const NO_RETRY: Fate =
-    IsStricter(76, "certificate verify failed", "design.md §5: never plain after a failed verification");
+    IsStricter(76, "certificate verify failed", "on purpose: never plain after a failed verification");
 const NO_RETRY_WITHOUT_FILE: Fate =
-    IsStricter(78, "could not read root certificate file", "design.md §5: never plain after a failed check");
+    IsStricter(78, "could not read root certificate file", "on purpose: never plain after a failed check");
 
 #[test]
 fn the_presence_of_a_root_file_decides_as_in_psql() {
