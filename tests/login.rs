@@ -93,6 +93,20 @@ fn require_auth_refuses_weaker_methods_and_none() {
 }
 
 #[test]
+fn requirepeer_names_the_user_that_the_server_runs_as() {
+    let (cluster, more) = (shared(), "user=trust_user dbname=app");
+    let user = cluster.user();
+    assert_ran(&format!("{} {more} requirepeer={user}", cluster.socket()));
+    assert_refused(
+        &format!("{} {more} requirepeer=somebody", cluster.socket()),
+        77,
+        &format!("requirepeer specifies \"somebody\", but actual peer user name is \"{user}\""),
+    );
+    // As in libpq: over TCP nobody knows who that is.
+    assert_ran(&format!("{} {more} requirepeer=somebody", cluster.tcp()));
+}
+
+#[test]
 fn what_the_server_does_not_know_or_allow_is_told() {
     let tcp = shared().tcp();
     for (parameters, code, words) in [

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::thread;
 
 use crate::support::heimdall::{Heimdall, Outcome};
@@ -269,9 +270,31 @@ fn a_protocol_violation_while_the_program_runs_loses_the_lock() {
 
 #[test]
 fn a_unix_socket_that_nobody_serves_is_told() {
-    let directory = std::env::temp_dir().join(format!("heimdall-peers-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
+    let directory = socket_directory("nobody");
     drop(UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap());
     assert_fails(&format!("host={} user=ann", directory.display()), 69, &["failed: Connection refused"]);
     std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn the_wrong_peer_on_a_unix_socket_is_told_nothing() {
+    let directory = socket_directory("stranger");
+    let listener = UnixListener::bind(directory.join(".s.PGSQL.5432")).unwrap();
+    let heard = thread::spawn(move || {
+        let mut heard = Vec::new();
+        listener.accept().unwrap().0.read_to_end(&mut heard).map(|_| heard)
+    });
+    assert_fails(
+        &format!("host={} user=ann password=sesame requirepeer=somebody", directory.display()),
+        77,
+        &["requirepeer specifies \"somebody\", but actual peer user name is \""],
+    );
+    assert_eq!(heard.join().unwrap().unwrap(), b"");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+fn socket_directory(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("heimdall-peers-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
 }

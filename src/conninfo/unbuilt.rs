@@ -29,7 +29,6 @@ type Unbuilt = (&'static str, fn(&Config) -> bool);
 
 /// In no build yet.
 const UNBUILT: &[Unbuilt] = &[
-    ("requirepeer", |config| config.requirepeer.is_some()),
     ("min_protocol_version", |config| config.min_protocol_version > ProtocolVersion::V3_0),
     ("load_balance_hosts", |config| config.load_balance_hosts == LoadBalanceHosts::Random),
     ("target_session_attrs", |config| config.target_session_attrs != TargetSessionAttrs::Any),
@@ -70,12 +69,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        for text in [
-            "requirepeer=postgres",
-            "min_protocol_version=3.2",
-            "load_balance_hosts=random",
-            "target_session_attrs=primary",
-        ] {
+        for text in ["min_protocol_version=3.2", "load_balance_hosts=random", "target_session_attrs=primary"]
+        {
             assert_refused(text);
         }
     }

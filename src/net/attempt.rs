@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::deadline::Deadline;
 use super::error::Error;
 use super::open::Request;
+use super::peer;
 use super::place::Address;
 use super::socket::Socket;
 use super::stream::Stream;
@@ -77,7 +78,12 @@ impl<'a> Try<'a> {
             Encryption::None if matches!(address, Address::Tcp { .. }) => {
                 (Stream::Plain(socket), Channel::Plaintext)
             }
-            Encryption::None => (Stream::Plain(socket), Channel::Local),
+            Encryption::None => {
+                if let Some(user) = &self.request.config.requirepeer {
+                    peer::require(user, &socket)?;
+                }
+                (Stream::Plain(socket), Channel::Local)
+            }
         };
         let session = Session::new(self.login(host, channel)?, Some(first), self.request.trace.clone());
         Connection::log_in(stream, session, address.to_string(), deadline)

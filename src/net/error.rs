@@ -16,6 +16,8 @@ pub enum Error {
     NoSocket(String),
     /// A parameter of this place can't be used.
     Unusable(String),
+    /// The server on the Unix socket runs as another user than `requirepeer` says.
+    Peer(String),
     /// The connection would be less secure than was asked for; what is missing.
     Insecure(String),
     /// TLS came to an end: what for, in libpq's words where it has some, and who has to act.
@@ -36,6 +38,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Unusable(_) => Fault::Configuration,
+            Self::Peer(_) => Fault::Authentication,
             Self::Insecure(_) => Fault::Protocol,
             Self::Tls(_, fault) => *fault,
             Self::Conversation(error) => error.fault(),
@@ -68,6 +71,7 @@ impl fmt::Display for Error {
             Self::Resolve(reason) => write!(f, "could not translate host name to address: {reason}"),
             Self::NoSocket(reason)
             | Self::Unusable(reason)
+            | Self::Peer(reason)
             | Self::Insecure(reason)
             | Self::Tls(reason, _) => f.write_str(reason),
             Self::TimedOut(waiting) => write!(f, "timeout expired while waiting for {waiting}"),

@@ -12,6 +12,7 @@ mod connection;
 mod deadline;
 mod error;
 mod open;
+mod peer;
 mod place;
 mod socket;
 mod stream;

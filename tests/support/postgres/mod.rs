@@ -6,12 +6,14 @@ mod shared;
 mod tls;
 
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, io::Write, iter};
 
+use nix::unistd::User;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::poll;
@@ -141,6 +143,12 @@ impl Cluster {
     /// `host='/…' port=…`: the same over the Unix socket.
     pub fn socket(&self) -> String {
         format!("host='{}' port={}", self.socket_dir().display(), self.port)
+    }
+
+    /// The operating system's user that the server runs as.
+    pub fn user(&self) -> String {
+        let owner = fs::metadata(self.socket_dir().join("data")).unwrap().uid();
+        User::from_uid(owner.into()).unwrap().expect("a user in passwd").name
     }
 
     /// Makes a directory beside the data, in which the server's user may remove what others have put there.
