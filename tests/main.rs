@@ -22,6 +22,7 @@ mod conninfo;
 mod documentation;
 mod exclusion;
 mod flights;
+mod hosts;
 mod login;
 mod options;
 mod peers;

@@ -14,6 +14,7 @@ mod error;
 mod open;
 mod peer;
 mod place;
+mod shuffle;
 mod socket;
 mod stream;
 #[cfg(feature = "tls")]

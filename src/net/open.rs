@@ -5,7 +5,8 @@ use super::connection::Connection;
 use super::deadline::Deadline;
 use super::error::{Attempt, Attempts, Error};
 use super::place::{self, Address};
-use crate::conninfo::{Config, Host, SslMode};
+use super::shuffle::shuffle;
+use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode};
 use crate::proto::session::Trace;
 use crate::proto::{Fault, Statement};
 
@@ -37,15 +38,23 @@ where
 {
     let mut one_try = Try::new(request);
     let mut failed = Vec::new();
-    for host in &request.config.hosts {
+    let mut hosts: Vec<&Host> = request.config.hosts.iter().collect();
+    let is_random = request.config.load_balance_hosts == LoadBalanceHosts::Random;
+    if is_random {
+        shuffle(&mut hosts);
+    }
+    for host in hosts {
         let mut deadline = Deadline::after(request.config.connect_timeout);
-        let addresses = match place::addresses(host, deadline) {
+        let mut addresses = match place::addresses(host, deadline) {
             Ok(addresses) => addresses,
             Err(error) => {
                 failed.push(Attempt { place: place::describe(host), error, hint: None });
                 continue;
             }
         };
+        if is_random {
+            shuffle(&mut addresses);
+        }
         for address in addresses {
             let error = match one_address(&mut one_try, host, &address, first, deadline, &mut failed) {
                 Ok(connection) => return Ok((connection, deadline)),
