@@ -1,13 +1,38 @@
 //! Several hosts: in which order they are tried, which one will do, and what is told when none does.
 
 use crate::support::heimdall::{Heimdall, Outcome};
-use crate::support::postgres::shared;
+use crate::support::postgres::{Cluster, ClusterOptions, shared};
+use crate::support::scripted::{Connection, Scripted, backend};
 
 fn connect(conninfo: &str) -> Outcome {
     Heimdall::new()
         .database(conninfo)
         .args(["-v", "--namespace", "hosts", "--name", conninfo, "echo", "ran"])
         .run()
+}
+
+/// `host=… port=…` for several servers of 127.0.0.1.
+fn hosts(ports: &[u16]) -> String {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    format!("host={} port={}", vec!["127.0.0.1"; ports.len()].join(","), ports.join(","))
+}
+
+fn assert_lands_on(port: u16, conninfo: &str) {
+    let outcome = connect(conninfo);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{conninfo}: {}", outcome.stderr);
+    let place = format!("on the server at \"127.0.0.1\", port {port},");
+    assert!(outcome.stderr.contains(&place), "{conninfo}: {}", outcome.stderr);
+}
+
+/// Every attempt is told with its port and its reason, one line each and in this order.
+fn assert_none_will_do(conninfo: &str, expected: &[(u16, &str)]) {
+    let outcome = connect(conninfo);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{conninfo}: {}", outcome.stderr);
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|(port, reason)| format!("at \"127.0.0.1\", port {port} failed: {reason}"))
+        .collect();
+    assert_eq!(attempts(&outcome), expected, "{conninfo}");
 }
 
 /// What is told of each attempt, in their order.
@@ -47,5 +72,82 @@ fn each_host_gets_its_share_of_random_starts() {
         format!("host=127.0.0.1,{socket} port={port} user=trust_user dbname=app load_balance_hosts=random");
     for place in ["on the server at \"127.0.0.1\"", "on the server on socket"] {
         assert!((0..64).any(|_| connect(&conninfo).stderr.contains(place)), "never {place}");
+    }
+}
+
+#[test]
+fn target_session_attrs_chooses_by_what_sessions_can_do() {
+    let configuration = "default_transaction_read_only = on".to_owned();
+    let read_only = Cluster::start(&ClusterOptions { configuration, hba: String::new() });
+    let writable = Cluster::start(&ClusterOptions::default());
+    let (r, w) = (read_only.port(), writable.port());
+    let more = "user=postgres dbname=postgres";
+    for (ports, attributes, expected) in [
+        ([r, w], "", w),
+        ([w, r], "", w),
+        ([r, w], "target_session_attrs=read-write", w),
+        ([r, w], "target_session_attrs=any", r),
+        ([r, w], "target_session_attrs=primary", r),
+        ([w, r], "target_session_attrs=primary", w),
+        ([w, r], "target_session_attrs=read-only", r),
+        ([r, w], "target_session_attrs=read-only", r),
+    ] {
+        assert_lands_on(expected, &format!("{} {more} {attributes}", hosts(&ports)));
+    }
+    assert_lands_on(r, &format!("{} {more}", hosts(&[r])));
+    let (only_read, also_write) = ("session is read-only", "session is not read-only");
+    for (ports, attributes, expected) in [
+        (vec![r], "target_session_attrs=read-write", vec![(r, only_read)]),
+        (vec![w], "target_session_attrs=read-only", vec![(w, also_write)]),
+        (vec![r, r], "", vec![(r, only_read), (r, only_read)]),
+    ] {
+        assert_none_will_do(&format!("{} {more} {attributes}", hosts(&ports)), &expected);
+    }
+    // The lock that came with the answer was given back.
+    read_only.wait_for("select count(*) from pg_locks where locktype = 'advisory'", "0");
+}
+
+#[test]
+fn a_session_can_be_read_only_by_its_own_options() {
+    let place = format!("{} user=trust_user dbname=app", hosts(&[shared().port()]));
+    let read_only = format!("{place} options='-c default_transaction_read_only=on'");
+    assert_lands_on(shared().port(), &format!("{read_only} target_session_attrs=read-only"));
+    assert_none_will_do(
+        &format!("{read_only} target_session_attrs=read-write"),
+        &[(shared().port(), "session is read-only")],
+    );
+}
+
+#[test]
+fn a_standby_that_does_not_report_it_is_known_by_its_answer() {
+    // As servers before version 14 do.
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        let mut answer = backend::authentication_ok();
+        answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
+        answer.extend(backend::ready_for_query(b'I'));
+        answer.extend(backend::data_row(&[Some("42"), Some("t"), Some("f"), None]));
+        answer.extend(backend::command_complete("SELECT 1"));
+        answer.extend(backend::ready_for_query(b'I'));
+        connection.send(&answer);
+        connection.expect(b'X');
+    });
+    let (old, new) = (server.address().port(), shared().port());
+    let more = "user=trust_user dbname=app sslmode=disable";
+    for attributes in ["", "target_session_attrs=any", "target_session_attrs=primary"] {
+        assert_lands_on(new, &format!("{} {more} {attributes}", hosts(&[old, new])));
+    }
+    for (attributes, reason) in [
+        ("", "session is read-only"),
+        ("target_session_attrs=any", "server is in hot standby mode"),
+        ("target_session_attrs=primary", "server is in hot standby mode"),
+        (
+            "target_session_attrs=read-only",
+            "server does not report whether the session is read-only, as PostgreSQL 14 and later do",
+        ),
+    ] {
+        let expected = [(old, reason), (old, reason)];
+        assert_none_will_do(&format!("{} {more} {attributes}", hosts(&[old, old])), &expected);
     }
 }

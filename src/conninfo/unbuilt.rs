@@ -1,7 +1,7 @@
 //! The settings that this build knows but can't honour. Those that ask for security may not be dropped, and
 //! the others not be ignored in silence, so they are refused.
 
-use super::choices::{ProtocolVersion, TargetSessionAttrs};
+use super::choices::ProtocolVersion;
 #[cfg(not(feature = "tls"))]
 use super::choices::{SslCertMode, SslMode, SslNegotiation};
 use super::config::Config;
@@ -28,10 +28,8 @@ pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Err
 type Unbuilt = (&'static str, fn(&Config) -> bool);
 
 /// In no build yet.
-const UNBUILT: &[Unbuilt] = &[
-    ("min_protocol_version", |config| config.min_protocol_version > ProtocolVersion::V3_0),
-    ("target_session_attrs", |config| config.target_session_attrs != TargetSessionAttrs::Any),
-];
+const UNBUILT: &[Unbuilt] =
+    &[("min_protocol_version", |config| config.min_protocol_version > ProtocolVersion::V3_0)];
 
 #[cfg(feature = "tls")]
 const WITHOUT_TLS: &[Unbuilt] = &[];
@@ -68,9 +66,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        for text in ["min_protocol_version=3.2", "target_session_attrs=primary"] {
-            assert_refused(text);
-        }
+        assert_refused("min_protocol_version=3.2");
     }
 
     #[test]
@@ -102,7 +98,7 @@ mod tests {
             "host=h sslmode=prefer",
             "host=h sslmode=disable sslrootcert=/x sslcert=/x channel_binding=prefer",
             "host=/run sslrootcert=/x",
-            "host=h target_session_attrs=any load_balance_hosts=random",
+            "host=h target_session_attrs=primary load_balance_hosts=random",
             "host=h max_protocol_version=3.2",
         ] {
             config(text).unwrap();

@@ -4,7 +4,7 @@ use super::error::{Error, Refusal};
 use super::guard::Guard;
 use super::key::Key;
 use super::sql::{self, Statement};
-use crate::net::{self, Connection, Deadline, Request};
+use crate::net::{self, Connection, Deadline, Request, Search};
 use crate::proto::{self, Step};
 
 /// What an attempt came to.
@@ -18,19 +18,24 @@ pub enum Outcome {
     },
 }
 
-/// Connects and tries once to take the lock; the statement travels as early as the login allows.
+/// Connects and tries once to take the lock; the statement travels as early as the login allows. Of several hosts,
+/// standbys are passed over.
 ///
 /// # Errors
 /// No connection, no answer, or a server on which the lock would not exclude. Whatever was locked is given
 /// back by closing the connection.
 pub fn acquire(request: &Request<'_>, key: Key) -> Result<Outcome, Error> {
-    let (mut connection, deadline) =
-        net::open(request, Statement::Acquire(key)).map_err(Error::Connecting)?;
-    let place = connection.place().to_owned();
-    let attempt = match answer(&mut connection, deadline) {
-        Ok(attempt) => attempt,
-        Err(error) => return Err(Error::Acquiring { place, error }),
+    let mut search = Search::new(request);
+    let (connection, attempt) = loop {
+        let (mut connection, deadline) =
+            search.connect(Statement::Acquire(key)).map_err(Error::Connecting)?;
+        match answer(&mut connection, deadline) {
+            Ok(attempt) if attempt.standby && request.config.hosts.len() > 1 => search.pass_over(connection),
+            Ok(attempt) => break (connection, attempt),
+            Err(error) => return Err(Error::Acquiring { place: connection.place().to_owned(), error }),
+        }
     };
+    let place = connection.place().to_owned();
     if let Some(refusal) = refusal(&connection, &attempt) {
         connection.close();
         return Err(Error::Refused { place, refusal });

@@ -15,9 +15,9 @@ use {
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::error::Error;
-use super::open::Request;
 use super::peer;
 use super::place::Address;
+use super::search::Request;
 use super::socket::Socket;
 use super::stream::Stream;
 #[cfg(feature = "tls")]
@@ -130,7 +130,7 @@ impl<'a> Try<'a> {
         Ok((Stream::Tls(Box::new(stream)), Channel::Encrypted { end_point }))
     }
 
-    /// Not reached: `open::order` knows of no encryption without the feature.
+    /// Not reached: `search::order` knows of no encryption without the feature.
     #[cfg(not(feature = "tls"))]
     #[allow(clippy::unused_self, reason = "it stands in for the one above")]
     fn encrypt(&mut self, _: Socket, _: &Host, _: Deadline) -> Result<(Stream, Channel), Error> {

@@ -22,6 +22,8 @@ pub enum Error {
     Insecure(String),
     /// TLS came to an end: what for, in libpq's words where it has some, and who has to act.
     Tls(String, Fault),
+    /// The session is not one that `target_session_attrs` asks for; libpq's words.
+    Unsuitable(&'static str),
     /// The deadline passed.
     TimedOut(&'static str),
     /// The peer closed the connection.
@@ -74,6 +76,7 @@ impl fmt::Display for Error {
             | Self::Peer(reason)
             | Self::Insecure(reason)
             | Self::Tls(reason, _) => f.write_str(reason),
+            Self::Unsuitable(reason) => f.write_str(reason),
             Self::TimedOut(waiting) => write!(f, "timeout expired while waiting for {waiting}"),
             Self::Closed(waiting) => {
                 write!(f, "the server closed the connection, which was waiting for {waiting}")

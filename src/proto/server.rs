@@ -78,6 +78,10 @@ pub struct Server {
     pub pid: Option<i32>,
     /// `ParameterStatus` `server_version`.
     pub version: Option<String>,
+    /// `ParameterStatus` `in_hot_standby`, which servers report since version 14.
+    pub in_hot_standby: Option<bool>,
+    /// `ParameterStatus` `default_transaction_read_only`, which servers report since version 14.
+    pub default_transaction_read_only: Option<bool>,
     /// Whether `ParameterStatus` `crdb_version` was sent: this is CockroachDB, whose advisory locks
     /// exclude nobody.
     pub is_cockroach: bool,
@@ -89,9 +93,19 @@ impl Server {
     pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
         match name {
             b"server_version" => self.version = Some(printable(value)),
+            b"in_hot_standby" => self.in_hot_standby = switch(value),
+            b"default_transaction_read_only" => self.default_transaction_read_only = switch(value),
             b"crdb_version" => self.is_cockroach = true,
             _ => {}
         }
+    }
+}
+
+fn switch(value: &[u8]) -> Option<bool> {
+    match value {
+        b"on" => Some(true),
+        b"off" => Some(false),
+        _ => None,
     }
 }
 
@@ -112,6 +126,17 @@ mod tests {
         let message = message.unwrap();
         assert!(message.is_fatal());
         assert_eq!(message.to_string(), "FATAL: password failed (the [1mdetail) (hint: try again) [28P01]");
+    }
+
+    #[test]
+    fn a_server_says_whether_it_can_be_written() {
+        let mut server = Server::default();
+        assert_eq!((server.in_hot_standby, server.default_transaction_read_only), (None, None));
+        server.note(b"in_hot_standby", b"off");
+        server.note(b"default_transaction_read_only", b"on");
+        assert_eq!((server.in_hot_standby, server.default_transaction_read_only), (Some(false), Some(true)));
+        server.note(b"in_hot_standby", b"perhaps");
+        assert_eq!(server.in_hot_standby, None);
     }
 
     #[test]
