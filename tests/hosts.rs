@@ -1,7 +1,9 @@
 //! Several hosts: in which order they are tried, which one will do, and what is told when none does.
 
+use std::net::TcpListener;
+
 use crate::support::heimdall::{Heimdall, Outcome};
-use crate::support::postgres::{Cluster, ClusterOptions, shared};
+use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
 use crate::support::scripted::{Connection, Scripted, backend};
 
 fn connect(conninfo: &str) -> Outcome {
@@ -149,5 +151,99 @@ fn a_standby_that_does_not_report_it_is_known_by_its_answer() {
     ] {
         let expected = [(old, reason), (old, reason)];
         assert_none_will_do(&format!("{} {more} {attributes}", hosts(&[old, old])), &expected);
+    }
+}
+
+#[test]
+fn the_primary_is_found_in_either_order_also_after_a_failover() {
+    let primary = Cluster::start(&ClusterOptions::default());
+    let standby = primary.start_standby();
+    let (p, s) = (primary.port(), standby.port());
+    let more = "user=postgres dbname=postgres";
+    let any = "target_session_attrs=any";
+    for ports in [[p, s], [s, p]] {
+        for attributes in ["", any, "target_session_attrs=primary", "load_balance_hosts=random"] {
+            assert_runs_in_a_session_of(&primary, &format!("{} {more} {attributes}", hosts(&ports)));
+        }
+    }
+    let standby_reason = "server is in hot standby mode";
+    assert_none_will_do(
+        &format!("{} {more} target_session_attrs=read-only", hosts(&[s, p])),
+        &[(s, standby_reason), (p, "session is not read-only")],
+    );
+
+    primary.stop(Stop::Fast);
+    let refused = "Connection refused";
+    for (ports, attributes, expected) in [
+        ([p, s], "", [(p, refused), (s, "session is read-only")]),
+        ([s, p], "", [(s, "session is read-only"), (p, refused)]),
+        ([p, s], any, [(p, refused), (s, standby_reason)]),
+        ([s, p], "target_session_attrs=primary", [(s, standby_reason), (p, refused)]),
+    ] {
+        assert_none_will_do(&format!("{} {more} {attributes}", hosts(&ports)), &expected);
+    }
+
+    assert_eq!(standby.sql("select pg_promote()"), "t");
+    for ports in [[p, s], [s, p]] {
+        assert_runs_in_a_session_of(&standby, &format!("{} {more}", hosts(&ports)));
+    }
+}
+
+/// The session that holds the lock is in the server's own list.
+fn assert_runs_in_a_session_of(cluster: &Cluster, conninfo: &str) {
+    let mut running = Heimdall::new()
+        .database(conninfo)
+        .args([
+            "--namespace",
+            "hosts",
+            "--name",
+            "session",
+            "sh",
+            "-c",
+            "echo $HEIMDALL_BACKEND_PID; read end",
+        ])
+        .pipe_stdin()
+        .spawn();
+    let pid = running.wait_for_stdout_line("");
+    let held = format!("select application_name from pg_stat_activity where pid = {pid}");
+    assert_eq!(cluster.sql(&held), "heimdall:hosts/session", "{conninfo}");
+    running.close_stdin();
+    assert_eq!(running.wait().stderr, "", "{conninfo}");
+}
+
+#[test]
+fn a_host_that_never_answers_costs_no_more_than_connect_timeout() {
+    // The kernel accepts for it, and nobody ever reads.
+    let black_hole = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = black_hole.local_addr().unwrap().port();
+    let more = "user=trust_user dbname=app connect_timeout=2";
+    for sslmode in ["disable", "prefer"] {
+        assert_lands_on(
+            shared().port(),
+            &format!("{} {more} sslmode={sslmode}", hosts(&[silent, shared().port()])),
+        );
+    }
+    let expired = "timeout expired while waiting for the server to log us in";
+    assert_none_will_do(
+        &format!("{} {more} sslmode=disable", hosts(&[silent, silent])),
+        &[(silent, expired), (silent, expired)],
+    );
+}
+
+#[test]
+fn a_server_that_is_not_ready_is_passed_over_and_one_that_refuses_us_is_not() {
+    for (sqlstate, message, code) in
+        [("57P03", "the database system is starting up", 0), ("3D000", "database \"app\" does not exist", 78)]
+    {
+        let server = Scripted::start(move |connection: &mut Connection| {
+            connection.startup();
+            connection.expect(b'Q');
+            connection.send(&backend::error_response(&[(b'S', "FATAL"), (b'C', sqlstate), (b'M', message)]));
+            connection.wait_for_end();
+        });
+        let ports = [server.address().port(), shared().port()];
+        let outcome = connect(&format!("{} user=trust_user dbname=app sslmode=disable", hosts(&ports)));
+        assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
+        assert_eq!(attempts(&outcome).len(), usize::from(code != 0), "{}", outcome.stderr);
     }
 }
