@@ -110,6 +110,7 @@ fn a_binding_that_is_required_is_not_done_without() {
     let mut clients = Comparison::new();
     for (rest, words) in [
         ("user=scram_user sslmode=disable", "channel binding"),
+        ("user=plain_user sslmode=disable", "channel binding"),
         ("user=tls_user sslmode=require", "channel binding"),
         ("user=cert_user sslmode=require sslcert=DIR/client.crt sslkey=DIR/client.key", "channel binding"),
     ] {

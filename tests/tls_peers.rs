@@ -33,7 +33,7 @@ fn assert_fails(server: &Scripted, rest: &str, code: i32, words: &str) {
     assert!(start.elapsed() < Duration::from_secs(15), "{rest}: at once, not at the deadline");
 }
 
-/// Answers every `SSLRequest` with these bytes, and closes once the client has gone or said `then` bytes more.
+/// Answers every `SSLRequest` with these bytes, and then is silent until the client goes.
 fn answering(answer: &'static [u8]) -> Scripted {
     Scripted::start(move |connection: &mut Connection| {
         assert_eq!(connection.startup().code, SSL_REQUEST);
@@ -202,20 +202,11 @@ fn a_peer_that_speaks_first_is_no_server() {
     }
 }
 
-/// Says `answer`, hears `flights` more words of the client, says `then`, and then nothing until the client goes.
-fn silent(answer: &'static [u8]) -> Scripted {
-    Scripted::start(move |connection: &mut Connection| {
-        connection.startup();
-        connection.send(answer);
-        connection.drain();
-    })
-}
-
 #[test]
 fn silence_costs_no_more_than_connect_timeout() {
     for answer in [&b""[..], b"S"] {
         for rest in ["sslmode=prefer", "sslmode=require"] {
-            let server = silent(answer);
+            let server = answering(answer);
             let start = Instant::now();
             // libpq's shortest is 2 seconds.
             let outcome = connect(&server, &format!("connect_timeout=2 {rest}"));
