@@ -18,7 +18,7 @@ pub fn bin() -> &'static Path {
         // What is asked for may come without clients; of what is found the one that has them is better.
         let (candidates, needed) = match env::var_os("HEIMDALL_PG_BIN").filter(|value| !value.is_empty()) {
             Some(asked_for) => (vec![PathBuf::from(asked_for)], &["initdb", "postgres"][..]),
-            None => (candidates(), &["initdb", "postgres", "psql", "pg_basebackup"][..]),
+            None => (candidates(), &["initdb", "postgres", "psql"][..]),
         };
         let is_complete =
             |directory: &&PathBuf| needed.iter().all(|program| directory.join(program).is_file());

@@ -70,26 +70,40 @@ impl Cluster {
             .expect("a port that stays free")
     }
 
+    /// Copies the data while the server runs, since not every package has a `pg_basebackup` of its version
+    /// (PostgreSQL documentation, "Making a Base Backup Using the Low Level API").
     fn try_start_standby(&self) -> Option<Self> {
-        let port = self.port.to_string();
-        let place = self.socket_dir().to_str().expect("a temporary directory is UTF-8");
-        let backup = ["pg_basebackup", "-U", "postgres", "-c", "fast", "-R", "-h", place, "-p", &port];
-        Self::launch(&backup, &ClusterOptions::default())
+        let directory = Directory::new();
+        let (start, stop) = match self.version() {
+            ..15 => ("pg_start_backup('standby', true, false)", "pg_stop_backup(false)"),
+            _ => ("pg_backup_start('standby', true)", "pg_backup_stop()"),
+        };
+        let data = path_text(&directory).replace('\'', "''") + "/data";
+        // By the server's user, to whom the data belong. A file may vanish meanwhile, which fails `cp`.
+        let label = self.sql(&format!(
+            "select {start} \\g /dev/null
+            copy (select where false) to program
+                'cp -R . \"{data}\" 2>/dev/null; cd \"{data}\" && rm -f postmaster.* && test -e global/pg_control';
+            select labelfile from {stop};"
+        ));
+        directory.write("data/backup_label", &(label + "\n"));
+        directory.write("data/standby.signal", "");
+        let primary = format!("{} user=postgres", self.socket()).replace('\'', "''");
+        let configuration = format!("primary_conninfo = '{primary}'");
+        Self::launch(directory, &ClusterOptions { configuration, hba: String::new() })
     }
 
     /// `None` when somebody else took the port before the server did.
     fn try_start(options: &ClusterOptions) -> Option<Self> {
-        let initdb = ["initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
-        Self::launch(&initdb, options)
+        Self::launch(Directory::new(), options)
     }
 
-    /// Has the data made by `maker`, to which `-D` is added, and starts a server on them.
-    fn launch(maker: &[&str], options: &ClusterOptions) -> Option<Self> {
+    /// Starts a server on the data in the directory, or on new ones.
+    fn launch(directory: Directory, options: &ClusterOptions) -> Option<Self> {
         let bin = binaries::bin();
-        let directory = Directory::new();
         directory.write("pg_hba.conf", &hba(&options.hba));
         let (port, ipv6) = free_port();
-        let place = directory.path().to_str().expect("a temporary directory is UTF-8").replace('\'', "''");
+        let place = path_text(&directory).replace('\'', "''");
         let configuration = format!(
             "port = {port}
             listen_addresses = '{}'
@@ -110,7 +124,6 @@ impl Cluster {
             .command(Path::new("/bin/sh"))
             .args(["-c", GUARD, "guard"])
             .args([bin, directory.path()])
-            .args(maker)
             .env("OPENSSL_CONF", directory.path().join("openssl.cnf"))
             .stdin(Stdio::piped())
             .process_group(0)
@@ -118,6 +131,12 @@ impl Cluster {
             .expect("sh starts");
         let cluster = Self { port, ipv6, bin, guard, directory };
         cluster.wait_until_ready().then_some(cluster)
+    }
+
+    /// The server's major version.
+    pub fn version(&self) -> u32 {
+        let number: u32 = self.sql("show server_version_num").parse().expect("a number");
+        number / 10_000
     }
 
     /// Of 127.0.0.1 and `::1`, and in the name of the socket.
@@ -222,9 +241,7 @@ impl Cluster {
             if log.contains("could not bind") {
                 return Some(false);
             }
-            let failed = log.contains("FATAL:")
-                || log.contains("initdb: error:")
-                || log.contains("pg_basebackup: error:");
+            let failed = log.contains("FATAL:") || log.contains("initdb: error:");
             assert!(!failed, "PostgreSQL does not start:\n{log}");
             // "… connections", or "… read-only connections" on a standby, without the hyphen before version 14.
             log.contains("database system is ready to accept").then_some(true)
@@ -238,6 +255,10 @@ impl Drop for Cluster {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
+}
+
+fn path_text(directory: &Directory) -> &str {
+    directory.path().to_str().expect("a temporary directory is UTF-8")
 }
 
 fn hba(lines: &str) -> String {
@@ -269,16 +290,16 @@ CipherString = DEFAULT@SECLEVEL=0
 MinProtocol = TLSv1
 ";
 
-/// Makes data with the command `$3 …` and runs a server on them, with the programs in `$1` in the directory
-/// `$2`, until standard input ends, which it does when the test process is gone, however it went; then
-/// clears the directory away.
+/// Runs a server on the data in the directory `$2`, new ones if there are none, with the programs in `$1`,
+/// until standard input ends, which it does when the test process is gone, however it went; then clears the
+/// directory away.
 ///
 /// In a process group of its own, so that Ctrl-C stops the tests and not the one who tidies up. The shell
 /// starts the server with SIGQUIT ignored: one that comes too early is lost, hence the loop.
 const GUARD: &str = r#"
-bin=$1 place=$2 maker=$3
-shift 3
-"$bin/$maker" "$@" -D "$place/data" >/dev/null 2>>"$place/log"
+bin=$1 place=$2
+[ -d "$place/data" ] ||
+    "$bin/initdb" -D "$place/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null 2>>"$place/log"
 cat "$place/postgresql.conf" >>"$place/data/postgresql.conf"
 "$bin/postgres" -D "$place/data" >>"$place/log" 2>&1 </dev/null &
 cat >/dev/null

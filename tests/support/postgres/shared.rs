@@ -24,8 +24,8 @@ pub fn shared() -> &'static Cluster {
             "create database app;
             create role trust_user login;
             create role nologin_role;
-            create role password_user login password '{PASSWORD}';
             set password_encryption = 'scram-sha-256';
+            create role password_user login password '{PASSWORD}';
             create role scram_user login password '{PASSWORD}';
             set password_encryption = 'md5';
             create role md5_user login password '{PASSWORD}';"
