@@ -22,6 +22,9 @@ test: deps ## run all tests; DATABASE_URL, if set, is the server of those that n
 	cargo test --locked
 	cargo test --locked --no-default-features -- unbuilt options exclusion flights
 
+test-matrix: deps ## run all tests on every major version of PostgreSQL that can be had
+	scripts/test-matrix
+
 check: ## format, lints, documentation, allowed crates and licences
 	scripts/check
 
@@ -43,10 +46,10 @@ clean: ## remove all that was built
 	rm -rf pkg fuzz/target
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BINARY): $(SOURCES)
 	cargo build --release --locked
 	@touch -c $@
 
-.PHONY: build demo deps test check fuzz bench release install clean help
+.PHONY: build demo deps test test-matrix check fuzz bench release install clean help
