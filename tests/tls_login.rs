@@ -1,6 +1,6 @@
 //! Logins through TLS: what the server sees of them, client certificates, channel binding, and no way around.
 
-use crate::support::clients::{Comparison, Fate, is_decent, psql_version};
+use crate::support::clients::{Comparison, Fate, is_decent};
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::middle::Middle;
 use crate::support::postgres::{PASSWORD, Serving, shared, tls};
@@ -55,7 +55,7 @@ fn a_bound_login_is_one_by_scram() {
         ),
     );
     // Since version 14 the log says how.
-    if psql_version() >= 14 {
+    if tls().cluster.version() >= 14 {
         serving.wait_for_log("connection authenticated: identity=\"tls_scram_user\" method=scram-sha-256");
     }
     serving.wait_for_log("connection authorized: user=tls_scram_user database=app");

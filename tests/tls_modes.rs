@@ -1,6 +1,6 @@
 //! What each sslmode makes of each certificate, against heimdall and psql on the same server.
 
-use crate::support::clients::{Comparison, Fate, is_decent, psql_version};
+use crate::support::clients::{Comparison, Fate, is_decent};
 use crate::support::postgres::tls;
 
 use Fate::{Fails, IsStricter, Runs, Warns};
@@ -381,12 +381,11 @@ fn a_direct_start_needs_a_server_that_knows_it_and_a_mode_that_insists() {
         let words = "may not be used with sslnegotiation=direct";
         clients.check_since(17, mode, &format!("{place} sslmode={mode}"), Fails(78, words, ""));
     }
-    // The server is of psql's version.
-    if psql_version() >= 17 {
-        clients.check("require", &format!("{place} sslmode=require"), Runs);
+    if tls().cluster.version() >= 17 {
+        clients.check_since(17, "require", &format!("{place} sslmode=require"), Runs);
         let verified = format!("{place} sslmode=verify-full sslrootcert=DIR/");
-        clients.check("verify-full", &format!("{verified}root.crt"), Runs);
-        clients.check("verify-full", &format!("{verified}other.crt"), UNTRUSTED);
+        clients.check_since(17, "verify-full", &format!("{verified}root.crt"), Runs);
+        clients.check_since(17, "verify-full", &format!("{verified}other.crt"), UNTRUSTED);
     } else {
         let outcome = clients.heimdall(&clients.complete(&format!("{place} sslmode=require")));
         assert!(matches!(outcome.code, Some(69 | 76)), "{}", outcome.stderr);

@@ -153,7 +153,7 @@ pub fn is_decent(text: &str, lines: usize) -> bool {
 }
 
 /// psql's major version, which is libpq's.
-pub fn psql_version() -> u32 {
+fn psql_version() -> u32 {
     static VERSION: OnceLock<u32> = OnceLock::new();
     *VERSION.get_or_init(|| {
         let output = tls().cluster.psql("").arg("--version").output().expect("psql starts");
