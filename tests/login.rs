@@ -158,6 +158,45 @@ fn a_server_that_is_full_is_unavailable() {
     assert_refused(&guest, 69, "FATAL:");
 }
 
+// PostgreSQL 18 was the first to speak 3.2; older ones negotiate.
+#[test]
+fn the_protocols_version_is_what_the_user_and_the_server_agree_on() {
+    let place = format!("{} user=trust_user dbname=app", shared().tcp());
+    for allowed in ["max_protocol_version=3.2", "max_protocol_version=latest", "max_protocol_version=3.0"] {
+        assert_ran(&format!("{place} {allowed}"));
+    }
+    for needed in ["min_protocol_version=3.2", "min_protocol_version=latest"] {
+        let conninfo = format!("{place} {needed}");
+        if shared().version() >= 18 {
+            assert_ran(&conninfo);
+        } else {
+            let words =
+                "server only supports protocol version 3.0, but \"min_protocol_version\" was set to 3.2";
+            assert_refused(&conninfo, 76, words);
+        }
+    }
+}
+
+#[test]
+fn what_the_server_makes_of_the_version_is_shown() {
+    let place = format!("{} user=trust_user dbname=app", shared().tcp());
+    for (version, startup) in [("3.0", "StartupMessage user="), ("3.2", "StartupMessage 3.2 user=")] {
+        let outcome = Heimdall::new()
+            .database(&format!("{place} max_protocol_version={version}"))
+            .args(["--debug", "--name", "version", "true"])
+            .run();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(startup), "{}", outcome.stderr);
+        let negotiates = version == "3.2" && shared().version() < 18;
+        assert_eq!(
+            outcome.stderr.contains("NegotiateProtocolVersion 3.0"),
+            negotiates,
+            "{version} {}",
+            outcome.stderr
+        );
+    }
+}
+
 #[test]
 fn a_standby_is_refused() {
     let primary = Cluster::start(&ClusterOptions::default());

@@ -8,6 +8,11 @@ fn logins_go_as_written() {
 }
 
 #[test]
+fn versions_are_negotiated_as_written() {
+    play_all(include_str!("transcripts/version.txt"));
+}
+
+#[test]
 fn scram_goes_as_written() {
     play_all(include_str!("transcripts/scram.txt"));
 }

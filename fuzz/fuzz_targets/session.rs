@@ -1,7 +1,7 @@
 //! Any bytes as all that a server says, to each kind of login; in portions of a size that the first byte says.
 #![no_main]
 
-use heimdall::proto::{Channel, Login, Password, Session, Startup, Statement, Step};
+use heimdall::proto::{Channel, Login, Password, Session, Startup, Statement, Step, Version};
 
 struct Acquire;
 
@@ -14,6 +14,7 @@ impl Statement for Acquire {
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((&portion, said)) = data.split_first() else { return };
     let tls = |end_point: &[u8]| Channel::Encrypted { end_point: Some(end_point.to_vec()) };
+    let newest = if portion % 3 == 0 { Version::V3_0 } else { Version::V3_2 };
     for (password, require_auth, channel, channel_binding) in [
         ("", "", Channel::Plaintext, "prefer"),
         ("pencil", "", Channel::Plaintext, "prefer"),
@@ -27,7 +28,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         ("pencil", "", Channel::Encrypted { end_point: None }, "require"),
     ] {
         let login = Login {
-            startup: Startup::new([("user", "ann")]).unwrap(),
+            startup: Startup::new([("user", "ann")]).unwrap().with_version(newest),
+            oldest: Version::V3_0,
             password: Password::new(password).unwrap(),
             require_auth: require_auth.parse().unwrap(),
             channel_binding: channel_binding.parse().unwrap(),

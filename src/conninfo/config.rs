@@ -11,7 +11,8 @@ use super::hosts::{self, Host};
 use super::parameters::{Parameters, Source};
 use super::reader::Reader;
 use super::secret::Secret;
-use super::unbuilt;
+#[cfg(not(feature = "tls"))]
+use super::without_tls;
 use crate::auth::policy::{ChannelBinding, RequireAuth};
 
 /// How to connect. Every value is valid, and none asks for what heimdall does not do.
@@ -138,7 +139,8 @@ impl Config {
             target_session_attrs: read.target_session_attrs()?,
             load_balance_hosts: read.choice("load_balance_hosts")?,
         };
-        unbuilt::refuse(&config, parameters)?;
+        #[cfg(not(feature = "tls"))]
+        without_tls::refuse(&config, parameters)?;
         Ok(config)
     }
 

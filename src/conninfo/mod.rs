@@ -22,8 +22,9 @@ mod settings;
 mod table;
 #[cfg(test)]
 mod testing;
-mod unbuilt;
 mod uri;
+#[cfg(not(feature = "tls"))]
+mod without_tls;
 
 pub use crate::auth::policy::ChannelBinding;
 pub use choices::{

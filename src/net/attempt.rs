@@ -22,9 +22,9 @@ use super::socket::Socket;
 use super::stream::Stream;
 #[cfg(feature = "tls")]
 use super::tls::{self, Tls, stream::TlsStream};
-use crate::conninfo::{Host, Secret};
+use crate::conninfo::{Host, ProtocolVersion, Secret};
 use crate::proto::login::Password;
-use crate::proto::{Channel, Login, Session, Startup, Statement};
+use crate::proto::{Channel, Login, Session, Startup, Statement, Version};
 
 /// Whether bytes are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +171,9 @@ impl<'a> Try<'a> {
         let password = config.password_for(host).map(Secret::expose).unwrap_or_default();
         Ok(Login {
             startup: Startup::new(parameters.into_iter().filter(|(_, value)| !value.is_empty()))
-                .map_err(unusable)?,
+                .map_err(unusable)?
+                .with_version(version(config.max_protocol_version)),
+            oldest: version(config.min_protocol_version),
             password: Password::new(password).map_err(unusable)?,
             require_auth: config.require_auth.clone(),
             channel_binding: config.channel_binding,
@@ -186,6 +188,13 @@ impl<'a> Try<'a> {
         if let Some(trace) = &self.request.trace {
             trace(direction, message);
         }
+    }
+}
+
+fn version(version: ProtocolVersion) -> Version {
+    match version {
+        ProtocolVersion::V3_0 => Version::V3_0,
+        ProtocolVersion::V3_2 => Version::V3_2,
     }
 }
 

@@ -9,6 +9,7 @@ use super::frame::Frame;
 use super::reader::{Malformed, Reader};
 use super::server::ServerMessage;
 use super::text::printable;
+use super::version::Version;
 
 /// A message from the server, under its name in the protocol documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum BackendMessage {
     BackendKeyData {
         /// The process id.
         pid: i32,
+        /// The key's length, in bytes.
+        key_length: usize,
     },
     /// `C`: a statement is done.
     CommandComplete,
@@ -30,8 +33,8 @@ pub enum BackendMessage {
     ErrorResponse(ServerMessage),
     /// `v`: the server wants an older minor version or does not know an option.
     NegotiateProtocolVersion {
-        /// The newest version the server speaks, as major << 16 | minor.
-        version: i32,
+        /// The newest version the server speaks.
+        version: Version,
         /// The options it does not know.
         unknown: Vec<Bytes>,
     },
@@ -125,15 +128,7 @@ fn decode_body(frame: &Frame, reader: &mut Reader<'_>) -> Result<BackendMessage,
     let slice = |part: &[u8]| frame.body.slice_ref(part);
     Ok(match frame.tag {
         b'R' => BackendMessage::Authentication(authentication(frame, reader)?),
-        b'K' => {
-            let pid = reader.int32()?;
-            // 4 bytes on protocol 3.0, up to 256 on 3.2.
-            let key = reader.rest();
-            if !(4..=256).contains(&key.len()) {
-                return Err(Malformed::BadCount);
-            }
-            BackendMessage::BackendKeyData { pid }
-        }
+        b'K' => BackendMessage::BackendKeyData { pid: reader.int32()?, key_length: reader.rest().len() },
         b'C' => {
             reader.string()?;
             BackendMessage::CommandComplete
@@ -152,7 +147,7 @@ fn decode_body(frame: &Frame, reader: &mut Reader<'_>) -> Result<BackendMessage,
         b'E' => BackendMessage::ErrorResponse(ServerMessage::read(reader)?),
         b'N' => BackendMessage::NoticeResponse(ServerMessage::read(reader)?),
         b'v' => {
-            let version = reader.int32()?;
+            let version = reader.int32()?.into();
             let mut unknown = Vec::new();
             for _ in 0..count(reader.int32()?)? {
                 unknown.push(slice(reader.string()?));
@@ -242,7 +237,7 @@ impl fmt::Display for BackendMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Authentication(authentication) => authentication.fmt(f),
-            Self::BackendKeyData { pid } => write!(f, "BackendKeyData pid={pid}"),
+            Self::BackendKeyData { pid, .. } => write!(f, "BackendKeyData pid={pid}"),
             Self::CommandComplete => f.write_str("CommandComplete"),
             Self::DataRow(Row(columns)) => {
                 f.write_str("DataRow")?;
@@ -254,7 +249,7 @@ impl fmt::Display for BackendMessage {
             Self::EmptyQueryResponse => f.write_str("EmptyQueryResponse"),
             Self::ErrorResponse(message) => write!(f, "ErrorResponse {message}"),
             Self::NegotiateProtocolVersion { version, unknown } => {
-                write!(f, "NegotiateProtocolVersion {}.{}", version >> 16, version & 0xFFFF)?;
+                write!(f, "NegotiateProtocolVersion {version}")?;
                 unknown.iter().try_for_each(|option| write!(f, " {}", printable(option)))
             }
             Self::NoticeResponse(message) => write!(f, "NoticeResponse {message}"),
@@ -331,7 +326,7 @@ mod tests {
             (b'R', b"\0\0\0\x63"),
             (b'R', b"\0\0\0\x05sal"),
             (b'R', b"\0\0\0\x0aSCRAM-SHA-256\0"),
-            (b'K', b"\0\0\0\x2a\x01\x02\x03"),
+            (b'K', b"\0\0\0"),
             (b'C', b"SELECT 1"),
             (b'C', b"SELECT 1\0x"),
             (b'D', b"\x7f\xff"),

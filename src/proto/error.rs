@@ -5,6 +5,7 @@ use std::fmt;
 use super::frame::MAX_MESSAGE;
 use super::reader::Malformed;
 use super::server::ServerMessage;
+use super::version;
 use crate::auth::policy::RequireAuth;
 use crate::auth::scram;
 
@@ -51,6 +52,8 @@ pub enum Error {
         /// What was going on.
         during: &'static str,
     },
+    /// The server makes of the protocol's version what it may not.
+    Version(version::Refusal),
     /// The server's side of SCRAM is wrong, or proves that it does not know the password.
     Scram(scram::Error),
     /// The server offers SASL mechanisms, none of which heimdall has and may use.
@@ -142,6 +145,7 @@ impl Error {
             | Self::BehindNegotiation
             | Self::ErrorBeforeTls
             | Self::Unexpected { .. }
+            | Self::Version(_)
             | Self::PlusWithoutTls
             | Self::Scram(
                 scram::Error::Malformed
@@ -204,6 +208,7 @@ impl fmt::Display for Error {
             ),
             Self::ErrorBeforeTls => f.write_str("the server sent an error in answer to SSLRequest"),
             Self::Unexpected { message, during } => write!(f, "unexpected {message} {during}"),
+            Self::Version(refusal) => refusal.fmt(f),
             Self::Scram(error) => write!(f, "SCRAM authentication: {error}"),
             Self::NoMechanism { offered } => {
                 write!(f, "the server offers no SASL mechanism that can be used here, only: {offered}")

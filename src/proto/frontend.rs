@@ -4,15 +4,14 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
+use super::version::Version;
+
 /// A statement of the simple query protocol. The one implementation in this crate is the closed type
 /// `lock::sql::Statement`: a Query is made from that, never from a string.
 pub trait Statement {
     /// The text of the statement, without NUL.
     fn sql(&self) -> String;
 }
-
-/// Protocol 3.0 as `StartupMessage` has it: major << 16 | minor.
-pub const PROTOCOL_3_0: u32 = 3 << 16;
 
 /// The longest startup packet that a server reads (pqcomm.h, `MAX_STARTUP_PACKET_LENGTH`).
 pub const MAX_STARTUP_PACKET: usize = 10_000;
@@ -41,14 +40,15 @@ impl fmt::Display for Unsendable {
     }
 }
 
-/// The parameters of a `StartupMessage`, in order, checked.
+/// What a `StartupMessage` says: a version, and parameters in order, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Startup {
+    version: Version,
     parameters: Vec<(String, String)>,
 }
 
 impl Startup {
-    /// Parameters such as `user` and `database`; the order is kept.
+    /// Version 3.0, and parameters such as `user` and `database`; the order is kept.
     ///
     /// # Errors
     /// A NUL in a name or value, and more bytes than a server reads.
@@ -60,10 +60,22 @@ impl Startup {
         {
             return Err(Unsendable::Nul(name.replace('\0', "")));
         }
-        let startup = Self { parameters };
+        let startup = Self { version: Version::V3_0, parameters };
         let mut packet = BytesMut::new();
         FrontendMessage::Startup(&startup).encode(&mut packet);
         if packet.len() > MAX_STARTUP_PACKET { Err(Unsendable::TooLong(packet.len())) } else { Ok(startup) }
+    }
+
+    /// The same, asking for a version.
+    #[must_use]
+    pub fn with_version(self, version: Version) -> Self {
+        Self { version, ..self }
+    }
+
+    /// The version asked for.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// The value of a parameter.
@@ -109,7 +121,7 @@ impl FrontendMessage<'_> {
     pub fn encode(&self, out: &mut BytesMut) {
         match *self {
             Self::Startup(startup) => untagged(out, |out| {
-                out.put_u32(PROTOCOL_3_0);
+                out.put_i32(startup.version.number());
                 for (name, value) in &startup.parameters {
                     string(out, name.as_bytes());
                     string(out, value.as_bytes());
@@ -140,6 +152,9 @@ impl fmt::Display for FrontendMessage<'_> {
         match self {
             Self::Startup(startup) => {
                 f.write_str("StartupMessage")?;
+                if startup.version > Version::V3_0 {
+                    write!(f, " {}", startup.version)?;
+                }
                 startup.parameters.iter().try_for_each(|(name, value)| match name.as_str() {
                     // The options of the command line may set secrets of an extension.
                     "options" => f.write_str(" options=********"),
@@ -212,8 +227,10 @@ mod tests {
     #[test]
     fn every_message_is_encoded() {
         let startup = Startup::new([("user", "ann"), ("database", "app")]).unwrap();
+        let newer = startup.clone().with_version(Version::V3_2);
         for (message, expected) in [
             (FrontendMessage::Startup(&startup), &b"\0\0\0\x1f\0\x03\0\0user\0ann\0database\0app\0\0"[..]),
+            (FrontendMessage::Startup(&newer), b"\0\0\0\x1f\0\x03\0\x02user\0ann\0database\0app\0\0"),
             (FrontendMessage::SslRequest, b"\0\0\0\x08\x04\xd2\x16\x2f"),
             (
                 FrontendMessage::CancelRequest { pid: 42, key: b"keys" },

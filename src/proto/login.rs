@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::error::{Error, Unbound};
 use super::frontend::{MAX_PASSWORD, Startup, Unsendable};
 use super::text::printable;
+use super::version::Version;
 use crate::auth::policy::{ChannelBinding, Method, RequireAuth};
 use crate::auth::scram::{self, Binding};
 
@@ -12,6 +13,8 @@ use crate::auth::scram::{self, Binding};
 pub struct Login {
     /// What `StartupMessage` says.
     pub startup: Startup,
+    /// The oldest version of the protocol that the user allows.
+    pub oldest: Version,
     /// The password, empty where none is configured.
     pub password: Password,
     /// Which methods the user allows.
@@ -66,6 +69,11 @@ impl Password {
 }
 
 impl Login {
+    /// The version to go on with, where the server does not speak the one asked for.
+    pub(super) fn negotiated(&self, offered: Version, unknown: &[Bytes]) -> Result<Version, Error> {
+        self.startup.version().negotiated(self.oldest, offered, unknown).map_err(Error::Version)
+    }
+
     /// Nothing secret is configured, so that the login is either done at once or fails. Where it has to be
     /// bound it can only fail.
     pub(super) fn is_unproved(&self) -> bool {
@@ -181,6 +189,7 @@ mod tests {
     fn login(channel: &Channel, channel_binding: ChannelBinding, require_auth: &str) -> Login {
         Login {
             startup: Startup::new([("user", "ann")]).unwrap(),
+            oldest: Version::V3_0,
             password: Password::new("pencil").unwrap(),
             require_auth: require_auth.parse().unwrap(),
             channel_binding,

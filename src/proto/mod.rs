@@ -23,9 +23,11 @@ pub mod reader;
 pub mod server;
 pub mod session;
 pub mod text;
+pub mod version;
 
 pub use error::{Error, Fault, Stage, Unbound};
 pub use frontend::{Startup, Statement};
 pub use login::{Channel, Login, Password};
 pub use server::{Server, ServerMessage};
 pub use session::{Session, Step};
+pub use version::Version;

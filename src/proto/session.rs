@@ -11,6 +11,7 @@ use super::frame::{self, Phase};
 use super::frontend::{FrontendMessage, Statement};
 use super::login::Login;
 use super::server::{Server, ServerMessage};
+use super::version::Version;
 use crate::auth::scram;
 
 /// What the driver of a [`Session`] has to do next, or has been told.
@@ -43,6 +44,8 @@ pub struct Session {
     /// Statements that are said and not yet answered by `ReadyForQuery`.
     unanswered: usize,
     server: Server,
+    /// The version that the server speaks instead of the one asked for.
+    negotiated: Option<Version>,
     trace: Option<Trace>,
 }
 
@@ -78,6 +81,7 @@ impl Session {
             first,
             unanswered: 0,
             server: Server::default(),
+            negotiated: None,
             trace,
             login,
         };
@@ -167,6 +171,14 @@ impl Session {
             }
             (state, Message::ErrorResponse(message)) => return self.fail(&state, message),
 
+            // Once, and before anything else.
+            (state @ Starting(_), Message::NegotiateProtocolVersion { version, unknown })
+                if self.negotiated.is_none() =>
+            {
+                self.negotiated = Some(self.login.negotiated(version, &unknown)?);
+                (state, None)
+            }
+
             // Who are you?
             (Starting(_), Message::Authentication(Auth::Ok)) => {
                 self.login.none()?;
@@ -211,7 +223,9 @@ impl Session {
             (Proved, Message::Authentication(Auth::Ok)) => (LoggedIn, None),
 
             // The session's facts, then statements one after the other.
-            (LoggedIn, Message::BackendKeyData { pid }) if self.server.pid.is_none() => {
+            (LoggedIn, Message::BackendKeyData { pid, key_length }) if self.server.pid.is_none() => {
+                let version = self.negotiated.unwrap_or(self.login.startup.version());
+                version.allow_key(key_length).map_err(Error::Version)?;
                 self.server.pid = Some(pid);
                 (LoggedIn, None)
             }

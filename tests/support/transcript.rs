@@ -1,11 +1,12 @@
 //! Plays a transcript to a `Session` and compares what it says and tells with what is written.
 //!
-//! `?` is who logs in, and through what (`channel=tls` with the `end_point` to bind to), `>` what the session says, `<` what the server says, `=` what the driver is told,
-//! `!` the beginning of the error that ends the conversation or a statement. Transcripts are separated by
+//! `?` is who logs in, and through what (`channel=tls` with the `end_point` to bind to), in which versions of the
+//! protocol (`oldest=3.2`, `newest=3.2`), `>` what the session says, `<` what the server says, `=` what the driver
+//! is told, `!` the beginning of the error that ends the conversation or a statement. Transcripts are separated by
 //! an empty line, and each begins with a comment that says what it shows.
 
 use heimdall::proto::frontend::Statement;
-use heimdall::proto::{Channel, Login, Password, Session, Startup, Step};
+use heimdall::proto::{Channel, Login, Password, Session, Startup, Step, Version};
 
 use super::scripted::backend;
 
@@ -118,18 +119,24 @@ impl Player {
 
 fn startup(body: &[u8]) -> String {
     let (version, parameters) = body.split_at(4);
-    assert_eq!(version, [0, 3, 0, 0]);
+    let version = match version {
+        [0, 3, 0, 0] => "",
+        [0, 3, 0, 2] => "3.2 ",
+        _ => panic!("the session asks for version {version:?}"),
+    };
     let parameters = parameters.strip_suffix(b"\0\0").unwrap();
     let words: Vec<_> = parameters.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
     let pairs: Vec<String> = words.chunks(2).map(|pair| format!("{}={}", pair[0], pair[1])).collect();
-    format!("> StartupMessage {}", pairs.join(" "))
+    format!("> StartupMessage {version}{}", pairs.join(" "))
 }
 
 fn session(line: &str) -> Session {
     let words: Vec<_> = line.strip_prefix("? ").expect("who logs in").split(' ').collect();
     let word = |key: &str| words.iter().find_map(|word| word.strip_prefix(&format!("{key}=")));
+    let [oldest, newest] = ["oldest", "newest"].map(|key| word(key).map_or(Version::V3_0, version));
     let login = Login {
-        startup: Startup::new([("user", word("user").unwrap())]).unwrap(),
+        startup: Startup::new([("user", word("user").unwrap())]).unwrap().with_version(newest),
+        oldest,
         password: Password::new(word("password").unwrap_or_default()).unwrap(),
         require_auth: word("require_auth").unwrap_or_default().parse().unwrap(),
         channel_binding: word("channel_binding").unwrap_or("prefer").parse().unwrap(),
@@ -146,6 +153,12 @@ fn session(line: &str) -> Session {
         pipelined: word("pipelined") != Some("no"),
     };
     Session::new(login, Some(Box::new(Acquire)), None)
+}
+
+/// `MAJOR.MINOR`
+fn version(text: &str) -> Version {
+    let (major, minor) = text.split_once('.').expect("a version");
+    Version::from(major.parse::<i32>().unwrap() << 16 | minor.parse::<i32>().unwrap())
 }
 
 fn unhex(digits: &str) -> Vec<u8> {
@@ -179,7 +192,7 @@ fn encode(message: &str) -> Vec<u8> {
         }
         "AuthenticationSASLContinue" => backend::authentication_sasl_continue(rest),
         "AuthenticationSASLFinal" => backend::authentication_sasl_final(rest),
-        "BackendKeyData" => backend::backend_key_data(word().parse().unwrap(), &[1, 2, 3, 4]),
+        "BackendKeyData" => backend::backend_key_data(word().parse().unwrap(), &unhex(word())),
         "ParameterStatus" => backend::parameter_status(word(), word()),
         "ReadyForQuery" => backend::ready_for_query(rest.as_bytes()[0]),
         "RowDescription" => backend::row_description(&rest.split(' ').collect::<Vec<_>>()),
@@ -189,7 +202,11 @@ fn encode(message: &str) -> Vec<u8> {
         }
         "CommandComplete" => backend::command_complete(rest),
         "NotificationResponse" => backend::message(b'A', b"\0\0\0\x2achannel\0payload\0"),
-        "NegotiateProtocolVersion" => backend::message(b'v', &[0, 3, 0, 0, 0, 0, 0, 0]),
+        "NegotiateProtocolVersion" => {
+            let number = version(word()).number();
+            let names: Vec<&str> = words.collect();
+            backend::negotiate_protocol_version(number, &names)
+        }
         "ErrorResponse" | "NoticeResponse" => {
             let (severity, code) = (word(), word());
             let text = words.collect::<Vec<_>>().join(" ");

@@ -33,6 +33,16 @@ pub fn backend_key_data(pid: i32, key: &[u8]) -> Vec<u8> {
     message(b'K', &[&pid.to_be_bytes(), key].concat())
 }
 
+/// `version`: major << 16 | minor.
+pub fn negotiate_protocol_version(version: i32, unknown: &[&str]) -> Vec<u8> {
+    let mut body = version.to_be_bytes().to_vec();
+    body.extend(u32::try_from(unknown.len()).unwrap().to_be_bytes());
+    for name in unknown {
+        body.extend(cstring(name).as_bytes());
+    }
+    message(b'v', &body)
+}
+
 /// `status`: `b'I'` idle, `b'T'` in a transaction, `b'E'` in a failed one.
 pub fn ready_for_query(status: u8) -> Vec<u8> {
     message(b'Z', &[status])

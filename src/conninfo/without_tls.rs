@@ -1,18 +1,15 @@
-//! The settings that this build knows but can't honour. Those that ask for security may not be dropped, and
-//! the others not be ignored in silence, so they are refused.
+//! The settings that a build without the feature `tls` knows but can't honour: they ask for security, so they may
+//! not be dropped, and are refused.
 
-use super::choices::ProtocolVersion;
-#[cfg(not(feature = "tls"))]
 use super::choices::{SslCertMode, SslMode, SslNegotiation};
 use super::config::Config;
 use super::error::Error;
 use super::parameters::{Parameters, Source};
-#[cfg(not(feature = "tls"))]
 use crate::auth::policy::ChannelBinding;
 
 /// Refuses a configuration in which the user gave one of these and it asks for something.
 pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Error> {
-    for (keyword, asks) in UNBUILT.iter().chain(WITHOUT_TLS) {
+    for (keyword, asks) in WITHOUT_TLS {
         match (parameters.get(keyword), parameters.source(keyword)) {
             (_, None | Some(Source::Default)) => {}
             (value, _) if asks(config) => {
@@ -27,15 +24,6 @@ pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Err
 /// A parameter, and in which configurations it asks for what is not there.
 type Unbuilt = (&'static str, fn(&Config) -> bool);
 
-/// In no build yet.
-const UNBUILT: &[Unbuilt] =
-    &[("min_protocol_version", |config| config.min_protocol_version > ProtocolVersion::V3_0)];
-
-#[cfg(feature = "tls")]
-const WITHOUT_TLS: &[Unbuilt] = &[];
-
-/// What a build without the feature `tls` lacks.
-#[cfg(not(feature = "tls"))]
 const WITHOUT_TLS: &[Unbuilt] = &[
     ("sslmode", |config| config.uses_tcp() && config.sslmode >= SslMode::Require),
     ("sslnegotiation", |config| may_use_tls(config) && config.sslnegotiation == SslNegotiation::Direct),
@@ -49,7 +37,6 @@ const WITHOUT_TLS: &[Unbuilt] = &[
     ("channel_binding", |config| config.channel_binding == ChannelBinding::Require),
 ];
 
-#[cfg(not(feature = "tls"))]
 fn may_use_tls(config: &Config) -> bool {
     config.uses_tcp() && config.sslmode != SslMode::Disable
 }
@@ -65,12 +52,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_is_refused_by_name() {
-        assert_refused("min_protocol_version=3.2");
-    }
-
-    #[test]
-    #[cfg(not(feature = "tls"))]
     fn without_tls_what_asks_for_it_is_refused_by_name() {
         for text in [
             "sslmode=require",
@@ -99,7 +80,7 @@ mod tests {
             "host=h sslmode=disable sslrootcert=/x sslcert=/x channel_binding=prefer",
             "host=/run sslrootcert=/x",
             "host=h target_session_attrs=primary load_balance_hosts=random",
-            "host=h max_protocol_version=3.2",
+            "host=h min_protocol_version=3.2",
         ] {
             config(text).unwrap();
         }
