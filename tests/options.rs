@@ -72,7 +72,6 @@ fn what_cannot_be_honoured_is_a_configuration_error() {
         ),
         ("host=h gssencmode=require", "gssencmode: GSSAPI encryption is not supported"),
         ("host=h sslpassword=x", "sslpassword"),
-        ("host=h min_protocol_version=3.2", "min_protocol_version"),
         ("host=h port=70000", "invalid port number: \"70000\""),
         ("host=a,b port=1,2,3", "could not match 3 port numbers to 2 hosts"),
         ("postgres://h?nonsense=1", "invalid URI query parameter: \"nonsense\""),
