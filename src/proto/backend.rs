@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::authentication::{self, Authentication};
 use super::error::Error;
 use super::frame::Frame;
 use super::reader::{Malformed, Reader};
@@ -58,25 +59,6 @@ pub enum BackendMessage {
     },
 }
 
-/// What `R` says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Authentication {
-    /// 0: logged in.
-    Ok,
-    /// 3.
-    CleartextPassword,
-    /// 5, with its salt.
-    Md5Password([u8; 4]),
-    /// 10: the SASL mechanisms offered.
-    Sasl(Vec<Bytes>),
-    /// 11.
-    SaslContinue(Bytes),
-    /// 12.
-    SaslFinal(Bytes),
-    /// A method that heimdall does not have: its name.
-    Unsupported(&'static str),
-}
-
 /// The transaction state that `ReadyForQuery` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transaction {
@@ -127,7 +109,7 @@ impl BackendMessage {
 fn decode_body(frame: &Frame, reader: &mut Reader<'_>) -> Result<BackendMessage, Malformed> {
     let slice = |part: &[u8]| frame.body.slice_ref(part);
     Ok(match frame.tag {
-        b'R' => BackendMessage::Authentication(authentication(frame, reader)?),
+        b'R' => BackendMessage::Authentication(authentication::read(frame, reader)?),
         b'K' => BackendMessage::BackendKeyData { pid: reader.int32()?, key_length: reader.rest().len() },
         b'C' => {
             reader.string()?;
@@ -177,34 +159,6 @@ fn decode_body(frame: &Frame, reader: &mut Reader<'_>) -> Result<BackendMessage,
             }
             BackendMessage::RowDescription { columns }
         }
-        _ => return Err(Malformed::BadValue),
-    })
-}
-
-fn authentication(frame: &Frame, reader: &mut Reader<'_>) -> Result<Authentication, Malformed> {
-    Ok(match reader.int32()? {
-        0 => Authentication::Ok,
-        2 => Authentication::Unsupported("Kerberos V5"),
-        3 => Authentication::CleartextPassword,
-        5 => Authentication::Md5Password(reader.array()?),
-        6 => Authentication::Unsupported("SCM credentials"),
-        7 => Authentication::Unsupported("GSSAPI"),
-        8 => {
-            reader.rest();
-            Authentication::Unsupported("GSSAPI")
-        }
-        9 => Authentication::Unsupported("SSPI"),
-        10 => {
-            let mut mechanisms = Vec::new();
-            loop {
-                match reader.string()? {
-                    b"" => break Authentication::Sasl(mechanisms),
-                    mechanism => mechanisms.push(frame.body.slice_ref(mechanism)),
-                }
-            }
-        }
-        11 => Authentication::SaslContinue(frame.body.slice_ref(reader.rest())),
-        12 => Authentication::SaslFinal(frame.body.slice_ref(reader.rest())),
         _ => return Err(Malformed::BadValue),
     })
 }
@@ -263,23 +217,6 @@ impl fmt::Display for BackendMessage {
                 f.write_str("RowDescription")?;
                 columns.iter().try_for_each(|column| write!(f, " {}", printable(column)))
             }
-        }
-    }
-}
-
-impl fmt::Display for Authentication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ok => f.write_str("AuthenticationOk"),
-            Self::CleartextPassword => f.write_str("AuthenticationCleartextPassword"),
-            Self::Md5Password(_) => f.write_str("AuthenticationMD5Password"),
-            Self::Sasl(mechanisms) => {
-                f.write_str("AuthenticationSASL")?;
-                mechanisms.iter().try_for_each(|mechanism| write!(f, " {}", printable(mechanism)))
-            }
-            Self::SaslContinue(_) => f.write_str("AuthenticationSASLContinue"),
-            Self::SaslFinal(_) => f.write_str("AuthenticationSASLFinal"),
-            Self::Unsupported(method) => write!(f, "Authentication {method}"),
         }
     }
 }

@@ -13,6 +13,7 @@
 //! Names of messages are PostgreSQL's own (protocol documentation, "Message Formats"). Nothing here
 //! reads a clock, an environment or randomness, so a whole conversation can be replayed in a test.
 
+pub mod authentication;
 pub mod backend;
 pub mod error;
 pub mod frame;

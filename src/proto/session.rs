@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::backend::{Authentication, BackendMessage, Row, Transaction};
+use super::authentication::Authentication;
+use super::backend::{BackendMessage, Row, Transaction};
 use super::error::{Error, Stage};
 use super::frame::{self, Phase};
 use super::frontend::{FrontendMessage, Statement};
