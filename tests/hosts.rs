@@ -126,12 +126,7 @@ fn a_standby_that_does_not_report_it_is_known_by_its_answer() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        let mut answer = backend::authentication_ok();
-        answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
-        answer.extend(backend::ready_for_query(b'I'));
-        answer.extend(backend::data_row(&[Some("42"), Some("t"), Some("f"), None]));
-        answer.extend(backend::command_complete("SELECT 1"));
-        answer.extend(backend::ready_for_query(b'I'));
+        let answer = backend::answered(&[Some("42"), Some("t"), Some("f"), None]);
         connection.send(&answer);
         connection.expect(b'X');
     });

@@ -227,12 +227,7 @@ fn a_release_that_is_not_confirmed_is_told_and_the_programs_code_stands() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        let mut answer = backend::authentication_ok();
-        answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
-        answer.extend(backend::ready_for_query(b'I'));
-        answer.extend(backend::data_row(&[Some("42"), Some("f"), Some("t"), Some("1")]));
-        answer.extend(backend::command_complete("SELECT 1"));
-        answer.extend(backend::ready_for_query(b'I'));
+        let answer = backend::answered(&[Some("42"), Some("f"), Some("t"), Some("1")]);
         connection.send(&answer);
         connection.expect(b'Q');
         connection.close();
@@ -250,12 +245,7 @@ fn a_protocol_violation_while_the_program_runs_loses_the_lock() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        let mut answer = backend::authentication_ok();
-        answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
-        answer.extend(backend::ready_for_query(b'I'));
-        answer.extend(backend::data_row(&[Some("42"), Some("f"), Some("t"), Some("1")]));
-        answer.extend(backend::command_complete("SELECT 1"));
-        answer.extend(backend::ready_for_query(b'I'));
+        let mut answer = backend::answered(&[Some("42"), Some("f"), Some("t"), Some("1")]);
         answer.extend(backend::data_row(&[Some("surprise")]));
         connection.send(&answer);
         connection.wait_for_end();

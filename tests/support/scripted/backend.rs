@@ -109,3 +109,14 @@ fn cstring(text: &str) -> String {
 fn count(length: usize) -> [u8; 2] {
     (length as u16).to_be_bytes()
 }
+
+/// A login without any question, and the answer to the attempt to lock that travels with it.
+pub fn answered(row: &[Option<&str>]) -> Vec<u8> {
+    let mut answer = authentication_ok();
+    answer.extend(backend_key_data(42, &[1, 2, 3, 4]));
+    answer.extend(ready_for_query(b'I'));
+    answer.extend(data_row(row));
+    answer.extend(command_complete("SELECT 1"));
+    answer.extend(ready_for_query(b'I'));
+    answer
+}
