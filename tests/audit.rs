@@ -1,5 +1,10 @@
 //! What the server's own log says that we have sent.
 
+use std::time::Duration;
+
+use heimdall::lock::Key;
+use heimdall::lock::sql::Statement;
+
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Cluster, ClusterOptions};
 
@@ -31,18 +36,14 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
         .filter_map(|line| line.split_once("[heimdall:")?.1.split_once("LOG:  statement: "))
         .map(|(_, sql)| sql)
         .collect();
-    assert_eq!(statements.len(), 8, "{log}");
-    for (index, sql) in statements.iter().enumerate() {
-        let key = if index < 6 {
-            heimdall::lock::Key::named("audit", "a")
-        } else {
-            heimdall::lock::Key::Single(-3)
-        };
-        let expected = if index % 2 == 0 {
-            heimdall::lock::sql::Statement::Acquire(key)
-        } else {
-            heimdall::lock::sql::Statement::Release(key)
-        };
-        assert_eq!(*sql, heimdall::proto::Statement::sql(&expected));
-    }
+    let version = cluster.version();
+    let lease = Duration::from_secs(60);
+    let whole =
+        |key| vec![Statement::Acquire(key), Statement::Keep { lease, version }, Statement::Release(key)];
+    let named = Key::named("audit", "a");
+    let mut expected = [whole(named), whole(named)].concat();
+    expected.extend([Statement::Acquire(named), Statement::Release(named)]);
+    expected.extend(whole(Key::Single(-3)));
+    let expected: Vec<String> = expected.iter().map(heimdall::proto::Statement::sql).collect();
+    assert_eq!(statements, expected);
 }

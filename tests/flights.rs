@@ -62,12 +62,7 @@ fn flights(mut login: impl FnMut(&mut Connection) + Send + 'static, more: &str) 
         answer.extend(backend::command_complete("SELECT 1"));
         answer.extend(backend::ready_for_query(b'I'));
         connection.send(&answer);
-        connection.expect(b'Q');
-        let mut answer = backend::data_row(&[Some("t")]);
-        answer.extend(backend::command_complete("SELECT 1"));
-        answer.extend(backend::ready_for_query(b'I'));
-        connection.send(&answer);
-        connection.expect(b'X');
+        connection.serve_lock();
     });
     let outcome = Heimdall::new()
         .database(&format!("{} user=ann {more}", server.tcp()))

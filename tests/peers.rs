@@ -229,6 +229,7 @@ fn a_release_that_is_not_confirmed_is_told_and_the_programs_code_stands() {
         connection.expect(b'Q');
         let answer = backend::answered(&[Some("42"), Some("f"), Some("t"), Some("1")]);
         connection.send(&answer);
+        connection.answer_holder();
         connection.expect(b'Q');
         connection.close();
     });

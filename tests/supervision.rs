@@ -80,7 +80,8 @@ fn a_terminated_backend_stops_the_program_and_its_children() {
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(74));
     assert!(
-        outcome.stderr.contains("the lock is lost: the server ended the session: FATAL:"),
+        outcome.stderr.starts_with("heimdall: lost the lock heimdall/terminated (key ")
+            && outcome.stderr.contains("Z: the server ended the session: FATAL:"),
         "{}",
         outcome.stderr
     );
@@ -132,7 +133,7 @@ fn a_cut_connection_is_noticed_at_once() {
     proxy.cut();
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(74));
-    assert!(outcome.stderr.contains("the lock is lost"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("lost the lock heimdall/cut "), "{}", outcome.stderr);
     assert_gone(&family);
 }
 
@@ -168,16 +169,53 @@ fn timeout_stops_the_program_and_all_its_children() {
     assert_eq!(next.code, Some(0));
 }
 
-#[test]
-fn a_killed_heimdall_leaves_nothing_locked_once_the_connection_is_closed() {
-    let running = Heimdall::new().database(&ours()).args(["--name", "killed -9", "sh", "-c", FAMILY]).spawn();
+/// Where `kill -9` strikes heimdall, and its program runs on: who holds the lock now.
+fn locks_of_killed(name: &str, options: &[&str], conninfo: &str) -> (Vec<Pid>, String) {
+    let running = Heimdall::new()
+        .database(conninfo)
+        .args(["--name", name])
+        .args(options)
+        .args(["sh", "-c", FAMILY])
+        .spawn();
     let family = pids(&running.wait_for_stdout_line(" "));
+    let (_, key, _) = heimdall::lock::Key::named("heimdall", name).in_pg_locks();
     running.signal(9);
-    shared().wait_for(
-        "select count(*) from pg_stat_activity where application_name = 'heimdall:heimdall/killed -9'",
-        "0",
-    );
-    for pid in family {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-    }
+    assert_eq!(running.wait().signal, Some(9));
+    (family, format!("select count(*) from pg_locks where locktype = 'advisory' and objid = {key}"))
+}
+
+fn kill(pid: Pid) {
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+fn assert_the_lock_outlives_heimdall(name: &str, conninfo: &str, cluster: &Cluster) {
+    let (family, locks) = locks_of_killed(name, &[], conninfo);
+    // The program is gone, its child is not.
+    kill(family[0]);
+    let refused = Heimdall::new().database(conninfo).args(["--name", name, "true"]).run();
+    assert_eq!(refused.code, Some(75), "{}", refused.stderr);
+    assert_eq!(cluster.sql(&locks), "1");
+    kill(family[1]);
+    cluster.wait_for(&locks, "0");
+}
+
+#[test]
+fn promise_3_the_lock_outlives_a_killed_heimdall_and_not_the_job() {
+    assert_the_lock_outlives_heimdall("killed -9", &ours(), shared());
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn promise_3_holds_over_tls() {
+    let serving = crate::support::postgres::tls().serve("good");
+    let cluster = &serving.tls.cluster;
+    let conninfo = format!("{} user=trust_user dbname=app sslmode=require", cluster.tcp());
+    assert_the_lock_outlives_heimdall("killed -9 tls", &conninfo, cluster);
+}
+
+#[test]
+fn with_close_the_lock_goes_with_heimdall() {
+    let (family, locks) = locks_of_killed("killed --close", &["--close"], &ours());
+    shared().wait_for(&locks, "0");
+    family.into_iter().for_each(kill);
 }

@@ -20,6 +20,21 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a lease: TCP counts it in seconds and bounds it.
+pub(super) fn parse_lease(text: &str) -> Result<Duration, String> {
+    match parse(text)? {
+        lease if lease < MIN_LEASE => Err("a lease is 2 seconds or longer".to_owned()),
+        lease if lease > MAX_LEASE => Err("a lease is 24 days or shorter".to_owned()),
+        lease => Ok(lease),
+    }
+}
+
+/// The server's TCP sends its first keepalive probe after a second, and gives up a second later.
+const MIN_LEASE: Duration = Duration::from_secs(2);
+
+/// `tcp_user_timeout` is a number of milliseconds in 31 bits.
+const MAX_LEASE: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+
 #[cfg(test)]
 mod tests {
     use super::*;

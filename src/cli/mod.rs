@@ -6,12 +6,16 @@
 //! | `duration` | durations as people write them |
 //! | `environment` | the real environment, for `conninfo` |
 //! | `run` | the story: parse, resolve, connect, acquire, supervise, release, exit code |
-//! | `program` | the program as a process group: start, signal, reap |
+//! | `program` | the program and all that descends from it: start, signal, stop, reap |
+//! | `descendants` | who descends from us, by the process table |
+//! | `terminal` | whether we are in a terminal's foreground |
 //! | `signals` | signals as something that can be polled |
+//! | `timer` | waiting until a moment comes |
 //! | `supervise` | the one loop over socket, signals and timers |
 //! | `exit` | the table of exit codes |
 //! | `report` | heimdall's own lines on standard error |
 
+mod descendants;
 mod duration;
 mod environment;
 mod exit;
@@ -21,6 +25,8 @@ mod report;
 mod run;
 mod signals;
 mod supervise;
+mod terminal;
+mod timer;
 
 use std::process::ExitCode;
 

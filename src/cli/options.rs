@@ -51,6 +51,15 @@ pub(super) struct Typed {
     /// From SIGTERM to SIGKILL when heimdall stops the program
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
     kill_after: Duration,
+    /// Hold the lock at least that long, for short jobs on hosts with skewed clocks
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0")]
+    min_hold: Duration,
+    /// How long after this host vanishes the server may still hold the lock
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_lease, default_value = "60s")]
+    lease: Duration,
+    /// Don't let the program inherit the connection; the lock is free as soon as heimdall is killed
+    #[arg(short = 'o', long)]
+    close: bool,
     /// Print the lock's key, and the SQL that finds it in pg_locks
     #[arg(long, conflicts_with_all = ["print_conninfo", "program"])]
     print_key: bool,
@@ -98,6 +107,10 @@ pub(super) struct Job {
     /// `None` is never.
     pub(super) timeout: Option<Duration>,
     pub(super) kill_after: Duration,
+    pub(super) min_hold: Duration,
+    pub(super) lease: Duration,
+    /// Whether the program inherits the connection.
+    pub(super) inherits: bool,
 }
 
 /// A lock as the user calls it.
@@ -152,6 +165,9 @@ impl Typed {
                     conflict_exit_code: self.conflict_exit_code,
                     timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
                     kill_after: self.kill_after,
+                    min_hold: self.min_hold,
+                    lease: self.lease,
+                    inherits: !self.close,
                 }),
             }
         };

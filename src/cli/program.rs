@@ -1,17 +1,44 @@
-//! The program as a process group: how it is started, signalled and reaped.
+//! The program and all that descends from it: how it is started, signalled, stopped and reaped.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStringExt;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, test_kill_process_group, waitpid};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::{SigSet, Signal as NixSignal};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::process::{
+    Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, wait,
+};
 
-/// A started program, the leader of a process group of its own.
+use super::descendants::{Process, descendants};
+
+/// What is to be started, and how.
+pub(super) struct Start<'a> {
+    pub(super) program: &'a OsStr,
+    pub(super) arguments: &'a [OsString],
+    /// Added to the environment; one without a value is taken away.
+    pub(super) variables: Vec<(&'static str, Option<String>)>,
+    /// Whether the program stays in our process group, instead of leading one of its own.
+    pub(super) in_our_group: bool,
+    /// A descriptor to be inherited besides those that our caller has passed.
+    pub(super) inherited: Option<BorrowedFd<'a>>,
+    /// The signal mask that our caller has left.
+    pub(super) mask: &'a SigSet,
+}
+
+/// A started program.
 #[derive(Debug)]
 pub(super) struct Program {
-    leader: Pid,
+    pid: Pid,
+    leads_group: bool,
+    status: Option<Status>,
+    /// Children that we had before: a shell's background jobs, where it has become us by exec. None of our business.
+    strangers: Vec<Pid>,
+    /// Who has been asked to end.
+    asked: Vec<Pid>,
+    is_childless: bool,
 }
 
 /// How a process ended.
@@ -24,56 +51,187 @@ pub(super) enum Status {
 }
 
 impl Program {
-    /// Starts the program with standard streams, working directory and environment as ours, but for the
-    /// `variables`; one without a value is taken away.
-    pub(super) fn start(
-        program: &OsString,
-        arguments: &[OsString],
-        variables: Vec<(&'static str, Option<String>)>,
-    ) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        command.args(arguments).process_group(0);
-        for (name, value) in variables {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
+    /// Starts the program with standard streams, working directory, environment and descriptors as ours.
+    pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
+        adopt_orphans();
+        let strangers = descendants(&[]).unwrap_or_default().into_iter().map(|process| process.pid).collect();
+        let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
+        let mut attributes = PosixSpawnAttr::init()?;
+        attributes.set_sigmask(start.mask)?;
+        // Rust's runtime ignores it, and keeps to itself what our caller did.
+        attributes.set_sigdefault(&SigSet::from(NixSignal::SIGPIPE))?;
+        if !start.in_our_group {
+            flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
+            attributes.set_pgroup(nix::unistd::Pid::from_raw(0))?;
         }
-        let child = command.spawn()?;
-        let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        Ok(Self { leader: leader.ok_or(io::ErrorKind::InvalidData)? })
+        attributes.set_flags(flags)?;
+        if let Some(fd) = start.inherited {
+            fcntl_setfd(fd, FdFlags::empty())?;
+        }
+        let program = c_string(start.program.to_owned())?;
+        let arguments = std::iter::once(start.program).chain(start.arguments.iter().map(OsString::as_os_str));
+        let arguments = arguments.map(|word| c_string(word.to_owned())).collect::<io::Result<Vec<_>>>()?;
+        let pid = posix_spawnp(
+            &program,
+            &PosixSpawnFileActions::init()?,
+            &attributes,
+            &arguments,
+            &environment(start.variables)?,
+        )?;
+        Ok(Self {
+            pid: Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?,
+            leads_group: !start.in_our_group,
+            status: None,
+            strangers,
+            asked: Vec::new(),
+            is_childless: false,
+        })
     }
 
     pub(super) fn pid(&self) -> i32 {
-        self.leader.as_raw_nonzero().get()
+        self.pid.as_raw_nonzero().get()
     }
 
-    /// Sends a signal to the whole group; one that is gone needs none.
+    /// Sends a signal to the program's process group, or to the program alone where it is in ours.
     pub(super) fn signal(&self, signal: Signal) {
-        match kill_process_group(self.leader, signal) {
-            // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
-            Ok(()) | Err(_) => {}
+        // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
+        if self.leads_group {
+            let _ = kill_process_group(self.pid, signal);
+        } else if self.status.is_none() {
+            let _ = kill_process(self.pid, signal);
         }
     }
 
-    /// Asks the group to end; also a stopped one hears it (as timeout(1) does).
-    pub(super) fn terminate(&self) {
+    /// Asks the program and all its descendants to end.
+    pub(super) fn terminate(&mut self) {
         self.signal(Signal::TERM);
         self.signal(Signal::CONT);
+        self.asked.push(self.pid);
+        // What is forked while we walk is found in the next walk.
+        let _ = (0..MAX_WALKS).find(|_| !self.ask(|_| true));
     }
 
-    /// How the program ended, once it has.
-    pub(super) fn reap(&self) -> Option<Status> {
-        let (_, status) = waitpid(Some(self.leader), WaitOptions::NOHANG).ok().flatten()?;
-        let exited = status.exit_status().and_then(|code| u8::try_from(code).ok()).map(Status::Exited);
-        let signalled = || {
-            status.terminating_signal().and_then(|signal| u8::try_from(signal).ok()).map(Status::Signalled)
-        };
+    /// Asks those to end that have escaped [`Program::terminate`] and lost their parent since. Other newcomers are
+    /// the last words of processes that are about to end.
+    pub(super) fn terminate_orphans(&mut self) {
+        let ours = rustix::process::getpid().as_raw_nonzero().get();
+        self.ask(|process| process.parent == ours);
+    }
+
+    /// Asks some of those to end that have not been asked; tells whether there were any.
+    fn ask(&mut self, which: impl Fn(&Process) -> bool) -> bool {
+        let all = descendants(&self.strangers).unwrap_or_default();
+        let new: Vec<Process> = all
+            .into_iter()
+            .filter(|process| !self.is_in_group(process) && !self.asked.contains(&process.pid))
+            .filter(which)
+            .collect();
+        for process in &new {
+            // Also a stopped one hears it, as with timeout(1).
+            let _ = kill_process(process.pid, Signal::TERM);
+            let _ = kill_process(process.pid, Signal::CONT);
+            self.asked.push(process.pid);
+        }
+        !new.is_empty()
+    }
+
+    fn is_in_group(&self, process: &Process) -> bool {
+        self.leads_group && process.group == self.pid()
+    }
+
+    /// Kills the program and all its descendants; returns one that may not be signalled, if there is one.
+    pub(super) fn kill(&self) -> Option<Pid> {
+        self.signal(Signal::KILL);
+        let mut killed = Vec::new();
+        let mut refused = None;
+        for _ in 0..MAX_WALKS {
+            let all = descendants(&self.strangers).unwrap_or_default();
+            let new: Vec<Pid> =
+                all.into_iter().map(|process| process.pid).filter(|pid| !killed.contains(pid)).collect();
+            if new.is_empty() {
+                break;
+            }
+            for pid in &new {
+                if kill_process(*pid, Signal::KILL) == Err(Errno::PERM) {
+                    refused = Some(*pid);
+                }
+            }
+            killed.extend(new);
+        }
+        refused
+    }
+
+    /// Reaps all children that have ended, our own and those that have lost their parents.
+    pub(super) fn reap(&mut self) {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.pid => self.status = Status::read(status),
+                Ok(Some((pid, _))) => self.strangers.retain(|stranger| *stranger != pid),
+                Ok(None) => return,
+                Err(Errno::INTR) => {}
+                Err(_) => {
+                    self.is_childless = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// How the program ended, once it has been reaped.
+    pub(super) fn status(&self) -> Option<Status> {
+        self.status
+    }
+
+    /// Whether the program or a descendant of it is left.
+    pub(super) fn is_left(&self) -> bool {
+        if self.is_childless {
+            // Who has lost its parent has become our child, where the system does that.
+            return !ADOPTS && self.leads_group && test_kill_process_group(self.pid) != Err(Errno::SRCH);
+        }
+        self.strangers.is_empty() || descendants(&self.strangers).map_or(true, |left| !left.is_empty())
+    }
+}
+
+impl Status {
+    fn read(status: rustix::process::WaitStatus) -> Option<Self> {
+        let exited = status.exit_status().and_then(|code| u8::try_from(code).ok()).map(Self::Exited);
+        let signalled =
+            || status.terminating_signal().and_then(|signal| u8::try_from(signal).ok()).map(Self::Signalled);
         exited.or_else(signalled)
     }
+}
 
-    /// Whether a process of the group is left.
-    pub(super) fn is_group_alive(&self) -> bool {
-        test_kill_process_group(self.leader) != Err(Errno::SRCH)
-    }
+/// From now on a descendant that loses its parent becomes our child, so that none is lost to us
+/// (`man 2 PR_SET_CHILD_SUBREAPER`).
+#[cfg(target_os = "linux")]
+fn adopt_orphans() {
+    // Linux has this since 3.4.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn adopt_orphans() {}
+
+/// A tree that forks while it is walked comes to its end in a few walks; one that never does must not keep us from
+/// all else. The next look at it goes on.
+const MAX_WALKS: usize = 100;
+
+const ADOPTS: bool = cfg!(target_os = "linux");
+
+fn environment(variables: Vec<(&'static str, Option<String>)>) -> io::Result<Vec<CString>> {
+    let is_ours = |name: &OsStr| variables.iter().any(|(ours, _)| name == *ours);
+    let mut entries: Vec<(OsString, OsString)> =
+        std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect();
+    entries.extend(variables.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))));
+    let entry = |(name, value): (OsString, OsString)| {
+        let mut entry = name;
+        entry.push("=");
+        entry.push(value);
+        c_string(entry)
+    };
+    entries.into_iter().map(entry).collect()
+}
+
+fn c_string(word: OsString) -> io::Result<CString> {
+    Ok(CString::new(word.into_vec())?)
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 /// How much is told; each level tells also what the ones before it tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
@@ -58,10 +60,23 @@ impl Report {
         let text = text.to_string();
         let lines =
             text.split_terminator('\n').fold(String::new(), |lines, line| lines + PREFIX + line + "\n");
-        // Nowhere is left to tell that standard error is closed or full, and the program must go on.
-        drop(io::stderr().write_all(lines.as_bytes()));
+        let mut stderr = io::stderr();
+        if has_room(&stderr) {
+            // Nowhere is left to tell that standard error is closed or full, and the program must go on.
+            drop(stderr.write_all(lines.as_bytes()));
+        }
     }
 }
+
+/// Whether a line can be written without waiting for a reader who does not read, such as a pager or a stopped
+/// terminal: the lock has to be watched meanwhile.
+fn has_room(stderr: &io::Stderr) -> bool {
+    let mut fd = [PollFd::new(stderr, PollFlags::OUT)];
+    !matches!(poll(&mut fd, Some(&PATIENCE)), Ok(0))
+}
+
+/// How long a reader may be busy with something else.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What tells heimdall's lines from the program's.
 const PREFIX: &str = "heimdall: ";

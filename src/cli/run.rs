@@ -2,15 +2,18 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::environment;
 use super::exit::Exit;
 use super::options::{self, Job, Lock, Stop, Task};
-use super::program::{Program, Status};
+use super::program::{Program, Start, Status};
 use super::report::{Level, Report};
-use super::signals::Signals;
-use super::supervise::{Ending, Limits, supervise};
+use super::signals::{self, Init, Signals};
+use super::supervise::{Ending, Events, Limits, supervise};
+use super::terminal;
+use super::timer::Timer;
 use crate::conninfo::{self, Config, Parameters, Source};
 use crate::lock::{self, Guard, Outcome, Release, sql};
 use crate::net::Request;
@@ -76,6 +79,13 @@ fn lock_and_run(job: &Job, config: &Config, report: Report) -> Exit {
         }),
         warn: &|text| report.warning(text),
     };
+    let init = match Init::obey() {
+        Ok(init) => init,
+        Err(error) => {
+            report.error(format_args!("cannot catch signals: {error}"));
+            return Exit::NotExecutable;
+        }
+    };
     report.transition(format_args!("connecting for the lock {}", job.lock));
     match lock::acquire(&request, job.lock.key()) {
         Ok(Outcome::Held(guard)) => {
@@ -86,7 +96,7 @@ fn lock_and_run(job: &Job, config: &Config, report: Report) -> Exit {
                 guard.backend_pid(),
                 guard.token()
             ));
-            run_under(*guard, job, report)
+            run_under(*guard, job, &init, report)
         }
         Ok(Outcome::Busy { .. }) => {
             report.warning(format_args!("the lock {} is held elsewhere", job.lock));
@@ -99,33 +109,55 @@ fn lock_and_run(job: &Job, config: &Config, report: Report) -> Exit {
     }
 }
 
-fn run_under(mut guard: Guard, job: &Job, report: Report) -> Exit {
-    let started = Signals::catch().and_then(|signals| {
-        let program = Program::start(&job.program, &job.arguments, variables(&job.lock, &guard))?;
-        Ok((signals, program))
+fn run_under(mut guard: Guard, job: &Job, init: &Init, report: Report) -> Exit {
+    let in_foreground = terminal::is_foreground();
+    let started = Signals::catch(in_foreground).and_then(|signals| {
+        init.relax();
+        let timer = Timer::new()?;
+        let program = Program::start(Start {
+            program: &job.program,
+            arguments: &job.arguments,
+            variables: variables(&job.lock, &guard),
+            in_our_group: in_foreground,
+            inherited: job.inherits.then(|| guard.as_fd()),
+            mask: signals.mask(),
+        })?;
+        Ok((signals, timer, program))
     });
-    let exit = match started {
-        Ok((mut signals, program)) => {
-            report.transition(format_args!("started the program, process {}", program.pid()));
-            let limits = Limits { timeout: job.timeout, kill_after: job.kill_after };
-            match supervise(&program, &mut guard, &mut signals, limits, report) {
-                Ending::Ended(Status::Exited(code)) => Exit::Program(code),
-                Ending::Ended(Status::Signalled(signal)) => Exit::Signalled(signal),
-                Ending::TimedOut => Exit::TimedOut,
-                Ending::Lost => {
-                    report.error("the lock was lost while the program ran; the program has been stopped");
-                    return Exit::Lost;
-                }
-            }
-        }
+    let (mut signals, timer, mut program) = match started {
+        Ok(started) => started,
         Err(error) => {
             let program = job.program.to_string_lossy();
             report.error(format_args!("cannot run \"{}\": {error}", program.escape_debug()));
-            if error.kind() == io::ErrorKind::NotFound { Exit::NotFound } else { Exit::NotExecutable }
+            release(guard, report);
+            return if error.kind() == io::ErrorKind::NotFound {
+                Exit::NotFound
+            } else {
+                Exit::NotExecutable
+            };
         }
     };
+    report.transition(format_args!("started the program, process {}", program.pid()));
+    let limits =
+        Limits { timeout: job.timeout, kill_after: job.kill_after, lease: job.lease, min_hold: job.min_hold };
+    let mut events = Events { guard: &mut guard, signals: &mut signals, timer: &timer };
+    let ending = supervise(&mut program, &mut events, &job.lock, limits, report);
+    if matches!(ending, Ending::Lost) {
+        report.error("the lock was lost while the program ran; the program has been stopped");
+        return Exit::Lost;
+    }
     release(guard, report);
-    exit
+    match ending {
+        Ending::Ended(Status::Exited(code)) => Exit::Program(code),
+        Ending::Ended(Status::Signalled(signal)) => {
+            if let Some(typed) = signals.was_typed(signal) {
+                signals::die_of(typed);
+            }
+            Exit::Signalled(signal)
+        }
+        Ending::TimedOut => Exit::TimedOut,
+        Ending::Lost => Exit::Lost,
+    }
 }
 
 fn release(guard: Guard, report: Report) {

@@ -3,52 +3,81 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::process::Signal;
+use nix::sys::signal::SigSet;
+use rustix::process::{Resource, Rlimit, Signal, getpid, setrlimit};
+use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::SignalOnly;
+use signal_hook::iterator::exfiltrator::WithRawSiginfo;
+use signal_hook::low_level::emulate_default_handler;
 
 /// What heimdall passes on to the program.
-const FORWARDED: [Signal; 9] = [
-    Signal::HUP,
-    Signal::INT,
-    Signal::QUIT,
-    Signal::TERM,
-    Signal::USR1,
-    Signal::USR2,
-    Signal::ALARM,
-    Signal::WINCH,
-    Signal::CONT,
-];
+const FORWARDED: [Signal; 7] =
+    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::ALARM];
+
+/// What it passes on besides, unless terminal and shell send it to the program themselves.
+const FORWARDED_IN_BACKGROUND: [Signal; 2] = [Signal::WINCH, Signal::CONT];
 
 /// The signals that came since they were last taken.
 pub(super) struct Signals {
-    delivery: SignalDelivery<UnixStream, SignalOnly>,
+    delivery: SignalDelivery<UnixStream, WithRawSiginfo>,
+    in_foreground: bool,
+    mask: SigSet,
+    typed: Vec<Signal>,
+}
+
+/// What came.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// A child may have ended.
+    pub(super) child: bool,
+    /// To be passed on.
+    pub(super) forward: Vec<Signal>,
+    /// Something was typed at the terminal, whose whole foreground group got it, the program too.
+    pub(super) typed: bool,
 }
 
 impl Signals {
     /// From now on SIGCHLD and the signals to be passed on are caught, but for those that our caller has
     /// ignored: they stay ignored for the program too (nohup).
-    pub(super) fn catch() -> io::Result<Self> {
-        let ignored = ignored();
-        let forwarded = FORWARDED.into_iter().map(Signal::as_raw).filter(|signal| !is_in(ignored, *signal));
-        let caught = forwarded.chain([Signal::CHILD.as_raw()]);
+    pub(super) fn catch(in_foreground: bool) -> io::Result<Self> {
+        let mask = SigSet::thread_get_mask()?;
+        // Our caller may have blocked it, and would have us wait for ever.
+        SigSet::from(nix::sys::signal::Signal::SIGCHLD).thread_unblock()?;
+        let more = if in_foreground { &[][..] } else { &FORWARDED_IN_BACKGROUND };
+        let caught = not_ignored(FORWARDED.iter().chain(more)).chain([Signal::CHILD.as_raw()]);
         let (read, write) = UnixStream::pair()?;
-        Ok(Self { delivery: SignalDelivery::with_pipe(read, write, SignalOnly, caught)? })
+        let delivery = SignalDelivery::with_pipe(read, write, WithRawSiginfo, caught)?;
+        Ok(Self { delivery, in_foreground, mask, typed: Vec::new() })
     }
 
-    /// Takes what came: whether a child may have ended, and what is to be passed on.
-    pub(super) fn take(&mut self) -> (bool, Vec<Signal>) {
-        let mut child = false;
-        let mut forward = Vec::new();
-        for signal in self.delivery.pending().filter_map(Signal::from_named_raw) {
+    /// The signal mask that our caller has left.
+    pub(super) fn mask(&self) -> &SigSet {
+        &self.mask
+    }
+
+    /// Whether this signal was typed at the terminal.
+    pub(super) fn was_typed(&self, signal: u8) -> Option<Signal> {
+        self.typed.iter().copied().find(|typed| typed.as_raw() == i32::from(signal))
+    }
+
+    /// Takes what came.
+    pub(super) fn take(&mut self) -> Taken {
+        let mut taken = Taken::default();
+        for info in self.delivery.pending() {
+            let Some(signal) = Signal::from_named_raw(info.si_signo) else { continue };
             if signal == Signal::CHILD {
-                child = true;
+                taken.child = true;
+            } else if self.in_foreground && is_typed(signal, info.si_code) {
+                taken.typed = true;
+                self.typed.push(signal);
             } else {
-                forward.push(signal);
+                taken.forward.push(signal);
             }
         }
-        (child, forward)
+        taken
     }
 }
 
@@ -56,6 +85,51 @@ impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.delivery.get_read().as_fd()
     }
+}
+
+/// Whether the terminal has sent this, and not a process by `kill` (`man 2 sigaction`, `si_code`).
+fn is_typed(signal: Signal, code: i32) -> bool {
+    let is_from_kernel = if cfg!(target_os = "linux") { code > 0 } else { code != BSD_SI_USER };
+    is_from_kernel && matches!(signal, Signal::INT | Signal::QUIT | Signal::HUP)
+}
+
+/// `SI_USER` where it is not 0.
+const BSD_SI_USER: i32 = 0x10001;
+
+/// Ends this process by a signal, so that a shell sees that its command was interrupted.
+pub(super) fn die_of(signal: Signal) {
+    if signal == Signal::QUIT {
+        // It was the program that was to leave a core.
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        let _ = setrlimit(Resource::Core, none);
+    }
+    let _ = emulate_default_handler(signal.as_raw());
+}
+
+/// Until [`Init::relax`], signals end heimdall also where it is process 1, to which the kernel delivers only what has
+/// a handler; elsewhere they do so anyway.
+pub(super) struct Init(Arc<AtomicBool>);
+
+impl Init {
+    pub(super) fn obey() -> io::Result<Self> {
+        let armed = Arc::new(AtomicBool::new(true));
+        if getpid().is_init() {
+            for signal in not_ignored(FORWARDED.iter()) {
+                register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))?;
+            }
+        }
+        Ok(Self(armed))
+    }
+
+    /// [`Signals::catch`] is in charge now.
+    pub(super) fn relax(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+fn not_ignored<'a>(signals: impl Iterator<Item = &'a Signal>) -> impl Iterator<Item = i32> {
+    let ignored = ignored();
+    signals.map(|signal| signal.as_raw()).filter(move |signal| !is_in(ignored, *signal))
 }
 
 /// The set of signals ignored since our start, one bit each (`man 5 proc`, `SigIgn`); empty where there is

@@ -1,18 +1,19 @@
 //! The one loop while the program runs: it waits for the socket, signals and timers at once.
 
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::Signal;
+use rustix::process::Pid;
 
+use super::options::Lock;
 use super::program::{Program, Status};
 use super::report::Report;
-use super::signals::Signals;
-use crate::lock::{Guard, Lost};
+use super::signals::{Signals, Taken};
+use super::timer::Timer;
+use crate::lock::{Guard, Heard, Lost, Moment};
 
-/// How the supervision ended; in all cases but the first no process of the group is left.
-#[derive(Debug)]
+/// How the supervision ended; in all cases but the first no process of the program is left.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Ending {
     /// The program ended by itself, or by a signal that was not ours.
     Ended(Status),
@@ -29,65 +30,83 @@ pub(super) struct Limits {
     pub(super) timeout: Option<Duration>,
     /// From SIGTERM to SIGKILL.
     pub(super) kill_after: Duration,
+    /// How long the server holds the lock once it hears nothing of us.
+    pub(super) lease: Duration,
+    /// From now to the release of the lock, at least.
+    pub(super) min_hold: Duration,
+}
+
+/// What the loop waits for.
+pub(super) struct Events<'a> {
+    pub(super) guard: &'a mut Guard,
+    pub(super) signals: &'a mut Signals,
+    pub(super) timer: &'a Timer,
 }
 
 /// Waits for the end of the program, and sees to it that the program ends when the lock is lost.
 pub(super) fn supervise(
-    program: &Program,
-    guard: &mut Guard,
-    signals: &mut Signals,
+    program: &mut Program,
+    events: &mut Events<'_>,
+    lock: &Lock,
     limits: Limits,
     report: Report,
 ) -> Ending {
-    let deadline = limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let now = Moment::now();
     let mut watch = Watch {
         program,
+        lock,
         limits,
         report,
-        state: State::Running { deadline },
-        ended: None,
+        state: State::Running { deadline: limits.timeout.map(|timeout| now.after(timeout)) },
+        hold_until: now.after(limits.min_hold),
         is_lost: false,
         has_more: true,
+        refused: None,
     };
+    watch.hear(events.guard);
+    if !watch.is_lost
+        && let Err(lost) = events.guard.keep(limits.lease, now)
+    {
+        watch.lose(&lost);
+    }
     loop {
-        watch.tick();
+        watch.tick(events.guard);
         if let Some(ending) = watch.ending() {
             return ending;
         }
-        let ready = watch.wait(guard, signals);
-        if ready.signals {
-            let (child, forward) = signals.take();
-            for signal in forward {
-                watch.report.transition(format_args!("passing on signal {}", signal.as_raw()));
-                program.signal(signal);
-            }
-            if child {
-                watch.ended = watch.ended.or_else(|| program.reap());
-            }
-        }
-        if ready.socket {
-            watch.hear(guard);
-        }
+        watch.wait(events);
     }
 }
 
 struct Watch<'a> {
-    program: &'a Program,
+    program: &'a mut Program,
+    lock: &'a Lock,
     limits: Limits,
     report: Report,
     state: State,
-    ended: Option<Status>,
+    hold_until: Moment,
     is_lost: bool,
     /// The server may have said more than was looked at: at first what came along with its last answer.
     has_more: bool,
+    /// A process that can't be killed, and of which the user knows.
+    refused: Option<Pid>,
 }
 
 /// What heimdall is about to do to the program; each deadline is acted upon once.
 #[derive(Clone, Copy)]
 enum State {
-    Running { deadline: Option<Instant> },
-    Terminating { kill_at: Option<Instant>, cause: Cause },
-    Killing { cause: Cause },
+    Running {
+        deadline: Option<Moment>,
+    },
+    Terminating {
+        kill_at: Moment,
+        cause: Cause,
+    },
+    Killing {
+        cause: Cause,
+    },
+    /// Nothing is left to be done but to hold the lock for as long as `--min-hold` says.
+    Over(Ending),
 }
 
 #[derive(Clone, Copy)]
@@ -96,101 +115,140 @@ enum Cause {
     Lost,
 }
 
-#[derive(Default)]
-struct Ready {
-    signals: bool,
-    socket: bool,
-}
-
 impl Watch<'_> {
-    fn tick(&mut self) {
-        let now = Instant::now();
-        match self.state {
-            State::Running { deadline: Some(deadline) } if deadline <= now && self.ended.is_none() => {
-                self.report.error("--timeout ran out; stopping the program");
-                self.stop(Cause::TimedOut);
+    fn tick(&mut self, guard: &mut Guard) {
+        let now = Moment::now();
+        if !self.is_lost
+            && let Err(lost) = guard.tick(now)
+        {
+            self.lose(&lost);
+        }
+        let is_left = || self.program.is_left();
+        match (self.state, self.program.status()) {
+            (State::Running { .. }, Some(status)) => self.state = State::Over(Ending::Ended(status)),
+            (State::Terminating { cause, .. } | State::Killing { cause }, Some(_)) if !is_left() => {
+                self.state = State::Over(match cause {
+                    Cause::TimedOut => Ending::TimedOut,
+                    Cause::Lost => Ending::Lost,
+                });
             }
-            State::Terminating { kill_at: Some(kill_at), cause } if kill_at <= now => {
-                self.report.warning("the program did not end after SIGTERM; killing it");
-                self.program.signal(Signal::KILL);
+            (State::Running { deadline: Some(deadline) }, None) if deadline <= now => {
+                self.stop(Cause::TimedOut, self.limits.kill_after);
+                self.report.error("--timeout ran out; sent SIGTERM to the program");
+            }
+            (State::Terminating { kill_at, cause }, _) if kill_at <= now => {
                 self.state = State::Killing { cause };
+                self.kill();
+                self.report.warning("the program did not end after SIGTERM; killing it");
             }
+            (State::Terminating { .. }, _) => self.program.terminate_orphans(),
+            (State::Killing { .. }, _) => self.kill(),
             _ => {}
         }
     }
 
     fn ending(&self) -> Option<Ending> {
-        let status = self.ended?;
         match self.state {
-            State::Running { .. } => Some(Ending::Ended(status)),
-            State::Terminating { cause, .. } | State::Killing { cause } if !self.program.is_group_alive() => {
-                Some(match cause {
-                    Cause::TimedOut => Ending::TimedOut,
-                    Cause::Lost => Ending::Lost,
-                })
-            }
+            State::Over(ending) if self.is_lost || self.hold_until <= Moment::now() => Some(ending),
             _ => None,
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events<'_>) {
+        // A lost socket is readable for ever and would make the loop spin.
+        let socket = (!self.is_lost).then(|| events.guard.as_fd());
+        let until = if self.has_more { Some(Moment::now()) } else { self.next_timer(events.guard) };
+        let [signals, socket] = events.timer.wait([Some(events.signals.as_fd()), socket], until);
+        if signals {
+            self.obey(events.signals.take());
+        }
+        if socket || (self.has_more && !self.is_lost) {
+            self.hear(events.guard);
+        }
+    }
+
+    fn obey(&mut self, taken: Taken) {
+        if matches!(self.state, State::Over(_)) && (taken.typed || !taken.forward.is_empty()) {
+            // Nobody is left to tell but ourselves.
+            self.hold_until = Moment::now();
+        }
+        for signal in taken.forward {
+            self.program.signal(signal);
+            self.report.transition(format_args!("passed on signal {}", signal.as_raw()));
+        }
+        if taken.child {
+            self.program.reap();
         }
     }
 
     /// One thing at a time, so that a server that never stops talking can't keep us from all else.
     fn hear(&mut self, guard: &mut Guard) {
         let heard = guard.heard();
-        self.has_more = matches!(heard, Ok(Some(_)));
+        self.has_more = matches!(heard, Ok(Heard::Something | Heard::Notice(_)));
         match heard {
-            Ok(Some(notice)) => self.report.transition(format_args!("the server says: {notice}")),
-            Ok(None) => {}
+            Ok(Heard::Notice(notice)) => self.report.transition(format_args!("the server says: {notice}")),
+            Ok(_) => {}
             Err(lost) => self.lose(&lost),
         }
     }
 
     fn lose(&mut self, lost: &Lost) {
         self.is_lost = true;
-        match self.state {
-            // The program ended while the news came in: it never ran without the lock.
-            State::Running { .. } if self.ended.is_some() => {}
+        // It may have ended while the news came in: then it never ran without the lock.
+        self.program.reap();
+        // A server that has fallen silent frees the lock a lease after it has heard of us for the last time: by three
+        // quarters of that the program is gone. Any other loss is known as soon as it happens.
+        let kill_after = match lost {
+            Lost::Silent(_) => self.limits.kill_after.min(self.limits.lease / 4),
+            _ => self.limits.kill_after,
+        };
+        let when = humantime::format_rfc3339_seconds(SystemTime::now());
+        match &mut self.state {
+            State::Running { .. } if self.program.status().is_some() => {}
             State::Running { .. } => {
-                self.report.error(format_args!("the lock is lost: {lost}; stopping the program"));
-                self.stop(Cause::Lost);
+                self.stop(Cause::Lost, kill_after);
+                return self.report.error(format_args!(
+                    "lost the lock {} at {when}: {lost}; sent SIGTERM to the program",
+                    self.lock
+                ));
             }
-            _ => self.report.warning(format_args!("the lock is lost: {lost}")),
+            State::Terminating { kill_at, .. } => *kill_at = (*kill_at).min(Moment::now().after(kill_after)),
+            State::Killing { .. } | State::Over(_) => {}
         }
+        self.report.warning(format_args!("lost the lock {} at {when}: {lost}", self.lock));
     }
 
-    fn stop(&mut self, cause: Cause) {
+    fn stop(&mut self, cause: Cause, kill_after: Duration) {
         self.program.terminate();
-        let kill_at = Instant::now().checked_add(self.limits.kill_after);
-        self.state = State::Terminating { kill_at, cause };
+        self.state = State::Terminating { kill_at: Moment::now().after(kill_after), cause };
     }
 
-    fn wait(&self, guard: &Guard, signals: &Signals) -> Ready {
-        let mut fds = vec![PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)];
-        // A lost socket is readable for ever and would make the loop spin.
-        if !self.is_lost {
-            fds.push(PollFd::from_borrowed_fd(guard.as_fd(), PollFlags::IN));
+    fn kill(&mut self) {
+        let refused = self.program.kill();
+        if refused.is_some() && refused != self.refused {
+            self.refused = refused;
+            let pid = refused.map_or(0, Pid::as_raw_pid);
+            self.report.warning(format_args!(
+                "process {pid} of the program belongs to another user and can't be killed; waiting for its end"
+            ));
         }
-        let left = if self.has_more { Some(Duration::ZERO) } else { self.until_next_timer() };
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        if poll(&mut fds, timeout.as_ref()).is_err() {
-            // EINTR: the signal is in its pipe, and the next round finds it.
-            return Ready::default();
-        }
-        let is_ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
-        Ready { signals: is_ready(0), socket: is_ready(1) || self.has_more }
     }
 
-    fn until_next_timer(&self) -> Option<Duration> {
-        let timer = match self.state {
+    fn next_timer(&self, guard: &Guard) -> Option<Moment> {
+        let beat = guard.next_tick().filter(|_| !self.is_lost);
+        let state = match self.state {
+            State::Over(_) => Some(self.hold_until),
             State::Running { deadline } => deadline,
-            State::Terminating { kill_at, .. } => kill_at,
+            State::Terminating { kill_at, .. } => Some(kill_at),
             State::Killing { .. } => None,
         };
-        let left = timer.map(|at| at.saturating_duration_since(Instant::now()));
-        // What is left of the group behind its leader is nobody's child of ours: its end is no event.
-        let is_waiting_for_group = self.ended.is_some();
-        if is_waiting_for_group { Some(left.unwrap_or(GROUP_CHECK).min(GROUP_CHECK)) } else { left }
+        // The end of a process that is not our child is no event: one of the group, where orphans are not adopted.
+        let is_stopping = matches!(self.state, State::Terminating { .. } | State::Killing { .. });
+        let is_waiting_for_others = is_stopping && self.program.status().is_some();
+        let check = is_waiting_for_others.then(|| Moment::now().after(CHECK));
+        [beat, state, check].into_iter().flatten().min()
     }
 }
 
-/// How often it is looked whether the group is empty, once its leader has ended.
-const GROUP_CHECK: Duration = Duration::from_millis(20);
+/// How often it is looked whether descendants are left, once the program has ended.
+const CHECK: Duration = Duration::from_millis(20);

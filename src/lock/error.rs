@@ -1,6 +1,7 @@
 //! What can keep us from a lock, and the one thing that can happen to a held one.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::net;
 use crate::proto::{self, Fault, ServerMessage};
@@ -87,6 +88,10 @@ pub enum Lost {
     Broken(net::Error),
     /// The server says what makes no sense, so nothing it says can be relied upon.
     Protocol(proto::Error),
+    /// The server has not answered for so long, counted from the last question that it has answered.
+    Silent(Duration),
+    /// Another backend answers than the one that holds the lock: a pooler is in between.
+    OtherBackend,
 }
 
 impl From<net::Error> for Lost {
@@ -107,6 +112,12 @@ impl fmt::Display for Lost {
             Self::Terminated(message) => write!(f, "the server ended the session: {message}"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::Protocol(error) => write!(f, "the server broke the protocol: {error}"),
+            Self::Silent(silence) => {
+                write!(f, "the server has been silent for {:.1} s", silence.as_secs_f64())
+            }
+            Self::OtherBackend => {
+                f.write_str("a connection pooler has put another server session in the place of ours")
+            }
         }
     }
 }

@@ -1,20 +1,36 @@
-//! The held lock: it listens for its loss, and is given back with a confirmation.
+//! The held lock: it keeps up its lease, listens for its loss, and is given back with a confirmation.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::clock::Moment;
 use super::error::Lost;
 use super::key::Key;
+use super::pulse::Pulse;
 use super::sql::Statement;
-use crate::net::{Connection, Deadline};
-use crate::proto::{ServerMessage, Step};
+use crate::net::{self, Connection, Deadline};
+use crate::proto::{self, ServerMessage, Step};
 
-/// A held lock. Dropping it closes the connection, and with that the server releases the lock.
+/// A held lock. Dropping it closes the connection; once nobody else has a copy of its descriptor either, the
+/// server releases the lock.
 pub struct Guard {
     connection: Connection,
     key: Key,
     backend_pid: i32,
     token: u64,
+    /// Once [`Guard::keep`] was called.
+    pulse: Option<Pulse>,
+}
+
+/// What one look at the connection has brought.
+#[derive(Debug)]
+pub enum Heard {
+    /// Nothing; the descriptor tells when there is more.
+    Nothing,
+    /// Something that needs nobody's attention; there may be more.
+    Something,
+    /// The server has something to say; there may be more.
+    Notice(ServerMessage),
 }
 
 /// How giving back went.
@@ -30,7 +46,7 @@ pub enum Release {
 
 impl Guard {
     pub(super) fn new(connection: Connection, key: Key, backend_pid: i32, token: u64) -> Self {
-        Self { connection, key, backend_pid, token }
+        Self { connection, key, backend_pid, token, pulse: None }
     }
 
     /// The lock's key.
@@ -57,16 +73,75 @@ impl Guard {
         self.connection.place()
     }
 
-    /// Reads what the server has said unasked, without waiting, to be called when the descriptor is readable.
-    /// Returns one notice at a time; `None` where nothing more is there.
+    /// From now on the lock is kept for as long as both sides hear of each other: the server is told to free it
+    /// `lease` after this host has vanished, and is asked for a sign of life well before, in [`Guard::tick`]. Also
+    /// switches off the settings of the session that could end it behind our back.
     ///
     /// # Errors
     /// The lock is lost.
-    pub fn heard(&mut self) -> Result<Option<ServerMessage>, Lost> {
-        match self.connection.try_next(Deadline::after(Some(Duration::ZERO)), "nothing")? {
-            Some(Step::Notice(notice)) => Ok(Some(notice)),
-            _ => Ok(None),
+    pub fn keep(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
+        let version = self.connection.server().major_version();
+        self.pulse = Some(Pulse::new(lease, now));
+        self.ask(&Statement::Keep { lease, version }, now)
+    }
+
+    /// When [`Guard::tick`] has something to do next.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Moment> {
+        self.pulse.as_ref().map(Pulse::next)
+    }
+
+    /// Asks the server for a sign of life, where that is due.
+    ///
+    /// # Errors
+    /// The lock is lost: the last question was not answered in time. What has already come in should be
+    /// [`heard`](Guard::heard) before.
+    pub fn tick(&mut self, now: Moment) -> Result<(), Lost> {
+        let Some(pulse) = &self.pulse else { return Ok(()) };
+        if let Some(silence) = pulse.silence(now) {
+            return Err(Lost::Silent(silence));
         }
+        if pulse.is_due(now) { self.ask(&Statement::Beat, now) } else { Ok(()) }
+    }
+
+    fn ask(&mut self, statement: &Statement, now: Moment) -> Result<(), Lost> {
+        self.connection.query(statement);
+        if let Some(pulse) = &mut self.pulse {
+            pulse.ask(now);
+        }
+        Ok(self.connection.flush(Deadline::after(Some(Duration::ZERO)), ROOM)?)
+    }
+
+    /// Reads a bit of what the server has said, without waiting; to be called when the descriptor is readable.
+    ///
+    /// # Errors
+    /// The lock is lost.
+    pub fn heard(&mut self) -> Result<Heard, Lost> {
+        match self.connection.try_next(Deadline::after(Some(Duration::ZERO)), ROOM) {
+            Ok(None) => return Ok(Heard::Nothing),
+            Ok(Some(Step::Notice(notice))) => return Ok(Heard::Notice(notice)),
+            Ok(Some(Step::Row(row))) => self.check(row.text(0))?,
+            Ok(Some(Step::Ready)) => self.pulse.iter_mut().for_each(Pulse::answered),
+            Ok(Some(_)) => {}
+            // The statement has failed and not the session: that is a sign of life too.
+            Err(net::Error::Conversation(proto::Error::Server { message, .. }))
+                if self.is_asked() && !message.is_fatal() =>
+            {
+                return Ok(Heard::Notice(*message));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Heard::Something)
+    }
+
+    /// Both questions are answered with the process id of the backend: a pooler may have put us before another one.
+    fn check(&self, pid: Option<&str>) -> Result<(), Lost> {
+        let is_ours = pid.and_then(|pid| pid.parse().ok()) == Some(self.backend_pid);
+        if is_ours { Ok(()) } else { Err(Lost::OtherBackend) }
+    }
+
+    fn is_asked(&self) -> bool {
+        self.pulse.as_ref().is_some_and(Pulse::is_asked)
     }
 
     /// Gives the lock back and waits for the answer, 5 seconds at most, then says goodbye.
@@ -86,10 +161,15 @@ impl Guard {
         let deadline = Deadline::after(Some(RELEASE_TIMEOUT));
         let mut held = false;
         loop {
-            match self.connection.next(deadline, "the release to be confirmed")? {
-                Step::Row(row) => held = row.text(0) == Some("t"),
-                Step::Ready => return Ok(held),
-                _ => {}
+            match self.connection.next(deadline, "the release to be confirmed") {
+                // The answer to a question that is still on its way comes first.
+                Ok(Step::Ready) if self.is_asked() => self.pulse = None,
+                Ok(Step::Row(row)) if !self.is_asked() => held = row.text(0) == Some("t"),
+                Ok(Step::Ready) => return Ok(held),
+                Ok(_) => {}
+                Err(net::Error::Conversation(proto::Error::Server { message, .. }))
+                    if self.is_asked() && !message.is_fatal() => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -103,3 +183,6 @@ impl AsFd for Guard {
 
 /// Longer than any healthy server takes, short enough for a person to wait.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a socket is waited for that takes no more bytes: it has taken none of ours for long.
+const ROOM: &str = "the server to read what was sent";

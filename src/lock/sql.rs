@@ -1,5 +1,7 @@
 //! Every SQL statement that heimdall sends or shows, and no way to send another one.
 
+use std::time::Duration;
+
 use super::key::Key;
 use crate::proto;
 
@@ -8,6 +10,16 @@ use crate::proto;
 pub enum Statement {
     /// Tries once to take the lock; one row, its columns as in [`acquire`].
     Acquire(Key),
+    /// Makes the session last for as long as the client is heard of, and a `lease` longer; one row with the
+    /// backend's process id first.
+    Keep {
+        /// How long the server holds the lock after the client has vanished.
+        lease: Duration,
+        /// The server's major version; a parameter that it lacks is left out.
+        version: u32,
+    },
+    /// Asks for a sign of life; one row with the backend's process id.
+    Beat,
     /// Gives the lock back; one row, `t` where it was held.
     Release(Key),
 }
@@ -24,6 +36,8 @@ impl proto::Statement for Statement {
                  CASE WHEN pg_is_in_recovery() THEN false ELSE pg_try_advisory_lock({key}) END AS granted \
                  OFFSET 0) AS attempt"
             ),
+            Self::Keep { lease, version } => keep(*lease, *version),
+            Self::Beat => "SELECT pg_backend_pid()".to_owned(),
             Self::Release(key) => format!("SELECT pg_advisory_unlock({key})"),
         }
     }
@@ -39,6 +53,31 @@ pub mod acquire {
     pub const GRANTED: usize = 2;
     /// `txid_current()` where the lock is ours, else NULL.
     pub const TOKEN: usize = 3;
+}
+
+/// Settings of the role or the database that would end the session are switched off for it, and TCP gives up a
+/// client that is not heard of for a lease, and not before (`man 7 tcp`: with `TCP_USER_TIMEOUT`, that is when
+/// the first keepalive probe is due after it).
+fn keep(lease: Duration, version: u32) -> String {
+    let seconds = lease.as_secs();
+    let idle = (seconds / 2).max(1);
+    let interval = (seconds / 6).max(1);
+    let count = (seconds - idle).div_ceil(interval);
+    let settings = [
+        ("statement_timeout", 0, 0),
+        ("idle_session_timeout", 14, 0),
+        ("transaction_timeout", 17, 0),
+        ("tcp_keepalives_idle", 0, u128::from(idle)),
+        ("tcp_keepalives_interval", 0, u128::from(interval)),
+        ("tcp_keepalives_count", 0, u128::from(count)),
+        ("tcp_user_timeout", 12, lease.as_millis()),
+    ];
+    settings
+        .into_iter()
+        .filter(|(_, since, _)| version >= *since)
+        .fold("SELECT pg_backend_pid()".to_owned(), |sql, (name, _, value)| {
+            sql + &format!(", set_config('{name}', '{value}', false)")
+        })
 }
 
 /// What a person types into psql to see the lock: never sent by heimdall.

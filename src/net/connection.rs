@@ -79,13 +79,22 @@ impl Connection {
         self.session.query(statement);
     }
 
+    /// Sends what was said and is not yet sent, before the deadline.
+    ///
+    /// # Errors
+    /// As [`Connection::next`].
+    pub fn flush(&mut self, deadline: Deadline, waiting: &'static str) -> Result<(), Error> {
+        match self.session.take_outgoing() {
+            Some(bytes) => self.stream.send(&bytes, deadline, waiting),
+            None => Ok(()),
+        }
+    }
+
     /// Says goodbye, as far as that goes at once.
     pub fn close(mut self) {
         self.session.terminate();
-        if let Ok(Step::Send(bytes)) = self.session.poll() {
-            // Best effort, without waiting: closing the socket ends the session too.
-            let _ = self.stream.send(&bytes, Deadline::after(Some(Duration::ZERO)), "a goodbye");
-        }
+        // Best effort, without waiting: closing the socket ends the session too.
+        let _ = self.flush(Deadline::after(Some(Duration::ZERO)), "a goodbye");
     }
 
     /// What the server has told of itself.

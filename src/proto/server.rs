@@ -88,6 +88,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// The number that the version begins with; 0 where it begins with none.
+    #[must_use]
+    pub fn major_version(&self) -> u32 {
+        let version = self.version.as_deref().unwrap_or_default();
+        let number = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        number.parse().unwrap_or(0)
+    }
+
     /// Takes note of a `ParameterStatus`; what we have no use for is forgotten at once, so that a peer
     /// can't fill our memory with parameters.
     pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
@@ -137,6 +145,18 @@ mod tests {
         assert_eq!((server.in_hot_standby, server.default_transaction_read_only), (Some(false), Some(true)));
         server.note(b"in_hot_standby", b"perhaps");
         assert_eq!(server.in_hot_standby, None);
+    }
+
+    #[test]
+    fn the_major_version_is_the_number_in_front() {
+        let mut server = Server::default();
+        assert_eq!(server.major_version(), 0);
+        for (version, major) in
+            [("15.18 (Debian 15.18-0+deb12u1)", 15), ("18beta1", 18), ("9.6.24", 9), ("devel", 0)]
+        {
+            server.note(b"server_version", version.as_bytes());
+            assert_eq!(server.major_version(), major, "{version}");
+        }
     }
 
     #[test]

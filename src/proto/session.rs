@@ -134,8 +134,8 @@ impl Session {
     /// After an `ErrorResponse` that ends only a statement the conversation goes on; any other error ends it.
     pub fn poll(&mut self) -> Result<Step, Error> {
         loop {
-            if !self.outgoing.is_empty() {
-                return Ok(Step::Send(self.outgoing.split().freeze()));
+            if let Some(bytes) = self.take_outgoing() {
+                return Ok(Step::Send(bytes));
             }
             let phase = self.phase();
             let Some(frame) = frame::take(&mut self.received, phase)? else { return Ok(Step::Receive) };
@@ -145,6 +145,11 @@ impl Session {
                 return Ok(step);
             }
         }
+    }
+
+    /// What is to be sent now, for a driver that does not want to hear anything yet.
+    pub fn take_outgoing(&mut self) -> Option<Bytes> {
+        (!self.outgoing.is_empty()).then(|| self.outgoing.split().freeze())
     }
 
     fn phase(&self) -> Phase {

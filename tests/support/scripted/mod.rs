@@ -135,6 +135,28 @@ impl Connection {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// Answers what a holder of the lock says, as backend 42, until it says goodbye.
+    pub fn serve_lock(&mut self) {
+        while self.answer_holder() {}
+    }
+
+    /// Answers the next thing that a holder of the lock says, as backend 42; tells whether that was not a goodbye.
+    pub fn answer_holder(&mut self) -> bool {
+        let (tag, body) = self.message();
+        let text = String::from_utf8(body).unwrap();
+        let value = match tag {
+            b'X' => return false,
+            b'Q' if text.starts_with("SELECT pg_backend_pid()") => "42",
+            b'Q' if text.starts_with("SELECT pg_advisory_unlock(") => "t",
+            _ => panic!("unexpected {}: {text:?}", tag.escape_ascii()),
+        };
+        let mut answer = backend::data_row(&[Some(value)]);
+        answer.extend(backend::command_complete("SELECT 1"));
+        answer.extend(backend::ready_for_query(b'I'));
+        self.send(&answer);
+        true
+    }
+
     /// Waits until the client closes the connection, having said nothing more.
     pub fn wait_for_end(&mut self) {
         while self.hear() > 0 {}

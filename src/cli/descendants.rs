@@ -1,0 +1,70 @@
+//! All that descends from us, by the process table of Linux (`man 5 proc_pid_stat`).
+
+use std::fs;
+use std::io;
+
+use rustix::process::{Pid, getpid};
+
+/// A process, as the table shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+}
+
+/// All descendants of ours, parents before their children, but for these children of ours and theirs. Zombies are
+/// among them.
+///
+/// # Errors
+/// There is no such table here, or it is that of another PID namespace, whose numbers mean other processes.
+pub(super) fn descendants(but: &[Pid]) -> io::Result<Vec<Process>> {
+    let ours = getpid().as_raw_nonzero().get();
+    if fs::read_link("/proc/self")?.to_str() != Some(&ours.to_string()) {
+        return Err(io::Error::other("/proc shows the processes of another PID namespace"));
+    }
+    let table = table()?;
+    let mut found: Vec<Process> = Vec::new();
+    let mut parents = vec![ours];
+    while let Some(parent) = parents.pop() {
+        for process in table.iter().filter(|process| process.parent == parent && !but.contains(&process.pid))
+        {
+            found.push(*process);
+            parents.push(process.pid.as_raw_nonzero().get());
+        }
+    }
+    Ok(found)
+}
+
+fn table() -> io::Result<Vec<Process>> {
+    let mut processes = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // One that has ended meanwhile has no file any more.
+        let Ok(stat) = fs::read(format!("/proc/{pid}/stat")) else { continue };
+        processes.extend(read(pid, &stat));
+    }
+    Ok(processes)
+}
+
+/// `PID (NAME) STATE PARENT GROUP …`, where NAME may hold anything.
+fn read(pid: i32, stat: &[u8]) -> Option<Process> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let behind = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    let mut fields = behind.split_ascii_whitespace().skip(1).map(str::parse);
+    let (parent, group) = (fields.next()?.ok()?, fields.next()?.ok()?);
+    Some(Process { pid: Pid::from_raw(pid)?, parent, group })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let process = read(7, b"7 (a) S 1 (\xff) R 3 7 7 0 -1").unwrap();
+        assert_eq!((process.pid.as_raw_nonzero().get(), process.parent, process.group), (7, 3, 7));
+        assert_eq!(read(7, b"7 (cat) R 3"), None);
+        assert_eq!(read(7, b""), None);
+    }
+}

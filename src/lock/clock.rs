@@ -1,0 +1,44 @@
+//! Time as a lease counts it: it only grows, also while the host sleeps.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// A moment since the host has started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Self {
+        // The clock counts from the start of the host, so it is never negative.
+        Self(Duration::try_from(clock_gettime(CLOCK)).unwrap_or_default())
+    }
+
+    /// The moment that is so much later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+
+    /// How long this is after an `earlier` moment; zero where it is before.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// As an absolute time of [`CLOCK`].
+impl From<Moment> for Timespec {
+    fn from(moment: Moment) -> Self {
+        // Only a moment after the end of the universe does not fit.
+        Timespec::try_from(moment.0).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
+    }
+}
+
+/// The server goes on counting while this host is suspended; so does this clock (`man 2 clock_gettime`).
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Monotonic;
