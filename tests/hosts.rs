@@ -1,5 +1,7 @@
 //! Several hosts: in which order they are tried, which one will do, and what is told when none does.
 
+mod leaving;
+
 use std::net::TcpListener;
 
 use crate::support::heimdall::{Heimdall, Outcome};

@@ -19,7 +19,7 @@ pub enum Outcome {
 }
 
 /// Connects and tries once to take the lock; the statement travels as early as the login allows. Of several hosts,
-/// standbys are passed over.
+/// standbys are passed over, and servers that go away before they have answered.
 ///
 /// # Errors
 /// No connection, no answer, or a server on which the lock would not exclude. Whatever was locked is given
@@ -29,11 +29,17 @@ pub fn acquire(request: &Request<'_>, key: Key) -> Result<Outcome, Error> {
     let (connection, attempt) = loop {
         let (mut connection, deadline) =
             search.connect(Statement::Acquire(key)).map_err(Error::Connecting)?;
-        match answer(&mut connection, deadline) {
-            Ok(attempt) if attempt.standby && request.config.hosts.len() > 1 => search.pass_over(connection),
+        let place = connection.place().to_owned();
+        let passed = match answer(&mut connection, deadline) {
+            Ok(attempt) if attempt.standby && search.is_choosy() => {
+                let error = net::Error::standby(request.config.target_session_attrs);
+                search.pass_over(connection, error)
+            }
             Ok(attempt) => break (connection, attempt),
-            Err(error) => return Err(Error::Acquiring { place: connection.place().to_owned(), error }),
-        }
+            Err(Unanswered::Early(error)) => search.pass_over(connection, error),
+            Err(Unanswered::Late(error)) => Err(error),
+        };
+        passed.map_err(|error| Error::Acquiring { place, error })?;
     };
     let place = connection.place().to_owned();
     if let Some(refusal) = refusal(&connection, &attempt) {
@@ -54,10 +60,22 @@ struct Attempt {
     token: Option<u64>,
 }
 
-fn answer(connection: &mut Connection, deadline: Deadline) -> Result<Attempt, net::Error> {
+/// No answer, though we are logged in.
+enum Unanswered {
+    /// Nothing was heard of the lock: to the user, this is still connecting.
+    Early(net::Error),
+    /// What was heard of the lock makes no sense or breaks off.
+    Late(net::Error),
+}
+
+fn answer(connection: &mut Connection, deadline: Deadline) -> Result<Attempt, Unanswered> {
     let mut attempt = None;
     loop {
-        match connection.next(deadline, WAITING)? {
+        let step = connection.next(deadline, WAITING).map_err(|error| match attempt {
+            None => Unanswered::Early(error),
+            Some(_) => Unanswered::Late(error),
+        })?;
+        match step {
             Step::Row(row) if attempt.is_none() => {
                 attempt = Some(read(&row).ok_or_else(|| nonsense("DataRow"))?);
             }
@@ -100,8 +118,9 @@ fn refusal(connection: &Connection, attempt: &Attempt) -> Option<Refusal> {
     }
 }
 
-fn nonsense(message: &str) -> net::Error {
-    proto::Error::Unexpected { message: message.to_owned(), during: WHILE_ACQUIRING }.into()
+fn nonsense(message: &str) -> Unanswered {
+    let error = proto::Error::Unexpected { message: message.to_owned(), during: WHILE_ACQUIRING };
+    Unanswered::Late(error.into())
 }
 
 const WAITING: &str = "the answer whether the lock is ours";

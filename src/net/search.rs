@@ -10,7 +10,7 @@ use super::error::{Attempt, Attempts, Error};
 use super::place::{self, Address};
 use super::shuffle::shuffle;
 use super::suitable;
-use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode};
+use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use crate::proto::session::Trace;
 use crate::proto::{Fault, Statement};
 
@@ -69,11 +69,25 @@ impl<'a> Search<'a> {
         Err(Attempts(mem::take(&mut self.failed)))
     }
 
-    /// Leaves a server that has turned out to be a standby; [`Search::connect`] goes on with the next host.
-    pub fn pass_over(&mut self, standby: Connection) {
-        let error = suitable::standby(self.config().target_session_attrs);
-        self.failed.push(Attempt { place: standby.place().to_owned(), error, hint: None });
-        standby.close();
+    /// Whether a standby is no more than a host to pass over: otherwise it is all there is, and was not excluded.
+    #[must_use]
+    pub fn is_choosy(&self) -> bool {
+        let config = self.config();
+        config.hosts.len() > 1 || config.target_session_attrs != TargetSessionAttrs::Any
+    }
+
+    /// Leaves a server that has logged us in and then turned out to be of no use; [`Search::connect`] goes on with
+    /// the next host.
+    ///
+    /// # Errors
+    /// The error itself, where it ends the list.
+    pub fn pass_over(&mut self, connection: Connection, error: Error) -> Result<(), Error> {
+        if matches!(after(&error), Next::Nothing) && !is_shutdown(&error) {
+            return Err(error);
+        }
+        self.failed.push(Attempt { place: connection.place().to_owned(), error, hint: None });
+        connection.close();
+        Ok(())
     }
 
     fn config(&self) -> &'a Config {
@@ -196,8 +210,19 @@ fn after(error: &Error) -> Next {
     }
 }
 
+/// Whether the server says that it ends our session because it ends, or another process of it has crashed.
+fn is_shutdown(error: &Error) -> bool {
+    matches!(error.sqlstate(), Some(ADMIN_SHUTDOWN | CRASH_SHUTDOWN))
+}
+
 /// SQLSTATE `invalid_password`.
 const INVALID_PASSWORD: &str = "28P01";
 
 /// SQLSTATE `cannot_connect_now`.
 const CANNOT_CONNECT_NOW: &str = "57P03";
+
+/// SQLSTATE `admin_shutdown`.
+const ADMIN_SHUTDOWN: &str = "57P01";
+
+/// SQLSTATE `crash_shutdown`.
+const CRASH_SHUTDOWN: &str = "57P02";

@@ -16,7 +16,7 @@ pub(super) fn check(wanted: TargetSessionAttrs, server: &Server) -> Result<(), E
         (TargetSessionAttrs::ReadWrite | TargetSessionAttrs::ReadOnly | TargetSessionAttrs::Primary, _)
             if is_standby =>
         {
-            Err(standby(wanted))
+            Err(Error::standby(wanted))
         }
         (TargetSessionAttrs::ReadWrite, Some(true)) => Err(Error::Unsuitable(READ_ONLY)),
         (TargetSessionAttrs::ReadOnly, Some(false)) => Err(Error::Unsuitable("session is not read-only")),
@@ -27,12 +27,15 @@ pub(super) fn check(wanted: TargetSessionAttrs, server: &Server) -> Result<(), E
     }
 }
 
-/// Why a standby will not do, in libpq's words.
-pub(super) fn standby(wanted: TargetSessionAttrs) -> Error {
-    Error::Unsuitable(match wanted {
-        TargetSessionAttrs::ReadWrite => READ_ONLY,
-        _ => "server is in hot standby mode",
-    })
+impl Error {
+    /// Why a standby will not do, in libpq's words.
+    #[must_use]
+    pub fn standby(wanted: TargetSessionAttrs) -> Self {
+        Self::Unsuitable(match wanted {
+            TargetSessionAttrs::ReadWrite => READ_ONLY,
+            _ => "server is in hot standby mode",
+        })
+    }
 }
 
 const READ_ONLY: &str = "session is read-only";
