@@ -169,6 +169,16 @@ fn the_primary_is_found_in_either_order_also_after_a_failover() {
         &[(s, standby_reason), (p, "session is not read-only")],
     );
 
+    for (attributes, reason) in
+        [("primary", standby_reason), ("read-write", "session is read-only"), ("read-only", standby_reason)]
+    {
+        let conninfo = format!("{} {more} target_session_attrs={attributes}", hosts(&[s]));
+        // Before version 14 a standby is found out by its answer, and `read-only` is not looked for.
+        if attributes != "read-only" || standby.version() >= 14 {
+            assert_none_will_do(&conninfo, &[(s, reason)]);
+        }
+    }
+
     primary.stop(Stop::Fast);
     let refused = "Connection refused";
     for (ports, attributes, expected) in [
