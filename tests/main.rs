@@ -25,6 +25,7 @@ mod flights;
 mod hosts;
 mod login;
 mod options;
+mod parameters;
 mod peers;
 mod program;
 mod supervision;

@@ -40,3 +40,4 @@ pub use plain_file::FileFault;
 pub(crate) use plain_file::PlainFile;
 pub use secret::Secret;
 pub use settings::Settings;
+pub use table::{Parameter, TABLE as PARAMETERS};

@@ -2,19 +2,19 @@
 
 /// One connection parameter.
 #[derive(Debug)]
-pub(super) struct Parameter {
+pub struct Parameter {
     /// Its name in a connection string, a URI's query and a service file.
-    pub(super) keyword: &'static str,
+    pub keyword: &'static str,
     /// The environment variable that may give it.
-    pub(super) variable: Option<&'static str>,
-    /// Its value where nothing gives it, unless that depends on others (see `resolver`).
-    pub(super) default: Option<&'static str>,
+    pub variable: Option<&'static str>,
+    /// Its value where nothing gives it, unless that depends on others or on the user.
+    pub default: Option<&'static str>,
     /// Whether an empty value asks for the default; otherwise it is a value, mostly a wrong one.
     pub(super) empty_is_default: bool,
     /// Whether its value is a secret.
     pub(super) masked: bool,
     /// Why asking for it is an error, for the parameters that heimdall does not have.
-    pub(super) unsupported: Option<&'static str>,
+    pub unsupported: Option<&'static str>,
 }
 
 /// The parameter called `keyword`.
@@ -23,7 +23,7 @@ pub(super) fn find(keyword: &str) -> Option<&'static Parameter> {
 }
 
 /// All parameters, in libpq's order.
-pub(super) const TABLE: &[Parameter] = &[
+pub const TABLE: &[Parameter] = &[
     named("service").variable("PGSERVICE"),
     named("user").variable("PGUSER").optional(),
     named("password").variable("PGPASSWORD").optional().masked(),

@@ -12,6 +12,9 @@ use std::{env, fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// The file that is the program.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_heimdall");
+
 /// A command line under construction.
 ///
 /// Its environment holds PATH and a HOME that is empty and stays so; its standard input is `/dev/null`.
@@ -38,10 +41,11 @@ pub struct Outcome {
 
 impl Heimdall {
     pub fn new() -> Self {
-        Self::program(env!("CARGO_BIN_EXE_heimdall"))
+        Self::program(BINARY)
     }
 
-    fn program(program: &str) -> Self {
+    /// Another program in its place, which gets the same care: what it executes is its own affair.
+    pub fn program(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -66,6 +70,18 @@ impl Heimdall {
 
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
+        self
+    }
+
+    /// Takes a variable out of its environment.
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.env_remove(name);
+        self
+    }
+
+    /// Runs it as another user, which only root can.
+    pub fn uid(mut self, id: u32) -> Self {
+        self.0.uid(id).gid(id);
         self
     }
 
