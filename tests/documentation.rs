@@ -1,8 +1,11 @@
-//! README and `--help` agree, as far as a machine can tell.
+//! The documents, `--help` and the code agree, as far as a machine can tell.
 
 use std::collections::BTreeSet;
 
+use heimdall::conninfo::{Environment, PARAMETERS, Parameters, Passwd};
+
 const README: &str = include_str!("../README.md");
+const CONNECTING: &str = include_str!("../docs/connecting.md");
 
 #[test]
 fn the_readme_lists_every_option_and_no_other() {
@@ -39,4 +42,38 @@ fn the_readme_and_the_help_list_the_same_exit_codes() {
 #[test]
 fn the_manifest_and_the_changelog_know_this_version() {
     assert!(include_str!("../CHANGELOG.md").contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn every_parameter_is_described_with_its_variable_and_its_default() {
+    let passwd = || Some(Passwd { name: "ann".into(), home: "~".into() });
+    let env = Environment { variable: &|_| None, effective_user: &passwd, effective_uid: 1000 };
+    let defaults = Parameters::resolve(None, &env).unwrap();
+    let cell = |value: Option<&str>| value.map_or("–".to_owned(), |value| format!("`{value}`"));
+    let expected = PARAMETERS.iter().map(|parameter| {
+        let default = match parameter.keyword {
+            "user" => "your login name".to_owned(),
+            "dbname" => "as `user`".to_owned(),
+            keyword => cell(defaults.get(keyword)),
+        };
+        [cell(Some(parameter.keyword)), cell(parameter.variable), default]
+    });
+    let rows: Vec<[&str; 4]> = CONNECTING
+        .lines()
+        .skip_while(|line| !line.starts_with("| parameter | variable | default | remark |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| [1, 2, 3, 4].map(|column| line.split('|').nth(column).unwrap().trim()))
+        .collect();
+    let described: Vec<[&str; 3]> = rows.iter().map(|row| [row[0], row[1], row[2]]).collect();
+    assert_eq!(described, expected.collect::<Vec<_>>());
+    for (row, parameter) in rows.iter().zip(PARAMETERS) {
+        let refused = row[3].strip_prefix("refused: ");
+        assert_eq!(refused.is_some(), parameter.unsupported.is_some(), "{}", row[0]);
+        assert!(
+            refused.unwrap_or_default().starts_with(parameter.unsupported.unwrap_or_default()),
+            "{}",
+            row[3]
+        );
+    }
 }

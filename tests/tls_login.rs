@@ -79,8 +79,11 @@ const BINDINGS: &[(&str, Fate, Fate)] = &[
     ("ed25519", Fails(77, "", "channel binding"), IsKinder("", "there is nothing to bind to")),
 ];
 
-const PSS_KEY: Fate =
-    IsStricter(76, "in common with us", "rustls has no such signatures before TLS 1.3; README.md says so");
+const PSS_KEY: Fate = IsStricter(
+    76,
+    "in common with us",
+    "rustls has no such signatures before TLS 1.3; docs/connecting.md says so",
+);
 
 #[test]
 fn a_login_is_bound_to_every_kind_of_certificate() {
