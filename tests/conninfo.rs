@@ -5,7 +5,7 @@ mod uris;
 
 use std::ffi::OsString;
 
-use heimdall::conninfo::{Config, Environment, Error, Parameters, Passwd, Source};
+use heimdall::conninfo::{Config, Environment, Error, PARAMETERS, Parameter, Parameters, Passwd, Source};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -104,12 +104,13 @@ fn empty_variables_are_as_if_unset_for_some_and_errors_for_others() {
 
 #[test]
 fn every_parameter_has_its_keyword_and_its_variable() {
-    for (keyword, variable) in KEYWORDS {
+    // `service` is looked up at once.
+    for Parameter { keyword, variable, .. } in PARAMETERS.iter().filter(|p| p.keyword != "service") {
         let explicit = resolve(Some(&format!("{keyword}=x")), &[]).unwrap();
         assert_eq!((explicit.get(keyword), explicit.source(keyword)), (Some("x"), Some(Source::Option)));
         let uri = resolve(Some(&format!("postgres://?{keyword}=x")), &[]).unwrap();
         assert_eq!(uri.get(keyword), Some("x"));
-        if !variable.is_empty() {
+        if let Some(variable) = variable {
             let parameters = resolve(None, &[(variable, "x")]).unwrap();
             assert_eq!(
                 (parameters.get(keyword), parameters.source(keyword)),
@@ -120,73 +121,9 @@ fn every_parameter_has_its_keyword_and_its_variable() {
     }
 }
 
-/// Every keyword but `service`, and the variable it is read from.
-const KEYWORDS: &[(&str, &str)] = &[
-    ("user", "PGUSER"),
-    ("password", "PGPASSWORD"),
-    ("passfile", "PGPASSFILE"),
-    ("dbname", "PGDATABASE"),
-    ("host", "PGHOST"),
-    ("hostaddr", "PGHOSTADDR"),
-    ("port", "PGPORT"),
-    ("connect_timeout", "PGCONNECT_TIMEOUT"),
-    ("application_name", "PGAPPNAME"),
-    ("fallback_application_name", ""),
-    ("options", "PGOPTIONS"),
-    ("client_encoding", "PGCLIENTENCODING"),
-    ("keepalives", ""),
-    ("keepalives_idle", ""),
-    ("keepalives_interval", ""),
-    ("keepalives_count", ""),
-    ("tcp_user_timeout", ""),
-    ("sslmode", "PGSSLMODE"),
-    ("sslnegotiation", "PGSSLNEGOTIATION"),
-    ("sslrootcert", "PGSSLROOTCERT"),
-    ("sslcert", "PGSSLCERT"),
-    ("sslkey", "PGSSLKEY"),
-    ("sslpassword", ""),
-    ("sslcertmode", "PGSSLCERTMODE"),
-    ("sslcrl", "PGSSLCRL"),
-    ("sslcrldir", "PGSSLCRLDIR"),
-    ("sslsni", "PGSSLSNI"),
-    ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
-    ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
-    ("sslcompression", "PGSSLCOMPRESSION"),
-    ("sslkeylogfile", ""),
-    ("channel_binding", "PGCHANNELBINDING"),
-    ("require_auth", "PGREQUIREAUTH"),
-    ("requirepeer", "PGREQUIREPEER"),
-    ("min_protocol_version", "PGMINPROTOCOLVERSION"),
-    ("max_protocol_version", "PGMAXPROTOCOLVERSION"),
-    ("target_session_attrs", "PGTARGETSESSIONATTRS"),
-    ("load_balance_hosts", "PGLOADBALANCEHOSTS"),
-    ("gssencmode", "PGGSSENCMODE"),
-    ("krbsrvname", "PGKRBSRVNAME"),
-    ("gsslib", "PGGSSLIB"),
-    ("gssdelegation", "PGGSSDELEGATION"),
-    ("replication", ""),
-    ("scram_client_key", ""),
-    ("scram_server_key", ""),
-    ("oauth_issuer", ""),
-    ("oauth_client_id", ""),
-    ("oauth_client_secret", ""),
-    ("oauth_scope", ""),
-];
-
 #[test]
 fn what_heimdall_does_not_have_is_refused_by_name() {
-    for keyword in [
-        "sslpassword",
-        "sslcrldir",
-        "sslkeylogfile",
-        "replication",
-        "scram_client_key",
-        "scram_server_key",
-        "oauth_issuer",
-        "oauth_client_id",
-        "oauth_client_secret",
-        "oauth_scope",
-    ] {
+    for Parameter { keyword, .. } in PARAMETERS.iter().filter(|p| p.unsupported.is_some()) {
         let parameters = resolve(Some(&format!("{keyword}=hunter2")), &[]).unwrap();
         let error = Config::new(&parameters).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{keyword}: ")) && !error.contains("hunter2"), "{error}");
