@@ -5,7 +5,8 @@
 //! | `options` | what may be typed, and what it means |
 //! | `duration` | durations as people write them |
 //! | `environment` | the real environment, for `conninfo` |
-//! | `run` | the story: parse, resolve, connect, acquire, supervise, release, exit code |
+//! | `run` | the story's beginning: parse, resolve, and do what was asked for |
+//! | `job` | the story of a run: connect, acquire, supervise, release, exit code |
 //! | `program` | the program and all that descends from it: start, signal, stop, reap |
 //! | `descendants` | who descends from us, by the process table |
 //! | `terminal` | whether we are in a terminal's foreground |
@@ -13,12 +14,20 @@
 //! | `timer` | waiting until a moment comes |
 //! | `supervise` | the one loop over socket, signals and timers |
 //! | `exit` | the table of exit codes |
+//! | `wait` | waiting for a lock that is held elsewhere |
+//! | `list` | `--list` |
 //! | `report` | heimdall's own lines on standard error |
+//! | `event` | the transitions, as lines and as JSON |
+//! | `json` | JSON, as far as it is needed |
 
 mod descendants;
 mod duration;
 mod environment;
+mod event;
 mod exit;
+mod job;
+mod json;
+mod list;
 mod options;
 mod program;
 mod report;
@@ -27,6 +36,7 @@ mod signals;
 mod supervise;
 mod terminal;
 mod timer;
+mod wait;
 
 use std::process::ExitCode;
 

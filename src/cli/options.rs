@@ -8,8 +8,8 @@ use clap::{ArgAction, Parser};
 
 use super::duration;
 use super::exit::DEFAULT_BUSY;
-use super::report::Level;
-use crate::lock::Key;
+use super::report::{Format, Level};
+use crate::lock::{Key, Mode, Wanted};
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -19,9 +19,9 @@ use crate::lock::Key;
     name = "heimdall",
     version,
     about = "Run a program while holding a PostgreSQL advisory lock",
-    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --print-key | --print-conninfo",
+    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --list | --print-key | --print-conninfo",
     after_help = "Exit codes: the program's own; 128+N if signal N killed it; 64 usage; 69 no usable server; \
-                  74 lock lost, program stopped; 75 lock held elsewhere; 76 protocol or TLS violation, unsuitable \
+                  74 lock lost, program stopped; 75 lock held elsewhere, or the wait timed out; 76 protocol or TLS violation, unsuitable \
                   server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
                   executed; 127 PROGRAM not found.",
     disable_help_flag = true,
@@ -42,6 +42,17 @@ pub(super) struct Typed {
     /// The raw key instead of a name: one signed 64-bit or two signed 32-bit integers
     #[arg(long, value_name = "N|A,B", allow_hyphen_values = true, conflicts_with_all = ["name", "namespace"])]
     key: Option<Key>,
+    /// A shared lock: many readers, or one exclusive holder
+    #[arg(long)]
+    shared: bool,
+    /// Up to N holders at once, 1 to 1000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SLOTS)),
+          conflicts_with_all = ["shared", "key"])]
+    slots: Option<u16>,
+    /// Keep trying while the lock is held elsewhere, forever or for that long [default: try once]
+    #[arg(short, long, value_name = "DURATION", value_parser = patience, num_args = 0..=1, require_equals = true,
+          default_missing_value = FOREVER)]
+    wait: Option<Patience>,
     /// Exit code when the lock is held elsewhere
     #[arg(short = 'E', long, value_name = "N", default_value_t = DEFAULT_BUSY)]
     conflict_exit_code: u8,
@@ -60,7 +71,13 @@ pub(super) struct Typed {
     /// Don't let the program inherit the connection; the lock is free as soon as heimdall is killed
     #[arg(short = 'o', long)]
     close: bool,
-    /// Print the lock's key, and the SQL that finds it in pg_locks
+    /// The pooler between us and the server pools whole sessions: I have made sure of that
+    #[arg(long)]
+    allow_pooler: bool,
+    /// Print who holds and who waits, for the named lock or for all of the database
+    #[arg(long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
+    list: bool,
+    /// Print the lock's key, and the SQL that finds it in pg_locks and that ends its holder
     #[arg(long, conflicts_with_all = ["print_conninfo", "program"])]
     print_key: bool,
     /// Print every connection parameter in force and where it came from; passwords masked
@@ -75,6 +92,9 @@ pub(super) struct Typed {
     /// Also print every message on the wire, secrets redacted
     #[arg(long)]
     debug: bool,
+    /// How heimdall's own lines on standard error look, and --list
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    log_format: Format,
     /// Print this help
     #[arg(short, long, action = ArgAction::Help)]
     help: Option<bool>,
@@ -91,6 +111,8 @@ pub(super) struct Typed {
 pub(super) enum Task {
     /// Run a program under a lock.
     Run(Job),
+    /// Print who holds and who waits.
+    List(Option<Lock>),
     /// Print a lock's key.
     PrintKey(Lock),
     /// Print the connection parameters.
@@ -104,6 +126,9 @@ pub(super) struct Job {
     pub(super) program: OsString,
     pub(super) arguments: Vec<OsString>,
     pub(super) conflict_exit_code: u8,
+    /// Whether to wait for a busy lock.
+    pub(super) wait: Patience,
+    pub(super) allows_pooler: bool,
     /// `None` is never.
     pub(super) timeout: Option<Duration>,
     pub(super) kill_after: Duration,
@@ -113,9 +138,26 @@ pub(super) struct Job {
     pub(super) inherits: bool,
 }
 
-/// A lock as the user calls it.
+/// How long a busy lock is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Patience {
+    /// One try.
+    None,
+    Limited(Duration),
+    Endless,
+}
+
+/// What is to be locked, as the user calls it.
 #[derive(Debug)]
-pub(super) enum Lock {
+pub(super) struct Lock {
+    pub(super) name: Name,
+    mode: Mode,
+    slots: u16,
+}
+
+/// One lock, or the first of several slots.
+#[derive(Debug)]
+pub(super) enum Name {
     Named { namespace: String, name: String },
     Key(Key),
 }
@@ -125,6 +167,7 @@ pub(super) enum Lock {
 pub(super) struct Command {
     pub(super) database: Option<String>,
     pub(super) level: Level,
+    pub(super) format: Format,
     pub(super) task: Task,
 }
 
@@ -150,43 +193,72 @@ impl Typed {
             (_, true, _) => Level::Verbose,
             _ => Level::Normal,
         };
-        let task = if self.print_conninfo {
-            Task::PrintConninfo
-        } else {
-            let lock = lock(self.key, self.namespace, self.name)?;
-            let mut words = self.program.into_iter();
-            match words.next() {
-                _ if self.print_key => Task::PrintKey(lock),
-                None => return Err("no PROGRAM to run is given".to_owned()),
-                Some(program) => Task::Run(Job {
-                    lock,
-                    program,
-                    arguments: words.collect(),
-                    conflict_exit_code: self.conflict_exit_code,
-                    timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
-                    kill_after: self.kill_after,
-                    min_hold: self.min_hold,
-                    lease: self.lease,
-                    inherits: !self.close,
-                }),
+        let patience = self.wait.unwrap_or(Patience::None);
+        let mode = if self.shared { Mode::Shared } else { Mode::Exclusive };
+        let name = name(self.key, self.namespace, self.name);
+        let lock = name.map(|name| Lock { name, mode, slots: self.slots.unwrap_or(1) });
+        let mut words = self.program.into_iter();
+        let task = match (words.next(), lock) {
+            _ if self.print_conninfo => Task::PrintConninfo,
+            (_, lock) if self.list => Task::List(lock),
+            (_, None) => return Err("the lock has no name: give --name or --key".to_owned()),
+            (_, Some(lock)) if self.print_key => Task::PrintKey(lock),
+            (None, _) => return Err("no PROGRAM to run is given".to_owned()),
+            (Some(word), _) if matches!(patience, Patience::Endless) && is_duration(&word) => {
+                let word = word.to_string_lossy();
+                return Err(format!(
+                    "to wait for {word}, write --wait={word}; to run a program, write ./{word}"
+                ));
             }
+            (Some(program), Some(lock)) => Task::Run(Job {
+                lock,
+                program,
+                arguments: words.collect(),
+                conflict_exit_code: self.conflict_exit_code,
+                wait: patience,
+                allows_pooler: self.allow_pooler,
+                timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
+                kill_after: self.kill_after,
+                min_hold: self.min_hold,
+                lease: self.lease,
+                inherits: !self.close,
+            }),
         };
-        Ok(Command { database: self.database, level, task })
+        Ok(Command { database: self.database, level, format: self.log_format, task })
     }
 }
 
-fn lock(key: Option<Key>, namespace: Option<String>, name: Option<String>) -> Result<Lock, String> {
+fn name(key: Option<Key>, namespace: Option<String>, name: Option<String>) -> Option<Name> {
     match (key, name) {
-        (Some(key), _) => Ok(Lock::Key(key)),
+        (Some(key), _) => Some(Name::Key(key)),
         (None, Some(name)) => {
-            Ok(Lock::Named { namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()), name })
+            Some(Name::Named { namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()), name })
         }
-        (None, None) => Err("the lock has no name: give --name or --key".to_owned()),
+        (None, None) => None,
     }
+}
+
+/// What `--wait` means where it has no value.
+const FOREVER: &str = "forever";
+
+fn patience(text: &str) -> Result<Patience, String> {
+    match text {
+        FOREVER => Ok(Patience::Endless),
+        text => duration::parse(text)
+            .map(|limit| if limit.is_zero() { Patience::None } else { Patience::Limited(limit) }),
+    }
+}
+
+/// Whether this word was meant for `--wait`, which takes its value behind `=` only.
+fn is_duration(word: &OsString) -> bool {
+    word.to_str().is_some_and(|word| duration::parse(word).is_ok())
 }
 
 /// `--namespace` where it is not given.
 const DEFAULT_NAMESPACE: &str = "heimdall";
+
+/// More holders than anybody counts, and few enough for one statement.
+pub(super) const MAX_SLOTS: u16 = 1000;
 
 /// clap explains over several lines; the first paragraph says what is wrong.
 fn stop(error: &clap::Error) -> Stop {
@@ -200,10 +272,18 @@ fn stop(error: &clap::Error) -> Stop {
 }
 
 impl Lock {
+    /// The key of the first slot, which is that of the plain lock.
     pub(super) fn key(&self) -> Key {
-        match self {
-            Self::Named { namespace, name } => Key::named(namespace, name),
-            Self::Key(key) => *key,
+        match &self.name {
+            Name::Named { namespace, name } => Key::named(namespace, name),
+            Name::Key(key) => *key,
+        }
+    }
+
+    pub(super) fn wanted(&self) -> Wanted {
+        match &self.name {
+            Name::Named { namespace, name } if self.slots > 1 => Wanted::slots(namespace, name, self.slots),
+            _ => Wanted::one(self.key(), self.mode),
         }
     }
 }
@@ -211,11 +291,11 @@ impl Lock {
 /// As messages show it, with control characters escaped.
 impl std::fmt::Display for Lock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Named { namespace, name } => {
+        match &self.name {
+            Name::Named { namespace, name } => {
                 write!(f, "{}/{} (key {})", namespace.escape_debug(), name.escape_debug(), self.key())
             }
-            Self::Key(key) => write!(f, "with key {key}"),
+            Name::Key(key) => write!(f, "with key {key}"),
         }
     }
 }

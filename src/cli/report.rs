@@ -1,9 +1,15 @@
 //! heimdall's own lines on standard error.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::time::SystemTime;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::event::Event;
+use super::json::{self, Value};
+use super::options::Lock;
+use crate::lock::Guard;
 
 /// How much is told; each level tells also what the ones before it tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,53 +24,129 @@ pub(super) enum Level {
     Debug,
 }
 
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs: one object a line, for every transition.
+    Json,
+}
+
 /// Writes the lines that its level lets through.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Report {
     level: Level,
+    format: Format,
+    /// The lock as the user calls it.
+    lock: String,
+    /// What all lines in JSON have besides: the lock's key, and whose it is once it is ours.
+    facts: Vec<(&'static str, Value)>,
 }
 
 impl Report {
-    pub(super) fn new(level: Level) -> Self {
-        Self { level }
+    pub(super) fn new(level: Level, format: Format) -> Self {
+        Self { level, format, lock: String::new(), facts: Vec::new() }
+    }
+
+    /// One that tells of this lock in each line.
+    pub(super) fn of(self, lock: &Lock) -> Self {
+        let facts = vec![("key", Value::Text(lock.key().to_string()))];
+        Self { lock: lock.to_string(), facts, ..self }
+    }
+
+    /// One that tells also of the session that holds the lock.
+    pub(super) fn holding(self, guard: &Guard) -> Self {
+        let facts = vec![
+            ("key", Value::Text(guard.key().to_string())),
+            ("pid", Value::Number(guard.backend_pid().into())),
+            ("token", Value::Number(guard.token().into())),
+        ];
+        Self { facts, ..self }
     }
 
     /// What ends heimdall.
-    pub(super) fn error(self, text: impl fmt::Display) {
-        self.line(Level::Quiet, &text);
+    pub(super) fn error(&self, text: impl fmt::Display) {
+        self.message(Level::Quiet, "error", &text);
     }
 
     /// What a user should know.
-    pub(super) fn warning(self, text: impl fmt::Display) {
-        self.line(Level::Normal, &text);
+    pub(super) fn warning(&self, text: impl fmt::Display) {
+        self.message(Level::Normal, "warning", &text);
     }
 
-    /// A transition.
-    pub(super) fn transition(self, text: impl fmt::Display) {
-        self.line(Level::Verbose, &text);
+    /// What the server says unasked.
+    pub(super) fn notice(&self, text: impl fmt::Display) {
+        self.message(Level::Verbose, "notice", &format_args!("the server says: {text}"));
     }
 
     /// A message on the wire; `direction` is `>` to the server and `<` from it.
-    pub(super) fn message(self, direction: char, text: impl fmt::Display) {
-        self.line(Level::Debug, &format_args!("{direction} {text}"));
+    pub(super) fn wire(&self, direction: char, text: impl fmt::Display) {
+        self.message(Level::Debug, "wire", &format_args!("{direction} {text}"));
     }
 
-    pub(super) fn is_debug(self) -> bool {
-        self.level >= Level::Debug
+    /// A transition.
+    pub(super) fn event(&self, event: &Event<'_>) {
+        match self.format {
+            Format::Text if event.level() <= self.level => Self::lines(&self.text(event)),
+            // A program wants to see all of them.
+            Format::Json if event.level().min(Level::Normal) <= self.level => {
+                self.object(event.name(), event.fields(), &self.text(event));
+            }
+            _ => {}
+        }
     }
 
-    fn line(self, level: Level, text: &dyn fmt::Display) {
+    /// A transition as a person reads it.
+    pub(super) fn text(&self, event: &Event<'_>) -> String {
+        event.text(&self.lock)
+    }
+
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Whether a person looks at a line that is redrawn in place.
+    pub(super) fn is_on_terminal(&self) -> bool {
+        self.format == Format::Text && self.level >= Level::Normal && io::stderr().is_terminal()
+    }
+
+    /// Draws a line in place of the one drawn before; an empty text takes it away.
+    pub(super) fn redraw(text: &str) {
+        let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+        let line: String = [PREFIX, text].concat().chars().take(width.saturating_sub(1)).collect();
+        write(&format!("\r\x1b[K{}", if text.is_empty() { "" } else { &line }));
+    }
+
+    fn message(&self, level: Level, name: &'static str, text: &dyn fmt::Display) {
         if level > self.level {
             return;
         }
-        let text = text.to_string();
-        let lines =
-            text.split_terminator('\n').fold(String::new(), |lines, line| lines + PREFIX + line + "\n");
-        let mut stderr = io::stderr();
-        if has_room(&stderr) {
-            // Nowhere is left to tell that standard error is closed or full, and the program must go on.
-            drop(stderr.write_all(lines.as_bytes()));
+        match self.format {
+            Format::Text => Self::lines(&text.to_string()),
+            Format::Json => self.object(name, vec![], &text.to_string()),
         }
+    }
+
+    fn lines(text: &str) {
+        write(&text.split_terminator('\n').fold(String::new(), |lines, line| lines + PREFIX + line + "\n"));
+    }
+
+    fn object(&self, name: &'static str, fields: Vec<(&'static str, Value)>, text: &str) {
+        let now = humantime::format_rfc3339_millis(SystemTime::now());
+        let mut all = vec![("time", Value::Text(now.to_string())), ("event", Value::from(name))];
+        all.extend(self.facts.iter().cloned());
+        all.extend(fields);
+        all.push(("message", Value::from(text)));
+        write(&(json::object(&all) + "\n"));
+    }
+}
+
+fn write(text: &str) {
+    let mut stderr = io::stderr();
+    if has_room(&stderr) {
+        // Nowhere is left to tell that standard error is closed or full, and the program must go on.
+        drop(stderr.write_all(text.as_bytes()));
     }
 }
 

@@ -3,9 +3,9 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 
-use super::options::Lock;
+use super::event::Event;
 use super::program::{Program, Status};
 use super::report::Report;
 use super::signals::{Signals, Taken};
@@ -47,16 +47,16 @@ pub(super) struct Events<'a> {
 pub(super) fn supervise(
     program: &mut Program,
     events: &mut Events<'_>,
-    lock: &Lock,
     limits: Limits,
-    report: Report,
+    report: &Report,
 ) -> Ending {
     let now = Moment::now();
     let mut watch = Watch {
         program,
-        lock,
         limits,
         report,
+        acquired: events.guard.acquired(),
+        started: now,
         state: State::Running { deadline: limits.timeout.map(|timeout| now.after(timeout)) },
         hold_until: now.after(limits.min_hold),
         is_lost: false,
@@ -80,9 +80,10 @@ pub(super) fn supervise(
 
 struct Watch<'a> {
     program: &'a mut Program,
-    lock: &'a Lock,
     limits: Limits,
-    report: Report,
+    report: &'a Report,
+    acquired: Moment,
+    started: Moment,
     state: State,
     hold_until: Moment,
     is_lost: bool,
@@ -133,13 +134,14 @@ impl Watch<'_> {
                 });
             }
             (State::Running { deadline: Some(deadline) }, None) if deadline <= now => {
-                self.stop(Cause::TimedOut, self.limits.kill_after);
-                self.report.error("--timeout ran out; sent SIGTERM to the program");
+                self.terminate(Cause::TimedOut, self.limits.kill_after);
+                self.tell_of_term("--timeout ran out");
             }
             (State::Terminating { kill_at, cause }, _) if kill_at <= now => {
                 self.state = State::Killing { cause };
                 self.kill();
-                self.report.warning("the program did not end after SIGTERM; killing it");
+                let cause = "it did not end after SIGTERM";
+                self.report.event(&Event::Stopping { cause, signal: Signal::KILL.as_raw() });
             }
             (State::Terminating { .. }, _) => self.program.terminate_orphans(),
             (State::Killing { .. }, _) => self.kill(),
@@ -174,10 +176,18 @@ impl Watch<'_> {
         }
         for signal in taken.forward {
             self.program.signal(signal);
-            self.report.transition(format_args!("passed on signal {}", signal.as_raw()));
+            self.report.event(&Event::Signalled { signal: signal.as_raw() });
         }
         if taken.child {
-            self.program.reap();
+            self.reap();
+        }
+    }
+
+    fn reap(&mut self) {
+        let had_ended = self.program.status().is_some();
+        self.program.reap();
+        if let Some(status) = self.program.status().filter(|_| !had_ended) {
+            self.report.event(&Event::Exited { status, ran: Moment::now().since(self.started) });
         }
     }
 
@@ -186,7 +196,7 @@ impl Watch<'_> {
         let heard = guard.heard();
         self.has_more = matches!(heard, Ok(Heard::Something | Heard::Notice(_)));
         match heard {
-            Ok(Heard::Notice(notice)) => self.report.transition(format_args!("the server says: {notice}")),
+            Ok(Heard::Notice(notice)) => self.report.notice(notice),
             Ok(_) => {}
             Err(lost) => self.lose(&lost),
         }
@@ -195,32 +205,34 @@ impl Watch<'_> {
     fn lose(&mut self, lost: &Lost) {
         self.is_lost = true;
         // It may have ended while the news came in: then it never ran without the lock.
-        self.program.reap();
+        self.reap();
         // A server that has fallen silent frees the lock a lease after it has heard of us for the last time: by three
         // quarters of that the program is gone. Any other loss is known as soon as it happens.
         let kill_after = match lost {
             Lost::Silent(_) => self.limits.kill_after.min(self.limits.lease / 4),
             _ => self.limits.kill_after,
         };
-        let when = humantime::format_rfc3339_seconds(SystemTime::now());
+        let is_running = self.program.status().is_none();
         match &mut self.state {
-            State::Running { .. } if self.program.status().is_some() => {}
-            State::Running { .. } => {
-                self.stop(Cause::Lost, kill_after);
-                return self.report.error(format_args!(
-                    "lost the lock {} at {when}: {lost}; sent SIGTERM to the program",
-                    self.lock
-                ));
-            }
+            State::Running { .. } if is_running => self.terminate(Cause::Lost, kill_after),
             State::Terminating { kill_at, .. } => *kill_at = (*kill_at).min(Moment::now().after(kill_after)),
-            State::Killing { .. } | State::Over(_) => {}
+            _ => {}
         }
-        self.report.warning(format_args!("lost the lock {} at {when}: {lost}", self.lock));
+        let when = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        self.report.event(&Event::Lost { lost, held: Moment::now().since(self.acquired), when });
+        if is_running && matches!(self.state, State::Terminating { cause: Cause::Lost, .. }) {
+            self.tell_of_term("the lock is lost");
+        }
     }
 
-    fn stop(&mut self, cause: Cause, kill_after: Duration) {
+    /// Acts first and talks later: whoever reads our standard error may take his time.
+    fn terminate(&mut self, cause: Cause, kill_after: Duration) {
         self.program.terminate();
         self.state = State::Terminating { kill_at: Moment::now().after(kill_after), cause };
+    }
+
+    fn tell_of_term(&self, cause: &'static str) {
+        self.report.event(&Event::Stopping { cause, signal: Signal::TERM.as_raw() });
     }
 
     fn kill(&mut self) {

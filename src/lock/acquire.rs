@@ -1,9 +1,12 @@
 //! From a request to a held lock, in one statement that also tells all we need to know of the server.
 
+use std::time::Duration;
+
 use super::error::{Error, Refusal};
-use super::guard::Guard;
-use super::key::Key;
+use super::guard::{Grant, Guard};
+use super::holder::{self, Holder};
 use super::sql::{self, Statement};
+use super::wanted::Wanted;
 use crate::net::{self, Connection, Deadline, Request, Search};
 use crate::proto::{self, Step};
 
@@ -12,10 +15,14 @@ pub enum Outcome {
     /// The lock is ours for as long as the guard lives.
     Held(Box<Guard>),
     /// Somebody else has it.
-    Busy {
-        /// Where the server is.
-        place: String,
-    },
+    Busy(Box<Contender>),
+}
+
+/// Who could not have the lock, and may try again.
+pub struct Contender {
+    connection: Connection,
+    wanted: Wanted,
+    allows_pooler: bool,
 }
 
 /// Connects and tries once to take the lock; the statement travels as early as the login allows. Of several hosts,
@@ -24,40 +31,109 @@ pub enum Outcome {
 /// # Errors
 /// No connection, no answer, or a server on which the lock would not exclude. Whatever was locked is given
 /// back by closing the connection.
-pub fn acquire(request: &Request<'_>, key: Key) -> Result<Outcome, Error> {
+pub fn acquire(request: &Request<'_>, wanted: &Wanted, allows_pooler: bool) -> Result<Outcome, Error> {
     let mut search = Search::new(request);
-    let (connection, attempt) = loop {
+    loop {
         let (mut connection, deadline) =
-            search.connect(Statement::Acquire(key)).map_err(Error::Connecting)?;
+            search.connect(Statement::Acquire(wanted.clone())).map_err(Error::Connecting)?;
         let place = connection.place().to_owned();
         let passed = match answer(&mut connection, deadline) {
             Ok(attempt) if attempt.standby && search.is_choosy() => {
                 let error = net::Error::standby(request.config.target_session_attrs);
                 search.pass_over(connection, error)
             }
-            Ok(attempt) => break (connection, attempt),
+            Ok(attempt) => {
+                let contender = Contender { connection, wanted: wanted.clone(), allows_pooler };
+                return contender.judge(&attempt);
+            }
             Err(Unanswered::Early(error)) => search.pass_over(connection, error),
             Err(Unanswered::Late(error)) => Err(error),
         };
         passed.map_err(|error| Error::Acquiring { place, error })?;
-    };
-    let place = connection.place().to_owned();
-    if let Some(refusal) = refusal(&connection, &attempt) {
-        connection.close();
-        return Err(Error::Refused { place, refusal });
     }
-    let Some(token) = attempt.token else {
-        connection.close();
-        return Ok(Outcome::Busy { place });
-    };
-    Ok(Outcome::Held(Box::new(Guard::new(connection, key, attempt.pid, token))))
+}
+
+impl Contender {
+    /// Where the server is.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        self.connection.place()
+    }
+
+    /// Who holds the lock, as far as we may see; one round trip.
+    ///
+    /// # Errors
+    /// No answer.
+    pub fn holders(&mut self) -> Result<Vec<Holder>, net::Error> {
+        self.connection.query(&Statement::Holders(Some(self.wanted.keys().collect())));
+        let deadline = Deadline::after(Some(ANSWER_TIMEOUT));
+        let mut holders = holder::read_all(&mut self.connection, deadline)?;
+        holders.retain(|holder| holder.is_granted);
+        Ok(holders)
+    }
+
+    /// Listens to the server for so long, then tries once more; one round trip. Nothing is held in between, neither
+    /// a transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have one, for which
+    /// `CREATE INDEX CONCURRENTLY` of the holder waits.
+    ///
+    /// # Errors
+    /// The connection is lost, or the server has become one on which the lock would not exclude.
+    pub fn retry(mut self, pause: Duration) -> Result<Outcome, Error> {
+        match self.try_again(pause) {
+            Ok(attempt) => self.judge(&attempt),
+            Err(error) => Err(Error::Acquiring { place: self.place().to_owned(), error }),
+        }
+    }
+
+    fn try_again(&mut self, pause: Duration) -> Result<Attempt, net::Error> {
+        self.connection.listen(Deadline::after(Some(pause)))?;
+        self.connection.query(&Statement::Acquire(self.wanted.clone()));
+        match answer(&mut self.connection, Deadline::after(Some(ANSWER_TIMEOUT))) {
+            Ok(attempt) => Ok(attempt),
+            Err(Unanswered::Early(error) | Unanswered::Late(error)) => Err(error),
+        }
+    }
+
+    /// Gives up.
+    pub fn close(self) {
+        self.connection.close();
+    }
+
+    fn judge(self, attempt: &Attempt) -> Result<Outcome, Error> {
+        if let Some(refusal) = self.refusal(attempt) {
+            let place = self.place().to_owned();
+            self.connection.close();
+            return Err(Error::Refused { place, refusal });
+        }
+        let Some((slot, token)) = attempt.granted else { return Ok(Outcome::Busy(Box::new(self))) };
+        let Some(key) = self.wanted.key(slot) else {
+            let place = self.place().to_owned();
+            return Err(Error::Acquiring { place, error: nonsense("slot") });
+        };
+        let mode = self.wanted.mode();
+        let grant = Grant { key, mode, slot, backend_pid: attempt.pid, token };
+        Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant))))
+    }
+
+    fn refusal(&self, attempt: &Attempt) -> Option<Refusal> {
+        let server = self.connection.server();
+        if server.is_cockroach {
+            Some(Refusal::Cockroach)
+        } else if attempt.standby {
+            Some(Refusal::Standby)
+        } else if server.pid != Some(attempt.pid) && !self.allows_pooler {
+            Some(Refusal::Pooler)
+        } else {
+            None
+        }
+    }
 }
 
 struct Attempt {
     pid: i32,
     standby: bool,
-    /// The fencing token, where the lock was granted.
-    token: Option<u64>,
+    /// The slot, from 1, and the fencing token, where a lock was granted.
+    granted: Option<(u16, u64)>,
 }
 
 /// No answer, though we are logged in.
@@ -77,10 +153,10 @@ fn answer(connection: &mut Connection, deadline: Deadline) -> Result<Attempt, Un
         })?;
         match step {
             Step::Row(row) if attempt.is_none() => {
-                attempt = Some(read(&row).ok_or_else(|| nonsense("DataRow"))?);
+                attempt = Some(read(&row).ok_or_else(|| late("DataRow"))?);
             }
-            Step::Row(_) => return Err(nonsense("second DataRow")),
-            Step::Ready => return attempt.ok_or_else(|| nonsense("ReadyForQuery without a row")),
+            Step::Row(_) => return Err(late("second DataRow")),
+            Step::Ready => return attempt.ok_or_else(|| late("ReadyForQuery without a row")),
             _ => {}
         }
     }
@@ -88,40 +164,28 @@ fn answer(connection: &mut Connection, deadline: Deadline) -> Result<Attempt, Un
 
 fn read(row: &proto::backend::Row) -> Option<Attempt> {
     let pid = row.text(sql::acquire::PID)?.parse().ok()?;
-    let standby = boolean(row.text(sql::acquire::STANDBY)?)?;
-    let token = if boolean(row.text(sql::acquire::GRANTED)?)? {
-        Some(row.text(sql::acquire::TOKEN)?.parse().ok()?)
-    } else {
-        None
+    let standby = match row.text(sql::acquire::STANDBY)? {
+        "t" => true,
+        "f" => false,
+        _ => return None,
     };
-    Some(Attempt { pid, standby, token })
+    let granted = match row.text(sql::acquire::SLOT)?.parse().ok()? {
+        0 => None,
+        slot => Some((slot, row.text(sql::acquire::TOKEN)?.parse().ok()?)),
+    };
+    Some(Attempt { pid, standby, granted })
 }
 
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "t" => Some(true),
-        "f" => Some(false),
-        _ => None,
-    }
+fn late(message: &str) -> Unanswered {
+    Unanswered::Late(nonsense(message))
 }
 
-fn refusal(connection: &Connection, attempt: &Attempt) -> Option<Refusal> {
-    let server = connection.server();
-    if server.is_cockroach {
-        Some(Refusal::Cockroach)
-    } else if attempt.standby {
-        Some(Refusal::Standby)
-    } else if server.pid != Some(attempt.pid) {
-        Some(Refusal::Pooler)
-    } else {
-        None
-    }
-}
-
-fn nonsense(message: &str) -> Unanswered {
-    let error = proto::Error::Unexpected { message: message.to_owned(), during: WHILE_ACQUIRING };
-    Unanswered::Late(error.into())
+fn nonsense(message: &str) -> net::Error {
+    proto::Error::Unexpected { message: message.to_owned(), during: WHILE_ACQUIRING }.into()
 }
 
 const WAITING: &str = "the answer whether the lock is ours";
 const WHILE_ACQUIRING: &str = "in answer to the attempt to lock";
+
+/// Longer than any healthy server takes, and as long as a login may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -18,6 +18,13 @@ pub enum Error {
         /// What happened.
         error: net::Error,
     },
+    /// The server took us, and did not tell who holds what.
+    Listing {
+        /// Where the server is.
+        place: String,
+        /// What happened.
+        error: net::Error,
+    },
     /// On this server the lock would exclude nobody.
     Refused {
         /// Where the server is.
@@ -44,7 +51,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Connecting(attempts) => attempts.fault(),
-            Self::Acquiring { error, .. } => error.fault(),
+            Self::Acquiring { error, .. } | Self::Listing { error, .. } => error.fault(),
             Self::Refused { .. } => Fault::Protocol,
         }
     }
@@ -56,6 +63,9 @@ impl fmt::Display for Error {
             Self::Connecting(attempts) => attempts.fmt(f),
             Self::Acquiring { place, error } => {
                 write!(f, "could not try the lock on the server {place}: {error}")
+            }
+            Self::Listing { place, error } => {
+                write!(f, "could not list the locks of the server {place}: {error}")
             }
             Self::Refused { place, refusal } => write!(f, "refusing the server {place}: {refusal}"),
         }
@@ -71,7 +81,7 @@ impl fmt::Display for Refusal {
             Self::Cockroach => "it is CockroachDB, whose advisory locks exclude nobody; use PostgreSQL",
             Self::Pooler => {
                 "a connection pooler answers for it, and could give our session with the lock to others; \
-                 connect to the server itself"
+                 connect to the server itself, or say --allow-pooler where it pools whole sessions"
             }
         })
     }

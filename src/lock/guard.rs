@@ -8,6 +8,7 @@ use super::error::Lost;
 use super::key::Key;
 use super::pulse::Pulse;
 use super::sql::Statement;
+use super::wanted::Mode;
 use crate::net::{self, Connection, Deadline};
 use crate::proto::{self, ServerMessage, Step};
 
@@ -15,11 +16,20 @@ use crate::proto::{self, ServerMessage, Step};
 /// server releases the lock.
 pub struct Guard {
     connection: Connection,
-    key: Key,
-    backend_pid: i32,
-    token: u64,
+    grant: Grant,
+    acquired: Moment,
     /// Once [`Guard::keep`] was called.
     pulse: Option<Pulse>,
+}
+
+/// What the server has granted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grant {
+    pub(super) key: Key,
+    pub(super) mode: Mode,
+    pub(super) slot: u16,
+    pub(super) backend_pid: i32,
+    pub(super) token: u64,
 }
 
 /// What one look at the connection has brought.
@@ -45,26 +55,38 @@ pub enum Release {
 }
 
 impl Guard {
-    pub(super) fn new(connection: Connection, key: Key, backend_pid: i32, token: u64) -> Self {
-        Self { connection, key, backend_pid, token, pulse: None }
+    pub(super) fn new(connection: Connection, grant: Grant) -> Self {
+        Self { connection, grant, acquired: Moment::now(), pulse: None }
     }
 
     /// The lock's key.
     #[must_use]
     pub fn key(&self) -> Key {
-        self.key
+        self.grant.key
+    }
+
+    /// Which of the wanted locks it is, from 1.
+    #[must_use]
+    pub fn slot(&self) -> u16 {
+        self.grant.slot
     }
 
     /// The process id of the backend that holds the lock.
     #[must_use]
     pub fn backend_pid(&self) -> i32 {
-        self.backend_pid
+        self.grant.backend_pid
     }
 
     /// The server's `txid_current()`, drawn after the lock was granted: it grows from holder to holder.
     #[must_use]
     pub fn token(&self) -> u64 {
-        self.token
+        self.grant.token
+    }
+
+    /// When we were told that the lock is ours.
+    #[must_use]
+    pub fn acquired(&self) -> Moment {
+        self.acquired
     }
 
     /// Where the server is.
@@ -80,9 +102,12 @@ impl Guard {
     /// # Errors
     /// The lock is lost.
     pub fn keep(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
-        let version = self.connection.server().major_version();
+        let server = self.connection.server();
+        let version = server.major_version();
+        // The other end of a pooler's connection to the server is the pooler, which others use after us.
+        let is_direct = server.pid == Some(self.grant.backend_pid);
         self.pulse = Some(Pulse::new(lease, now));
-        self.ask(&Statement::Keep { lease, version }, now)
+        self.ask(&Statement::Keep { lease: is_direct.then_some(lease), version }, now)
     }
 
     /// When [`Guard::tick`] has something to do next.
@@ -136,7 +161,7 @@ impl Guard {
 
     /// Both questions are answered with the process id of the backend: a pooler may have put us before another one.
     fn check(&self, pid: Option<&str>) -> Result<(), Lost> {
-        let is_ours = pid.and_then(|pid| pid.parse().ok()) == Some(self.backend_pid);
+        let is_ours = pid.and_then(|pid| pid.parse().ok()) == Some(self.grant.backend_pid);
         if is_ours { Ok(()) } else { Err(Lost::OtherBackend) }
     }
 
@@ -147,7 +172,7 @@ impl Guard {
     /// Gives the lock back and waits for the answer, 5 seconds at most, then says goodbye.
     #[must_use]
     pub fn release(mut self) -> Release {
-        self.connection.query(&Statement::Release(self.key));
+        self.connection.query(&Statement::Release(self.grant.key, self.grant.mode));
         match self.answer() {
             Ok(held) => {
                 self.connection.close();

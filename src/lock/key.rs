@@ -19,6 +19,26 @@ impl Key {
         Self::Pair(fnv1(namespace), fnv1(name))
     }
 
+    /// The key of a slot, from 1: the name itself, then `NAME#i`.
+    #[must_use]
+    pub fn slot(namespace: &str, name: &str, slot: u16) -> Self {
+        if slot == 1 {
+            Self::named(namespace, name)
+        } else {
+            Self::named(namespace, &format!("{name}#{slot}"))
+        }
+    }
+
+    /// The key that `pg_locks` shows so: classid, objid, objsubid.
+    #[must_use]
+    pub fn from_pg_locks(classid: u32, objid: u32, objsubid: u16) -> Self {
+        if objsubid == 1 {
+            Self::Single((i64::from(classid.cast_signed()) << 32) | i64::from(objid))
+        } else {
+            Self::Pair(classid.cast_signed(), objid.cast_signed())
+        }
+    }
+
     /// How `pg_locks` shows the key: classid, objid, objsubid (documentation of that view).
     #[must_use]
     pub fn in_pg_locks(self) -> (u32, u32, u16) {
@@ -119,5 +139,9 @@ mod tests {
         assert_eq!(Key::named("joker", "test").in_pg_locks(), (856_429_646, 3_157_003_241, 2));
         assert_eq!(Key::Single(-1).in_pg_locks(), (u32::MAX, u32::MAX, 1));
         assert_eq!(Key::Single(0x1_0000_0002).in_pg_locks(), (1, 2, 1));
+        for key in [Key::named("joker", "test"), Key::Single(-1), Key::Single(i64::MIN), Key::Pair(-1, 0)] {
+            let (classid, objid, objsubid) = key.in_pg_locks();
+            assert_eq!(Key::from_pg_locks(classid, objid, objsubid), key);
+        }
     }
 }

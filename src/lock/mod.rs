@@ -1,22 +1,29 @@
 //! Keys, every SQL statement, acquiring, and the held lock.
 //!
 //! ```text
-//!   names or --key ──► Key ──► acquire ──► Outcome::Held(Guard) ──► Guard::keep … tick … heard … Guard::release
-//!                                     └──► Outcome::Busy
+//!   names or --key ──► Key ──► Wanted ──► acquire ──► Outcome::Held(Guard) ──► Guard::keep … tick … heard … release
+//!                                            ▲    └──► Outcome::Busy(Contender) ──► holders
+//!                                            └── Backoff ── retry ──┘
 //! ```
 //!
 //! Once a [`Guard`] exists, the only thing that can happen to the lock behind our back is [`Lost`].
 
 mod acquire;
+mod backoff;
 mod clock;
 mod error;
 mod guard;
+mod holder;
 mod key;
 mod pulse;
 pub mod sql;
+mod wanted;
 
-pub use acquire::{Outcome, acquire};
+pub use acquire::{Contender, Outcome, acquire};
+pub use backoff::Backoff;
 pub use clock::Moment;
 pub use error::{Error, Lost, Refusal};
 pub use guard::{Guard, Heard, Release};
+pub use holder::{Holder, list};
 pub use key::{InvalidKey, Key};
+pub use wanted::{Mode, Wanted};

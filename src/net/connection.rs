@@ -74,6 +74,21 @@ impl Connection {
         }
     }
 
+    /// Listens until the deadline to a server that has nothing to say.
+    ///
+    /// # Errors
+    /// The end of the connection, and whatever the conversation comes to.
+    pub fn listen(&mut self, deadline: Deadline) -> Result<(), Error> {
+        loop {
+            match self.next(deadline, "nothing") {
+                Err(Error::TimedOut(_)) => return Ok(()),
+                Err(error) => return Err(error),
+                // A notice.
+                Ok(_) => {}
+            }
+        }
+    }
+
     /// Says a statement; its answer is read by [`Connection::next`].
     pub fn query(&mut self, statement: &dyn Statement) {
         self.session.query(statement);

@@ -25,7 +25,7 @@ pub struct Request<'a> {
     /// Who is told every message.
     pub trace: Option<Trace>,
     /// Who is told what a user should know of a connection that works all the same.
-    pub warn: &'a dyn Fn(&str),
+    pub warn: Box<dyn Fn(&str) + 'a>,
 }
 
 /// The way through the hosts, until one takes us and will do.
@@ -57,10 +57,10 @@ impl<'a> Search<'a> {
     /// server ends the list.
     pub fn connect<S>(&mut self, first: S) -> Result<(Connection, Deadline), Attempts>
     where
-        S: Statement + Copy + Send + 'static,
+        S: Statement + Clone + Send + 'static,
     {
         while let Some(host) = self.hosts.next() {
-            match self.one_host(host, first) {
+            match self.one_host(host, &first) {
                 Ok(found) => return Ok(found),
                 Err(Next::Nothing) => break,
                 Err(Next::Address | Next::Host) => {}
@@ -95,9 +95,9 @@ impl<'a> Search<'a> {
     }
 
     /// One host: each of its addresses, until one answers.
-    fn one_host<S>(&mut self, host: &Host, first: S) -> Result<(Connection, Deadline), Next>
+    fn one_host<S>(&mut self, host: &Host, first: &S) -> Result<(Connection, Deadline), Next>
     where
-        S: Statement + Copy + Send + 'static,
+        S: Statement + Clone + Send + 'static,
     {
         let config = self.config();
         let mut deadline = Deadline::after(config.connect_timeout);
@@ -134,14 +134,15 @@ impl<'a> Search<'a> {
         &mut self,
         host: &Host,
         address: &Address,
-        first: S,
+        first: &S,
         deadline: Deadline,
     ) -> Result<Connection, Error>
     where
-        S: Statement + Copy + Send + 'static,
+        S: Statement + Clone + Send + 'static,
     {
         let (encryption, other) = order(self.config().sslmode, address);
-        let refused = match self.one_try.connect(host, address, encryption, Box::new(first), deadline) {
+        let refused = match self.one_try.connect(host, address, encryption, Box::new(first.clone()), deadline)
+        {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
@@ -153,7 +154,7 @@ impl<'a> Search<'a> {
         if self.one_try.was_encrypted() == (other == Encryption::Tls) {
             return Err(refused);
         }
-        match self.one_try.connect(host, address, other, Box::new(first), deadline) {
+        match self.one_try.connect(host, address, other, Box::new(first.clone()), deadline) {
             // It was not the encryption that the server refused.
             Err(error) if error.to_string() == refused.to_string() => Err(refused),
             result => {

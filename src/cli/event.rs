@@ -1,0 +1,163 @@
+//! The transitions of a run, each told as one line for a person or one JSON object for a program.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::json::Value;
+use super::program::Status;
+use super::report::Level;
+use crate::lock::{Guard, Holder, Lost};
+
+/// What has just happened. The names and fields of the JSON form are documented in README and stay.
+pub(super) enum Event<'a> {
+    Connecting,
+    Connected { place: &'a str },
+    Waiting { holders: &'a [Holder] },
+    Acquired { guard: &'a Guard, waited: Duration },
+    Busy { holders: &'a [Holder], waited: Duration },
+    Started { pid: i32 },
+    Signalled { signal: i32 },
+    Lost { lost: &'a Lost, held: Duration, when: String },
+    Stopping { cause: &'static str, signal: i32 },
+    Exited { status: Status, ran: Duration },
+    Released { held: Duration },
+}
+
+impl Event<'_> {
+    /// The name in JSON.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected { .. } => "connected",
+            Self::Waiting { .. } => "waiting",
+            Self::Acquired { .. } => "acquired",
+            Self::Busy { .. } => "busy",
+            Self::Started { .. } => "started",
+            Self::Signalled { .. } => "signalled",
+            Self::Lost { .. } => "lost",
+            Self::Stopping { .. } => "stopping",
+            Self::Exited { .. } => "exited",
+            Self::Released { .. } => "released",
+        }
+    }
+
+    /// From which level on a person is told.
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Lost { .. } => Level::Quiet,
+            Self::Busy { .. } | Self::Waiting { .. } | Self::Stopping { .. } => Level::Normal,
+            Self::Acquired { waited, .. } if !waited.is_zero() => Level::Normal,
+            _ => Level::Verbose,
+        }
+    }
+
+    /// The fields in JSON besides those that all lines have.
+    pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Connecting => vec![],
+            Self::Connected { place } => vec![("server", Value::from(*place))],
+            Self::Waiting { holders } => holders.first().map(holder_fields).unwrap_or_default(),
+            Self::Busy { holders, waited } => {
+                let mut fields = vec![("waited", Value::Seconds(*waited))];
+                fields.extend(holders.first().map(holder_fields).unwrap_or_default());
+                fields
+            }
+            Self::Acquired { guard, waited } => {
+                vec![("slot", Value::Number(guard.slot().into())), ("waited", Value::Seconds(*waited))]
+            }
+            Self::Started { pid } => vec![("process", Value::Number((*pid).into()))],
+            Self::Signalled { signal } => vec![("signal", Value::Number((*signal).into()))],
+            Self::Lost { lost, held, .. } => {
+                vec![("reason", Value::from(lost.to_string())), ("held", Value::Seconds(*held))]
+            }
+            Self::Stopping { cause, signal } => {
+                vec![("cause", Value::from(*cause)), ("signal", Value::Number((*signal).into()))]
+            }
+            Self::Exited { status: Status::Exited(code), ran } => {
+                vec![("code", Value::Number((*code).into())), ("ran", Value::Seconds(*ran))]
+            }
+            Self::Exited { status: Status::Signalled(signal), ran } => {
+                vec![("signal", Value::Number((*signal).into())), ("ran", Value::Seconds(*ran))]
+            }
+            Self::Released { held } => vec![("held", Value::Seconds(*held))],
+        }
+    }
+
+    /// The line for a person; `lock` is the lock's name.
+    pub(super) fn text(&self, lock: &str) -> String {
+        match self {
+            Self::Connecting => format!("connecting for the lock {lock}"),
+            Self::Connected { place } => format!("connected to the server {place}"),
+            Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(holders)),
+            Self::Acquired { guard, waited } => format!(
+                "acquired the lock {lock}, {}backend {}, fencing token {}{}",
+                if guard.slot() > 1 { format!("slot {}, ", guard.slot()) } else { String::new() },
+                guard.backend_pid(),
+                guard.token(),
+                if waited.is_zero() { String::new() } else { format!(", after {}", seconds(*waited)) },
+            ),
+            Self::Busy { holders, waited } if waited.is_zero() => {
+                format!("the lock {lock} is held elsewhere{}", Held(holders))
+            }
+            Self::Busy { holders, waited } => {
+                format!("the lock {lock} is still held elsewhere after {}{}", seconds(*waited), Held(holders))
+            }
+            Self::Started { pid } => format!("started the program, process {pid}"),
+            Self::Signalled { signal } => format!("passed on signal {signal}"),
+            Self::Lost { lost, held, when } => {
+                format!("lost the lock {lock} at {when}, after {}: {lost}", seconds(*held))
+            }
+            Self::Stopping { cause, signal } => {
+                let signal = if *signal == 9 { "killed" } else { "sent SIGTERM to" };
+                format!("{signal} the program: {cause}")
+            }
+            Self::Exited { status: Status::Exited(code), ran } => {
+                format!("the program ended after {} with exit code {code}", seconds(*ran))
+            }
+            Self::Exited { status: Status::Signalled(signal), ran } => {
+                format!("the program was killed after {} by signal {signal}", seconds(*ran))
+            }
+            Self::Released { held } => format!("released the lock {lock} after {}", seconds(*held)),
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
+    let text = |name, value: &Option<String>| value.clone().map(|value| (name, Value::Text(value)));
+    [
+        holder.pid.map(|pid| ("holder_pid", Value::Number(pid.into()))),
+        text("holder_application", &holder.application),
+        text("holder_client", &holder.client),
+        text("holder_since", &holder.since),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// ` by process 42 ("app" from 10.0.0.1, since …) and 2 more`, as far as it is known.
+struct Held<'a>(&'a [Holder]);
+
+impl fmt::Display for Held<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else { return Ok(()) };
+        match first.pid {
+            Some(pid) => write!(f, ": by backend {pid}")?,
+            None => f.write_str(": by a prepared transaction")?,
+        }
+        if let Some(application) = &first.application {
+            write!(f, ", {application}")?;
+        }
+        if let Some(client) = &first.client {
+            write!(f, ", from {client}")?;
+        }
+        if let Some(since) = &first.since {
+            write!(f, ", connected since {since}")?;
+        }
+        if others.is_empty() { Ok(()) } else { write!(f, "; and by {} more", others.len()) }
+    }
+}

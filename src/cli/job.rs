@@ -1,0 +1,160 @@
+//! The story of a run: connect, acquire, supervise, release, exit code.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::event::Event;
+use super::exit::Exit;
+use super::options::{Job, Lock, Name, Patience};
+use super::program::{Program, Start, Status};
+use super::report::{Level, Report};
+use super::run::{failed, request};
+use super::signals::{self, Init, Signals};
+use super::supervise::{Ending, Events, Limits, supervise};
+use super::terminal;
+use super::timer::Timer;
+use super::wait::{Wait, Waited};
+use crate::conninfo::Config;
+use crate::lock::{self, Contender, Guard, Moment, Outcome, Release};
+
+/// Runs the program while the lock is held.
+pub(super) fn lock_and_run(job: &Job, config: &Config, report: &Report) -> Exit {
+    let init = match Init::obey() {
+        Ok(init) => init,
+        Err(error) => {
+            report.error(format_args!("cannot catch signals: {error}"));
+            return Exit::NotExecutable;
+        }
+    };
+    let application_name = application_name(&job.lock);
+    let request = request(config, &application_name, !job.allows_pooler, report);
+    let wanted = job.lock.wanted();
+    report.event(&Event::Connecting);
+    let contender = match lock::acquire(&request, &wanted, job.allows_pooler) {
+        Ok(Outcome::Held(guard)) => return run_under(*guard, Duration::ZERO, job, &init, report),
+        Ok(Outcome::Busy(contender)) => contender,
+        Err(error) => return failed(report, &error),
+    };
+    report.event(&Event::Connected { place: contender.place() });
+    let limit = match job.wait {
+        Patience::None => return busy(*contender, Duration::ZERO, job, report),
+        Patience::Limited(limit) => Some(limit),
+        Patience::Endless => None,
+    };
+    let wait = Wait { request: &request, wanted: &wanted, allows_pooler: job.allows_pooler, limit, report };
+    match wait.from(contender) {
+        Waited::Held(guard, after) => run_under(*guard, after, job, &init, report),
+        Waited::TimedOut(contender) => busy(*contender, limit.unwrap_or_default(), job, report),
+        Waited::Failed(error) => failed(report, &error),
+    }
+}
+
+fn busy(mut contender: Contender, waited: Duration, job: &Job, report: &Report) -> Exit {
+    if report.level() > Level::Quiet {
+        // Who it is is a courtesy: one round trip more, and none where nobody is told.
+        let holders = contender.holders().unwrap_or_default();
+        report.event(&Event::Busy { holders: &holders, waited });
+    }
+    contender.close();
+    Exit::Busy(job.conflict_exit_code)
+}
+
+fn run_under(mut guard: Guard, waited: Duration, job: &Job, init: &Init, report: &Report) -> Exit {
+    let report = &report.clone().holding(&guard);
+    if waited.is_zero() {
+        report.event(&Event::Connected { place: guard.place() });
+    }
+    report.event(&Event::Acquired { guard: &guard, waited });
+    let in_foreground = terminal::is_foreground();
+    let started = Signals::catch(in_foreground).and_then(|signals| {
+        init.relax();
+        let timer = Timer::new()?;
+        let program = Program::start(Start {
+            program: &job.program,
+            arguments: &job.arguments,
+            variables: variables(&job.lock, &guard),
+            in_our_group: in_foreground,
+            inherited: job.inherits.then(|| guard.as_fd()),
+            mask: signals.mask(),
+        })?;
+        Ok((signals, timer, program))
+    });
+    let (mut signals, timer, mut program) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            let program = job.program.to_string_lossy();
+            report.error(format_args!("cannot run \"{}\": {error}", program.escape_debug()));
+            release(guard, report);
+            return if error.kind() == io::ErrorKind::NotFound {
+                Exit::NotFound
+            } else {
+                Exit::NotExecutable
+            };
+        }
+    };
+    report.event(&Event::Started { pid: program.pid() });
+    let limits =
+        Limits { timeout: job.timeout, kill_after: job.kill_after, lease: job.lease, min_hold: job.min_hold };
+    let mut events = Events { guard: &mut guard, signals: &mut signals, timer: &timer };
+    let ending = supervise(&mut program, &mut events, limits, report);
+    if matches!(ending, Ending::Lost) {
+        report.error("the lock was lost while the program ran; the program has been stopped");
+        return Exit::Lost;
+    }
+    release(guard, report);
+    match ending {
+        Ending::Ended(Status::Exited(code)) => Exit::Program(code),
+        Ending::Ended(Status::Signalled(signal)) => {
+            if let Some(typed) = signals.was_typed(signal) {
+                signals::die_of(typed);
+            }
+            Exit::Signalled(signal)
+        }
+        Ending::TimedOut => Exit::TimedOut,
+        Ending::Lost => Exit::Lost,
+    }
+}
+
+fn release(guard: Guard, report: &Report) {
+    let acquired = guard.acquired();
+    match guard.release() {
+        Release::Confirmed => report.event(&Event::Released { held: Moment::now().since(acquired) }),
+        Release::NotHeld => report.warning("the server says that the lock was not held any more"),
+        Release::Unconfirmed(reason) => {
+            report.warning(format_args!("the release of the lock was not confirmed: {reason}"));
+        }
+    }
+}
+
+/// What the program is told of its lock; what does not apply is taken away, as it may be left from a
+/// heimdall around us.
+fn variables(lock: &Lock, guard: &Guard) -> Vec<(&'static str, Option<String>)> {
+    let (namespace, name) = match &lock.name {
+        Name::Named { namespace, name } => (Some(namespace.clone()), Some(name.clone())),
+        Name::Key(_) => (None, None),
+    };
+    vec![
+        ("HEIMDALL_NAMESPACE", namespace),
+        ("HEIMDALL_NAME", name),
+        ("HEIMDALL_KEY", Some(guard.key().to_string())),
+        ("HEIMDALL_SLOT", Some(guard.slot().to_string())),
+        ("HEIMDALL_BACKEND_PID", Some(guard.backend_pid().to_string())),
+        ("HEIMDALL_FENCING_TOKEN", Some(guard.token().to_string())),
+    ]
+}
+
+/// What others see in `pg_stat_activity`, cut where the server would cut it.
+fn application_name(lock: &Lock) -> String {
+    let mut text = match &lock.name {
+        Name::Named { namespace, name } => format!("heimdall:{namespace}/{name}"),
+        Name::Key(key) => format!("heimdall:{key}"),
+    };
+    while text.len() > MAX_APPLICATION_NAME {
+        text.pop();
+    }
+    text
+}
+
+/// The longest name the server keeps, in bytes (`NAMEDATALEN` - 1).
+const MAX_APPLICATION_NAME: usize = 63;

@@ -1,0 +1,140 @@
+//! Waiting for a lock that somebody else holds: try, pause, try again, and connect again where that is needed.
+
+use std::thread;
+use std::time::Duration;
+
+use super::event::Event;
+use super::report::{Level, Report};
+use crate::lock::{self, Backoff, Contender, Guard, Holder, Moment, Outcome, Wanted};
+use crate::net::Request;
+use crate::proto::Fault;
+
+/// What is waited for, and how.
+pub(super) struct Wait<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) wanted: &'a Wanted,
+    pub(super) allows_pooler: bool,
+    /// `None` is for ever.
+    pub(super) limit: Option<Duration>,
+    pub(super) report: &'a Report,
+}
+
+/// How waiting ended.
+pub(super) enum Waited {
+    /// The lock is ours, after so long.
+    Held(Box<Guard>, Duration),
+    /// The time is over, and the lock still held.
+    TimedOut(Box<Contender>),
+    /// There is no server any more on which to wait.
+    Failed(lock::Error),
+}
+
+impl Wait<'_> {
+    /// Tries until the lock is ours or the time is over; the last try is when it is over. A lost connection is
+    /// made again within the time.
+    pub(super) fn from(&self, mut contender: Box<Contender>) -> Waited {
+        let start = Moment::now();
+        let mut backoff = Backoff::default();
+        let mut line = Line::new(self.report, start);
+        line.ask(&mut contender);
+        self.report.event(&Event::Waiting { holders: &line.holders });
+        loop {
+            line.draw(&mut contender);
+            let left = self.left(start);
+            let tried = match left {
+                Some(Duration::ZERO) => {
+                    line.clear();
+                    return Waited::TimedOut(contender);
+                }
+                left => contender.retry(cut(backoff.pause(), left)),
+            };
+            let tried = match tried {
+                Err(error) if error.fault() == Fault::Unavailable => {
+                    line.clear();
+                    self.report.warning(format_args!("{error}; connecting again"));
+                    self.connect_again(start, &mut backoff)
+                }
+                tried => tried,
+            };
+            match tried {
+                Ok(Outcome::Held(guard)) => {
+                    line.clear();
+                    return Waited::Held(guard, Moment::now().since(start));
+                }
+                Ok(Outcome::Busy(again)) => contender = again,
+                Err(error) => {
+                    line.clear();
+                    return Waited::Failed(error);
+                }
+            }
+        }
+    }
+
+    /// Until a server answers, the time is over, or it would not help.
+    fn connect_again(&self, start: Moment, backoff: &mut Backoff) -> Result<Outcome, lock::Error> {
+        loop {
+            let left = self.left(start);
+            thread::sleep(cut(backoff.pause(), left));
+            match lock::acquire(self.request, self.wanted, self.allows_pooler) {
+                Err(error) if error.fault() == Fault::Unavailable && left != Some(Duration::ZERO) => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn left(&self, start: Moment) -> Option<Duration> {
+        self.limit.map(|limit| start.after(limit).since(Moment::now()))
+    }
+}
+
+fn cut(pause: Duration, left: Option<Duration>) -> Duration {
+    left.map_or(pause, |left| pause.min(left))
+}
+
+/// What a person at a terminal sees meanwhile: one line, drawn again and again in its place.
+struct Line<'a> {
+    report: &'a Report,
+    start: Moment,
+    holders: Vec<Holder>,
+    asked: Moment,
+    is_drawn: bool,
+}
+
+impl<'a> Line<'a> {
+    fn new(report: &'a Report, start: Moment) -> Self {
+        Self { report, start, holders: Vec::new(), asked: start, is_drawn: false }
+    }
+
+    /// Asks who holds the lock, where anybody is told.
+    fn ask(&mut self, contender: &mut Contender) {
+        if self.report.level() > Level::Quiet {
+            self.asked = Moment::now();
+            // It is a courtesy; where it fails the next try tells why.
+            self.holders = contender.holders().unwrap_or_default();
+        }
+    }
+
+    fn draw(&mut self, contender: &mut Contender) {
+        if !self.report.is_on_terminal() {
+            return;
+        }
+        if Moment::now().since(self.asked) >= ASK_AGAIN {
+            self.ask(contender);
+        }
+        let waited =
+            humantime::format_duration(Duration::from_secs(Moment::now().since(self.start).as_secs()));
+        let text = self.report.text(&Event::Waiting { holders: &self.holders });
+        Report::redraw(&format!("{waited} {text}"));
+        self.is_drawn = true;
+    }
+
+    fn clear(&mut self) {
+        if self.is_drawn {
+            Report::redraw("");
+            self.is_drawn = false;
+        }
+    }
+}
+
+/// How old the news of who holds the lock may be on the screen.
+const ASK_AGAIN: Duration = Duration::from_secs(5);

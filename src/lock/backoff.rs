@@ -1,0 +1,50 @@
+//! How long to wait between tries: first little, then about half a second, and never in step with others.
+
+use std::time::Duration;
+
+/// Decorrelated jitter: each pause is random, between the shortest and three times the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(SHORTEST)
+    }
+}
+
+impl Backoff {
+    /// The next pause.
+    pub fn pause(&mut self) -> Duration {
+        // Where the system gives no random numbers, waiters may keep step, and no more than that.
+        self.step(getrandom::u32().unwrap_or(u32::MAX / 2))
+    }
+
+    fn step(&mut self, random: u32) -> Duration {
+        let most = (self.0 * 3).min(LONGEST);
+        self.0 = SHORTEST + most.saturating_sub(SHORTEST).mul_f64(f64::from(random) / f64::from(u32::MAX));
+        self.0
+    }
+}
+
+/// A holder that is about to end is met soon after.
+const SHORTEST: Duration = Duration::from_millis(20);
+
+/// A waiter finds a free lock after a third of this, most likely; fifty waiters ask a hundred times a second.
+const LONGEST: Duration = Duration::from_millis(800);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_random_and_bounded_on_both_sides() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.step(u32::MAX), SHORTEST * 3);
+        assert_eq!(backoff.step(u32::MAX), SHORTEST * 9);
+        for _ in 0..10 {
+            backoff.step(u32::MAX);
+        }
+        assert_eq!(backoff.step(u32::MAX), LONGEST);
+        assert_eq!(backoff.step(0), SHORTEST);
+    }
+}

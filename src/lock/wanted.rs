@@ -1,0 +1,66 @@
+//! What is to be locked: one key or the first free one of several, alone or with others.
+
+use super::key::Key;
+
+/// Whether holders exclude each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One holder.
+    Exclusive,
+    /// Any number of holders, while there is no exclusive one.
+    Shared,
+}
+
+/// The keys of which the first free one is taken, and how. There is at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    first: Key,
+    others: Vec<Key>,
+    mode: Mode,
+}
+
+impl Wanted {
+    /// One key.
+    #[must_use]
+    pub fn one(key: Key, mode: Mode) -> Self {
+        Self { first: key, others: Vec::new(), mode }
+    }
+
+    /// Up to so many holders at once: slot 1 of a name is the name itself, slot i is `NAME#i`.
+    #[must_use]
+    pub fn slots(namespace: &str, name: &str, count: u16) -> Self {
+        let others = (2..=count).map(|slot| Key::slot(namespace, name, slot)).collect();
+        Self { first: Key::named(namespace, name), others, mode: Mode::Exclusive }
+    }
+
+    /// All keys, in the order in which they are tried.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
+
+    /// The key of a slot, the first of which is 1.
+    #[must_use]
+    pub fn key(&self, slot: u16) -> Option<Key> {
+        self.keys().nth(usize::from(slot.checked_sub(1)?))
+    }
+
+    /// Whether holders exclude each other.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slot_1_is_the_name_and_slot_i_has_its_number() {
+        let slots = Wanted::slots("joker", "test", 3);
+        assert_eq!(slots.key(1), Some(Key::named("joker", "test")));
+        assert_eq!(slots.key(3), Some(Key::named("joker", "test#3")));
+        assert_eq!((slots.key(0), slots.key(4)), (None, None));
+        assert_eq!(slots.keys().count(), 3);
+    }
+}
