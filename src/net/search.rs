@@ -12,7 +12,7 @@ use super::shuffle::shuffle;
 use super::suitable;
 use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use crate::proto::session::Trace;
-use crate::proto::{Fault, Statement};
+use crate::proto::{self, Fault, Statement};
 
 /// What to connect to, and how.
 pub struct Request<'a> {
@@ -186,8 +186,11 @@ fn order(sslmode: SslMode, address: &Address) -> (Encryption, Option<Encryption>
     }
 }
 
-/// A wrong password from a file that nobody thinks of any more.
+/// A password file that was ignored, or a wrong password from one that nobody thinks of any more.
 fn password_hint(config: &Config, host: &Host, error: &Error) -> Option<String> {
+    if matches!(error, Error::Conversation(proto::Error::PasswordNeeded { .. })) {
+        return (!config.warnings.is_empty()).then(|| config.warnings.join("; "));
+    }
     let file = config.passfile.as_ref()?;
     let is_from_file = config.password.is_none() && host.password.is_some();
     (is_from_file && error.sqlstate() == Some(INVALID_PASSWORD))
