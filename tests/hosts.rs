@@ -141,10 +141,7 @@ fn a_standby_that_does_not_report_it_is_known_by_its_answer() {
         ("", "session is read-only"),
         ("target_session_attrs=any", "server is in hot standby mode"),
         ("target_session_attrs=primary", "server is in hot standby mode"),
-        (
-            "target_session_attrs=read-only",
-            "server does not report whether the session is read-only, as PostgreSQL 14 and later do",
-        ),
+        ("target_session_attrs=read-only", "server is in hot standby mode"),
     ] {
         let expected = [(old, reason), (old, reason)];
         assert_none_will_do(&format!("{} {more} {attributes}", hosts(&[old, old])), &expected);
@@ -173,10 +170,7 @@ fn the_primary_is_found_in_either_order_also_after_a_failover() {
         [("primary", standby_reason), ("read-write", "session is read-only"), ("read-only", standby_reason)]
     {
         let conninfo = format!("{} {more} target_session_attrs={attributes}", hosts(&[s]));
-        // Before version 14 a standby is found out by its answer, and `read-only` is not looked for.
-        if attributes != "read-only" || standby.version() >= 14 {
-            assert_none_will_do(&conninfo, &[(s, reason)]);
-        }
+        assert_none_will_do(&conninfo, &[(s, reason)]);
     }
 
     primary.stop(Stop::Fast);

@@ -33,19 +33,18 @@ pub struct Contender {
 /// back by closing the connection.
 pub fn acquire(request: &Request<'_>, wanted: &Wanted, allows_pooler: bool) -> Result<Outcome, Error> {
     let mut search = Search::new(request);
+    let statement = Statement::Acquire(wanted.clone());
     loop {
-        let (mut connection, deadline) =
-            search.connect(Statement::Acquire(wanted.clone())).map_err(Error::Connecting)?;
+        let (mut connection, deadline) = search.connect(&statement).map_err(Error::Connecting)?;
         let place = connection.place().to_owned();
         let passed = match answer(&mut connection, deadline) {
-            Ok(attempt) if attempt.standby && search.is_choosy() => {
-                let error = net::Error::standby(request.config.target_session_attrs);
-                search.pass_over(connection, error)
-            }
-            Ok(attempt) => {
-                let contender = Contender { connection, wanted: wanted.clone(), allows_pooler };
-                return contender.judge(&attempt);
-            }
+            Ok(attempt) => match search.check(connection.server(), attempt.standby, attempt.read_only) {
+                Ok(()) => {
+                    let contender = Contender { connection, wanted: wanted.clone(), allows_pooler };
+                    return contender.judge(&attempt);
+                }
+                Err(error) => search.pass_over(connection, error),
+            },
             Err(Unanswered::Early(error)) => search.pass_over(connection, error),
             Err(Unanswered::Late(error)) => Err(error),
         };
@@ -132,6 +131,8 @@ impl Contender {
 struct Attempt {
     pid: i32,
     standby: bool,
+    /// Whether the session's transactions can't write.
+    read_only: Option<bool>,
     /// The slot, from 1, and the fencing token, where a lock was granted.
     granted: Option<(u16, u64)>,
 }
@@ -169,11 +170,13 @@ fn read(row: &proto::backend::Row) -> Option<Attempt> {
         "f" => false,
         _ => return None,
     };
+    // Only looked at where the server has not reported it by itself.
+    let read_only = row.text(sql::acquire::READ_ONLY).map(|text| text == "on");
     let granted = match row.text(sql::acquire::SLOT)?.parse().ok()? {
         0 => None,
         slot => Some((slot, row.text(sql::acquire::TOKEN)?.parse().ok()?)),
     };
-    Some(Attempt { pid, standby, granted })
+    Some(Attempt { pid, standby, read_only, granted })
 }
 
 fn late(message: &str) -> Unanswered {

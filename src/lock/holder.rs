@@ -32,7 +32,7 @@ pub struct Holder {
 /// No connection or no answer.
 pub fn list(request: &Request<'_>, keys: Option<Vec<Key>>) -> Result<Vec<Holder>, Error> {
     let mut search = Search::new(request);
-    let (mut connection, deadline) = search.connect(Statement::Holders(keys)).map_err(Error::Connecting)?;
+    let (mut connection, deadline) = search.connect(&Statement::Holders(keys)).map_err(Error::Connecting)?;
     let place = connection.place().to_owned();
     let holders = read_all(&mut connection, deadline).map_err(|error| Error::Listing { place, error })?;
     connection.close();

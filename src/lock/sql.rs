@@ -53,7 +53,8 @@ fn acquire(wanted: &Wanted) -> String {
         .zip(1..)
         .fold(String::new(), |slots, (key, slot)| slots + &format!(" WHEN {try_lock}({key}) THEN {slot}"));
     format!(
-        "SELECT pid, standby, slot, CASE WHEN slot > 0 THEN pg_catalog.txid_current() END \
+        "SELECT pid, standby, slot, CASE WHEN slot > 0 THEN pg_catalog.txid_current() END, \
+         pg_catalog.current_setting('transaction_read_only') \
          FROM (SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.pg_is_in_recovery() AS standby, \
          CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{slots} ELSE 0 END AS slot OFFSET 0) AS attempt"
     )
@@ -69,6 +70,8 @@ pub mod acquire {
     pub const SLOT: usize = 2;
     /// `txid_current()` where a lock is ours, else NULL.
     pub const TOKEN: usize = 3;
+    /// `on` where the session's transactions can't write, else `off`.
+    pub const READ_ONLY: usize = 4;
 }
 
 /// What PostgreSQL's functions for shared locks have at the end of their names.

@@ -10,9 +10,9 @@ use super::error::{Attempt, Attempts, Error};
 use super::place::{self, Address};
 use super::shuffle::shuffle;
 use super::suitable;
-use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
+use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode};
 use crate::proto::session::Trace;
-use crate::proto::{self, Fault, Statement};
+use crate::proto::{self, Fault, Server, Statement};
 
 /// What to connect to, and how.
 pub struct Request<'a> {
@@ -55,12 +55,12 @@ impl<'a> Search<'a> {
     /// Every attempt that failed. An address that can't be reached is followed by the next one, a server that
     /// can't serve yet (SQLSTATE 57P03) or is not what was asked for by the next host; any other word of a
     /// server ends the list.
-    pub fn connect<S>(&mut self, first: S) -> Result<(Connection, Deadline), Attempts>
+    pub fn connect<S>(&mut self, first: &S) -> Result<(Connection, Deadline), Attempts>
     where
         S: Statement + Clone + Send + 'static,
     {
         while let Some(host) = self.hosts.next() {
-            match self.one_host(host, &first) {
+            match self.one_host(host, first) {
                 Ok(found) => return Ok(found),
                 Err(Next::Nothing) => break,
                 Err(Next::Address | Next::Host) => {}
@@ -69,11 +69,18 @@ impl<'a> Search<'a> {
         Err(Attempts(mem::take(&mut self.failed)))
     }
 
-    /// Whether a standby is no more than a host to pass over: otherwise it is all there is, and was not excluded.
-    #[must_use]
-    pub fn is_choosy(&self) -> bool {
+    /// Refuses a server that is not what was asked for, by its answer: not all of them report that at login. A standby
+    /// that is the only host, and will do for `any`, is not refused here.
+    ///
+    /// # Errors
+    /// What it is, for [`Search::pass_over`].
+    pub fn check(&self, server: &Server, is_standby: bool, is_read_only: Option<bool>) -> Result<(), Error> {
         let config = self.config();
-        config.hosts.len() > 1 || config.target_session_attrs != TargetSessionAttrs::Any
+        if is_standby && config.hosts.len() > 1 {
+            return Err(suitable::standby(config.target_session_attrs));
+        }
+        let is_read_only = server.default_transaction_read_only.or(is_read_only);
+        suitable::check(config.target_session_attrs, Some(is_standby), is_read_only)
     }
 
     /// Leaves a server that has logged us in and then turned out to be of no use; [`Search::connect`] goes on with
@@ -110,7 +117,7 @@ impl<'a> Search<'a> {
         }
         for address in addresses {
             let error = match self.one_address(host, &address, first, deadline) {
-                Ok(connection) => match suitable::check(config.target_session_attrs, connection.server()) {
+                Ok(connection) => match self.check_greeting(connection.server()) {
                     Ok(()) => return Ok((connection, deadline)),
                     Err(error) => {
                         connection.close();
@@ -127,6 +134,12 @@ impl<'a> Search<'a> {
             }
         }
         Err(Next::Host)
+    }
+
+    /// Refuses a server that is not what was asked for, by what it has reported at login.
+    fn check_greeting(&self, server: &Server) -> Result<(), Error> {
+        let wanted = self.config().target_session_attrs;
+        suitable::check(wanted, server.in_hot_standby, server.default_transaction_read_only)
     }
 
     /// One address: as `sslmode` says first, and then the other way round where that is allowed.
