@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
+use rustix::net::SocketAddrUnix;
+
 use super::deadline::Deadline;
 use super::error::Error;
 use crate::conninfo::{Host, Place};
@@ -16,9 +18,15 @@ pub(super) const SOCKET_DIRECTORIES: [&str; 3] = ["/run/postgresql", "/var/run/p
 /// One address to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
-    Tcp { host: String, address: SocketAddr },
-    Socket(PathBuf),
-    Abstract(String),
+    Tcp {
+        host: String,
+        address: SocketAddr,
+    },
+    /// A Unix socket, and what people know it by: its path or its abstract name.
+    Socket {
+        place: String,
+        address: SocketAddrUnix,
+    },
 }
 
 impl fmt::Display for Address {
@@ -32,8 +40,7 @@ impl fmt::Display for Address {
                     write!(f, "at \"{}\" ({ip}), port {port}", host.escape_debug())
                 }
             }
-            Self::Socket(path) => write!(f, "on socket \"{}\"", path.to_string_lossy().escape_debug()),
-            Self::Abstract(name) => write!(f, "on abstract socket \"@{}\"", name.escape_debug()),
+            Self::Socket { place, .. } => f.write_str(place),
         }
     }
 }
@@ -44,8 +51,8 @@ pub(super) fn describe(host: &Host) -> String {
         Place::Name(name) | Place::Address(name) => {
             format!("at \"{}\", port {}", name.escape_debug(), host.port)
         }
-        Place::Socket(directory) => Address::Socket(socket_file(directory, host.port)).to_string(),
-        Place::Abstract(name) => Address::Abstract(abstract_name(name, host.port)).to_string(),
+        Place::Socket(directory) => on_socket(&socket_file(directory, host.port)),
+        Place::Abstract(name) => on_abstract_socket(&abstract_name(name, host.port)),
         Place::DefaultSocket => "on the default socket".to_owned(),
     }
 }
@@ -65,14 +72,42 @@ pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>,
             }
             tcp(host.name.as_deref().unwrap_or(text), resolve(text.clone(), host.port, deadline)?)
         }
-        Place::Socket(directory) => vec![Address::Socket(socket_file(directory, host.port))],
-        Place::Abstract(name) => vec![Address::Abstract(abstract_name(name, host.port))],
-        Place::DefaultSocket => vec![Address::Socket(default_socket(&SOCKET_DIRECTORIES, host.port)?)],
+        Place::Socket(directory) => vec![socket(&socket_file(directory, host.port))?],
+        Place::Abstract(name) => vec![abstract_socket(&abstract_name(name, host.port))?],
+        Place::DefaultSocket => vec![socket(&default_socket(&SOCKET_DIRECTORIES, host.port)?)?],
     })
 }
 
 fn tcp(host: &str, addresses: Vec<SocketAddr>) -> Vec<Address> {
     addresses.into_iter().map(|address| Address::Tcp { host: host.to_owned(), address }).collect()
+}
+
+fn socket(file: &Path) -> Result<Address, Error> {
+    let address = SocketAddrUnix::new(file).map_err(|_| too_long(&file.to_string_lossy()))?;
+    Ok(Address::Socket { place: on_socket(file), address })
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_socket(name: &str) -> Result<Address, Error> {
+    let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|_| too_long(name))?;
+    Ok(Address::Socket { place: on_abstract_socket(name), address })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_socket(_: &str) -> Result<Address, Error> {
+    Err(Error::Unusable("this system has no abstract sockets".to_owned()))
+}
+
+fn too_long(path: &str) -> Error {
+    Error::Unusable(format!("Unix-domain socket path \"{}\" is too long", path.escape_debug()))
+}
+
+fn on_socket(file: &Path) -> String {
+    format!("on socket \"{}\"", file.to_string_lossy().escape_debug())
+}
+
+fn on_abstract_socket(name: &str) -> String {
+    format!("on abstract socket \"@{}\"", name.escape_debug())
 }
 
 /// The resolver of the operating system knows no deadline, so it runs in a thread that is left behind

@@ -190,7 +190,7 @@ fn is_random(config: &Config) -> bool {
 /// What to try first, and what to try where the server refuses that (libpq documentation, `sslmode`).
 fn order(sslmode: SslMode, address: &Address) -> (Encryption, Option<Encryption>) {
     match (address, sslmode) {
-        (Address::Socket(_) | Address::Abstract(_), _) | (_, SslMode::Disable) => (Encryption::None, None),
+        (Address::Socket { .. }, _) | (_, SslMode::Disable) => (Encryption::None, None),
         // Built without TLS: conninfo has refused whatever insists on it.
         _ if !cfg!(feature = "tls") => (Encryption::None, None),
         (_, SslMode::Allow) => (Encryption::None, Some(Encryption::Tls)),

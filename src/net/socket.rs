@@ -6,8 +6,8 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, connect,
-    recv, send, socket_with, sockopt,
+    AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketFlags, SocketType, connect, recv, send,
+    socket_with, sockopt,
 };
 
 use super::deadline::Deadline;
@@ -24,10 +24,7 @@ impl Socket {
     pub(super) fn open(address: &Address, config: &Config, deadline: Deadline) -> Result<Self, Error> {
         let to = match address {
             Address::Tcp { address, .. } => SocketAddrAny::from(*address),
-            Address::Socket(path) => {
-                SocketAddrUnix::new(path.as_path()).map_err(|_| too_long(address))?.into()
-            }
-            Address::Abstract(name) => abstract_socket(name, address)?,
+            Address::Socket { address, .. } => address.clone().into(),
         };
         let fd = socket_with(
             to.address_family(),
@@ -133,20 +130,6 @@ fn set_user_timeout(fd: &OwnedFd, timeout: Option<Duration>) -> Result<(), Errno
 #[cfg(not(target_os = "linux"))]
 fn set_user_timeout(_: &OwnedFd, _: Option<Duration>) -> Result<(), Errno> {
     Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn abstract_socket(name: &str, address: &Address) -> Result<SocketAddrAny, Error> {
-    Ok(SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|_| too_long(address))?.into())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn abstract_socket(_: &str, _: &Address) -> Result<SocketAddrAny, Error> {
-    Err(Error::Unusable("this system has no abstract sockets".to_owned()))
-}
-
-fn too_long(address: &Address) -> Error {
-    Error::Unusable(format!("the path is longer than a socket's may be ({address})"))
 }
 
 /// How much is read at once; answers are far shorter.
