@@ -3,11 +3,10 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::{fs, mem, thread};
 
 use super::heimdall::{Heimdall, Outcome};
-use super::postgres::{Tls, tls};
+use super::postgres::{Tls, psql_version, tls};
 
 /// What is to become of an attempt to connect.
 #[derive(Clone, Copy, Debug)]
@@ -150,17 +149,6 @@ impl Drop for Comparison {
 /// Whether this is so many lines for a person, and nothing to drive a terminal with.
 pub fn is_decent(text: &str, lines: usize) -> bool {
     text.lines().count() == lines && text.chars().all(|c| c == '\n' || !c.is_control())
-}
-
-/// psql's major version, which is libpq's.
-fn psql_version() -> u32 {
-    static VERSION: OnceLock<u32> = OnceLock::new();
-    *VERSION.get_or_init(|| {
-        let output = tls().cluster.psql("").arg("--version").output().expect("psql starts");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let number = text.split_whitespace().nth(2).expect("psql (PostgreSQL) VERSION");
-        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
-    })
 }
 
 /// A home directory whose `.postgresql` has copies of these certificates and keys: its name, their name there.

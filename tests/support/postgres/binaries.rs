@@ -5,10 +5,26 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::{env, fs};
 
-/// A program of the server's package, or of that name in `PATH`: some packages come without the clients, and
-/// those of another version will do.
+/// A program of the server's package; else, as some packages come without the clients, one of another version, at
+/// last by its name in `PATH`, where Debian has a script that adds settings of its own.
 pub fn client(name: &str) -> PathBuf {
-    Some(bin().join(name)).filter(|path| path.exists()).unwrap_or_else(|| name.into())
+    let own = bin().join(name);
+    if own.is_file() {
+        return own;
+    }
+    let mut packages = packages().into_iter().map(|directory| directory.join(name));
+    packages.find(|path| path.is_file()).unwrap_or_else(|| name.into())
+}
+
+/// psql's major version, which is libpq's.
+pub fn psql_version() -> u32 {
+    static VERSION: OnceLock<u32> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let output = Command::new(client("psql")).arg("--version").output().expect("psql starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let number = text.split_whitespace().nth(2).expect("psql (PostgreSQL) VERSION");
+        number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    })
 }
 
 /// The directory with `initdb` and `postgres`; a test without it fails.
@@ -33,6 +49,12 @@ pub fn bin() -> &'static Path {
 
 fn candidates() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    found.extend(packages());
+    found
+}
+
+fn packages() -> Vec<PathBuf> {
+    let mut found = Vec::new();
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
         found.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }

@@ -17,8 +17,9 @@ use nix::unistd::User;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::poll;
-use directory::Directory;
 
+pub use binaries::{client, psql_version};
+pub use directory::Directory;
 pub use shared::{PASSWORD, database, shared};
 pub use tls::{Serving, Tls, tls};
 

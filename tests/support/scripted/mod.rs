@@ -223,7 +223,7 @@ impl Connection {
 impl StartupPacket {
     /// The names and values of a `StartupMessage`.
     pub fn parameters(&self) -> Vec<(String, String)> {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields: Vec<&[u8]> = self.body.split(|&byte| byte == 0).collect();
         fields
             .chunks_exact(2)
