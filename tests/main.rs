@@ -26,6 +26,7 @@ mod hosts;
 mod login;
 mod options;
 mod parameters;
+mod oracle;
 mod peers;
 mod program;
 mod supervision;
