@@ -25,8 +25,9 @@ mod flights;
 mod hosts;
 mod login;
 mod options;
-mod parameters;
+#[cfg(feature = "tls")]
 mod oracle;
+mod parameters;
 mod peers;
 mod program;
 mod supervision;

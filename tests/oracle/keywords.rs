@@ -1,11 +1,13 @@
 //! Strings of keywords and values, and plain names of databases.
 
-use super::row::Fate::{Differs, Fails, Reaches};
+use super::row::Fate::{Differs, Fails, IsStricter, Reaches};
 use super::row::{Row, row};
 
 const PSQL_HAS_ITS_OWN: &str = "psql says its own fallback instead";
 
 const AS_WITHOUT: &str = "it changes nothing on the server";
+
+const AN_OPTION: &str = "where the value was forgotten, the next option is not taken for it";
 
 const UTF8_ONLY: &str = "libpq takes it from the locale, heimdall reads nothing else";
 
@@ -98,6 +100,7 @@ pub const ROWS: &[Row] = &[
     row("/other", Reaches("a:5432 ann /other -")),
     row("127.0.0.1:{port}", Reaches("a:5432 ann 127.0.0.1:{port} -")),
     row("bob@h/other", Reaches("a:5432 ann bob@h/other -")),
+    row("-x", IsStricter("a:5432 ann -x -", 64, "unexpected argument '-x' found", AN_OPTION)),
     // Malformed.
     row("user=bob host", Fails(78, "missing \"=\" after \"host\" in connection info string")),
     row("us er=bob", Fails(78, "missing \"=\" after \"us\" in connection info string")),
