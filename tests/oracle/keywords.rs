@@ -96,6 +96,7 @@ pub const ROWS: &[Row] = &[
     row("'other'", Reaches("a:5432 ann 'other' -")),
     row(r"a\b", Reaches(r"a:5432 ann a\b -")),
     row("postgres", Reaches("a:5432 ann postgres -")),
+    row("postgres:/app", Reaches("a:5432 ann postgres:/app -")),
     row("postgres:", Reaches("a:5432 ann postgres: -")),
     row("/other", Reaches("a:5432 ann /other -")),
     row("127.0.0.1:{port}", Reaches("a:5432 ann 127.0.0.1:{port} -")),
@@ -121,6 +122,6 @@ pub const ROWS: &[Row] = &[
     row("server=h", Fails(78, "invalid connection option \"server\"")),
     row("'user'=bob", Fails(78, "invalid connection option \"'user'\"")),
     row("ssl=true", Fails(78, "invalid connection option \"ssl\"")),
-    row("authtype=x", Fails(78, "invalid connection option \"authtype\"")).since(14),
-    row("tty=x", Fails(78, "invalid connection option \"tty\"")).since(14),
+    row("authtype=x", Fails(78, "invalid connection option \"authtype\"")),
+    row("tty=x", Fails(78, "invalid connection option \"tty\"")),
 ];

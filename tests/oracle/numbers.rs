@@ -1,6 +1,6 @@
 //! Parameters that are numbers.
 
-use super::row::Fate::{Fails, IsKinder, IsStricter, Reaches};
+use super::row::Fate::{Fails, FailsOtherwise, IsKinder, IsStricter, Reaches};
 use super::row::{Fate, Row, row};
 
 const HERE: Fate = Reaches("tcp ann app -");
@@ -78,8 +78,13 @@ pub const ROWS: &[Row] = &[
     tcp("keepalives=0", HERE),
     tcp("keepalives=-1", HERE),
     tcp("keepalives=2", HERE),
-    tcp("keepalives=on", Fails(78, "invalid integer value \"on\" for connection option \"keepalives\"")),
-    tcp("keepalives=''", Fails(78, "invalid integer value \"\" for connection option \"keepalives\"")),
+    // Older ones use words of their own here, or take nothing for 0.
+    tcp(
+        "keepalives=on",
+        FailsOtherwise("integer", 78, "invalid integer value \"on\" for connection option \"keepalives\""),
+    ),
+    tcp("keepalives=''", Fails(78, "invalid integer value \"\" for connection option \"keepalives\""))
+        .since(18),
     tcp("keepalives_idle=10 keepalives_interval=5 keepalives_count=3 tcp_user_timeout=30000", HERE),
     tcp("tcp_user_timeout=0", HERE),
     tcp("tcp_user_timeout=-1", HERE),

@@ -65,8 +65,8 @@ pub const ROWS: &[Row] = &[
     local(&[(".pgpass", 0o600, "*:*:*:*:*\n")], Reaches("a:5432 ann app *")),
     local(&[(".pgpass", 0o600, "*:*:*:*:pü☃\n")], Reaches("a:5432 ann app pü☃")),
     local(&[(".pgpass", 0o600, "*:*:*:*:pw\r\r\n")], Reaches("a:5432 ann app pw")),
-    local(&[(".pgpass", 0o600, "*:*:*:*:{long}\n")], Reaches("a:5432 ann app {long}")).since(14),
-    local(&[(".pgpass", 0o600, "# {long}\n*:*:*:*:pw\n")], Reaches("a:5432 ann app pw")).since(14),
+    local(&[(".pgpass", 0o600, "*:*:*:*:{long}\n")], Reaches("a:5432 ann app {long}")),
+    local(&[(".pgpass", 0o600, "# {long}\n*:*:*:*:pw\n")], Reaches("a:5432 ann app pw")),
     // Escapes and colons in the other fields.
     row("user=a:n dbname=a:p", Reaches("a:5432 a:n a:p pw"))
         .files(&[(".pgpass", 0o600, "*:*:a\\:p:a\\:n:pw\n")]),

@@ -229,7 +229,6 @@ pub const MALFORMED: &[Row] = &[
         " postgres://h",
         IsStricter("a:5432 ann  postgres://h -", 78, "missing \"=\" after \"postgres://h\"", A_SLIP),
     ),
-    row("postgres:/app", Reaches("a:5432 ann postgres:/app -")),
     row("postgres://?dbname=%XXfoo", Fails(78, "invalid percent-encoded token: \"%XXfoo\"")),
     row("postgres://a%00b", Fails(78, "forbidden value %00 in percent-encoded value: \"a%00b\"")),
     row("postgres:///a%00b", Fails(78, "forbidden value %00 in percent-encoded value: \"a%00b\"")),
