@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use heimdall::lock::Key;
 use heimdall::lock::sql::Statement;
+use heimdall::lock::{Key, Mode, Wanted};
 
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Cluster, ClusterOptions};
@@ -37,12 +37,13 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
         .map(|(_, sql)| sql)
         .collect();
     let version = cluster.version();
-    let lease = Duration::from_secs(60);
-    let whole =
-        |key| vec![Statement::Acquire(key), Statement::Keep { lease, version }, Statement::Release(key)];
+    let lease = Some(Duration::from_secs(60));
+    let acquire = |key| Statement::Acquire(Wanted::one(key, Mode::Exclusive));
+    let release = |key| Statement::Release(key, Mode::Exclusive);
+    let whole = |key| vec![acquire(key), Statement::Keep { lease, version }, release(key)];
     let named = Key::named("audit", "a");
     let mut expected = [whole(named), whole(named)].concat();
-    expected.extend([Statement::Acquire(named), Statement::Release(named)]);
+    expected.extend([acquire(named), release(named)]);
     expected.extend(whole(Key::Single(-3)));
     let expected: Vec<String> = expected.iter().map(heimdall::proto::Statement::sql).collect();
     assert_eq!(statements, expected);

@@ -43,6 +43,8 @@ pub enum Refusal {
     Cockroach,
     /// A pooler is in between, which may give the session with our lock to somebody else.
     Pooler,
+    /// As [`Refusal::Pooler`], and this backend of it has our lock, which could not be given back.
+    PoolerKeeps(i32),
 }
 
 impl Error {

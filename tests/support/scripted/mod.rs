@@ -146,8 +146,8 @@ impl Connection {
         let text = String::from_utf8(body).unwrap();
         let value = match tag {
             b'X' => return false,
-            b'Q' if text.starts_with("SELECT pg_backend_pid()") => "42",
-            b'Q' if text.starts_with("SELECT pg_advisory_unlock(") => "t",
+            b'Q' if text.starts_with("SELECT pg_catalog.pg_backend_pid()") => "42",
+            b'Q' if text.starts_with("SELECT pg_catalog.pg_advisory_unlock(") => "t",
             _ => panic!("unexpected {}: {text:?}", tag.escape_ascii()),
         };
         let mut answer = backend::data_row(&[Some(value)]);
