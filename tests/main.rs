@@ -32,6 +32,7 @@ mod peers;
 mod program;
 mod supervision;
 mod support;
+mod terminal;
 #[cfg(feature = "tls")]
 mod tls_login;
 #[cfg(feature = "tls")]

@@ -1,16 +1,18 @@
 //! The program itself, run as a user runs it, but in a clean environment and never for ever.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use super::processes::family;
+use super::stream::Stream;
 
 /// The file that is the program.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_heimdall");
@@ -42,6 +44,12 @@ pub struct Outcome {
 impl Heimdall {
     pub fn new() -> Self {
         Self::program(BINARY)
+    }
+
+    /// heimdall behind a command that becomes it, such as `ip netns exec NAME`.
+    pub fn within(prefix: &[impl AsRef<OsStr>]) -> Self {
+        let mut words = prefix.iter().map(AsRef::as_ref).chain([OsStr::new(BINARY)]);
+        Self::program(words.next().unwrap()).args(words)
     }
 
     /// Another program in its place, which gets the same care: what it executes is its own affair.
@@ -177,90 +185,8 @@ impl Drop for Running {
     }
 }
 
-/// A pipe's contents, read as they come.
-struct Stream(Arc<(Mutex<Collected>, Condvar)>);
-
-#[derive(Default)]
-struct Collected {
-    bytes: Vec<u8>,
-    ended: bool,
-}
-
-impl Stream {
-    fn collect(mut pipe: impl Read + Send + 'static) -> Self {
-        let shared = Arc::new((Mutex::new(Collected::default()), Condvar::new()));
-        let stream = Self(Arc::clone(&shared));
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            loop {
-                let length = pipe.read(&mut buffer).unwrap_or(0);
-                let mut collected = shared.0.lock().unwrap();
-                collected.bytes.extend(&buffer[..length]);
-                collected.ended = length == 0;
-                shared.1.notify_all();
-                if length == 0 {
-                    return;
-                }
-            }
-        });
-        stream
-    }
-
-    fn so_far(&self) -> String {
-        String::from_utf8_lossy(&self.0.0.lock().unwrap().bytes).into_owned()
-    }
-
-    /// `None` when 30 seconds have passed, or nothing more will come.
-    fn wait_for_line(&self, text: &str) -> Option<String> {
-        let find = |collected: &Collected| {
-            String::from_utf8_lossy(&collected.bytes)
-                .split_inclusive('\n')
-                .filter_map(|line| line.strip_suffix('\n'))
-                .find(|line| line.contains(text))
-                .map(str::to_owned)
-        };
-        let collected = self.wait_while(Instant::now() + Duration::from_secs(30), |collected| {
-            !collected.ended && find(collected).is_none()
-        });
-        find(&collected)
-    }
-
-    fn wait_for_end(&self, limit: Instant) -> String {
-        String::from_utf8_lossy(&self.wait_while(limit, |collected| !collected.ended).bytes).into_owned()
-    }
-
-    fn wait_while(
-        &self,
-        limit: Instant,
-        condition: impl Fn(&Collected) -> bool,
-    ) -> MutexGuard<'_, Collected> {
-        let left = limit.saturating_duration_since(Instant::now());
-        let (mutex, changed) = &*self.0;
-        changed.wait_timeout_while(mutex.lock().unwrap(), left, |collected| condition(collected)).unwrap().0
-    }
-}
-
-/// A process and its descendants, in whatever process group they are.
-fn family(pid: i32) -> Vec<Pid> {
-    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().expect("ps");
-    let table = String::from_utf8_lossy(&output.stdout);
-    let pairs: Vec<(i32, i32)> = table
-        .lines()
-        .filter_map(|line| {
-            let mut ids = line.split_whitespace().map(str::parse);
-            Some((ids.next()?.ok()?, ids.next()?.ok()?))
-        })
-        .collect();
-    let mut family = vec![pid];
-    let mut known = 0;
-    while let Some(&parent) = family.get(known) {
-        family.extend(pairs.iter().filter(|pair| pair.1 == parent).map(|pair| pair.0));
-        known += 1;
-    }
-    family.into_iter().filter_map(Pid::from_raw).collect()
-}
-
-fn empty_home() -> PathBuf {
+/// A home directory that is empty and stays so.
+pub fn empty_home() -> PathBuf {
     let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("empty-home");
     fs::create_dir_all(&home).unwrap();
     home
@@ -269,6 +195,7 @@ fn empty_home() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::processes::is_alive;
 
     /// Any program can stand in for heimdall here.
     fn shell(script: &str) -> Heimdall {
@@ -300,11 +227,5 @@ mod tests {
         drop(running);
         let gone = crate::support::poll(Duration::from_secs(30), || (!is_alive(child)).then_some(()));
         assert!(gone.is_some(), "{child:?} is alive");
-    }
-
-    fn is_alive(pid: Pid) -> bool {
-        let pid = pid.as_raw_nonzero().get().to_string();
-        let output = Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().unwrap();
-        !matches!(String::from_utf8_lossy(&output.stdout).trim().chars().next(), None | Some('Z'))
     }
 }

@@ -12,8 +12,11 @@ pub mod heimdall;
 pub mod middle;
 pub mod openssl;
 pub mod postgres;
+pub mod processes;
 pub mod proxy;
 pub mod scripted;
+pub mod stream;
+pub mod terminal;
 pub mod transcript;
 
 use std::thread;

@@ -1,0 +1,47 @@
+//! Which processes there are, for those who have to end them.
+
+use std::fs;
+use std::process::Command;
+
+use rustix::process::Pid;
+
+/// A process and its descendants, in whatever process group they are.
+pub fn family(pid: i32) -> Vec<Pid> {
+    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().expect("ps");
+    let table = String::from_utf8_lossy(&output.stdout);
+    let pairs: Vec<(i32, i32)> = table
+        .lines()
+        .filter_map(|line| {
+            let mut ids = line.split_whitespace().map(str::parse);
+            Some((ids.next()?.ok()?, ids.next()?.ok()?))
+        })
+        .collect();
+    let mut family = vec![pid];
+    let mut known = 0;
+    while let Some(&parent) = family.get(known) {
+        family.extend(pairs.iter().filter(|pair| pair.1 == parent).map(|pair| pair.0));
+        known += 1;
+    }
+    family.into_iter().filter_map(Pid::from_raw).collect()
+}
+
+/// The processes, zombies aside, that were started with `NAME=VALUE` in their environment (man 5 proc).
+pub fn with_environment(variable: &str) -> Vec<Pid> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let path = entry.unwrap().path();
+        let environment = fs::read(path.join("environ")).unwrap_or_default();
+        if environment.split(|&byte| byte == 0).any(|pair| pair == variable.as_bytes()) {
+            let pid = path.file_name().unwrap().to_string_lossy().parse();
+            found.extend(pid.ok().and_then(Pid::from_raw));
+        }
+    }
+    found
+}
+
+/// Whether it runs still; a zombie doesn't.
+pub fn is_alive(pid: Pid) -> bool {
+    let pid = pid.as_raw_nonzero().get().to_string();
+    let output = Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().unwrap();
+    !matches!(String::from_utf8_lossy(&output.stdout).trim().chars().next(), None | Some('Z'))
+}
