@@ -11,12 +11,13 @@ SOURCES = Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
 build: $(BINARY) ## build the release binary
 
-demo: deps ## show the lock at work on a throw-away server
+demo: ## show the lock at work on a throw-away server
+	scripts/deps
 	cargo build --locked
 	scripts/demo $(TARGET_DIR)/debug/heimdall
 
 deps: ## find or install what building and testing need
-	scripts/deps
+	scripts/deps tests
 
 test: deps ## run all tests; DATABASE_URL, if set, is the server of those that need only one
 	cargo test --locked
