@@ -28,6 +28,7 @@ mod options;
 #[cfg(feature = "tls")]
 mod oracle;
 mod parameters;
+mod partition;
 mod peers;
 mod program;
 mod supervision;

@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod clients;
 pub mod heimdall;
 pub mod middle;
+pub mod namespaces;
 pub mod openssl;
 pub mod postgres;
 pub mod processes;

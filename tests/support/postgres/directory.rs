@@ -49,15 +49,32 @@ impl Directory {
 
     /// A command that runs here, as the server's user, in an environment of its own.
     pub fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+        let mut command = self.in_environment(Command::new(program));
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        command
+    }
+
+    /// As [`Directory::command`], behind a command that becomes it, which runs as our own user.
+    pub fn command_within(&self, prefix: &[&str], program: &Path) -> Command {
+        let Some((name, arguments)) = prefix.split_first() else { return self.command(program) };
+        let mut command = self.in_environment(Command::new(name));
+        command.args(arguments);
+        if let Some((uid, gid)) = self.user {
+            command.arg("setpriv").args([format!("--reuid={uid}"), format!("--regid={gid}")]);
+            command.arg("--clear-groups");
+        }
+        command.arg(program);
+        command
+    }
+
+    fn in_environment(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_default())
             .env("LC_ALL", "C")
             .current_dir(&self.path);
-        if let Some((uid, gid)) = self.user {
-            command.uid(uid).gid(gid);
-        }
         command
     }
 

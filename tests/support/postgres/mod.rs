@@ -2,7 +2,9 @@
 
 mod binaries;
 mod directory;
+mod locks;
 mod shared;
+mod standby;
 mod tls;
 
 use std::net::TcpListener;
@@ -55,52 +57,22 @@ pub enum Stop {
 impl Cluster {
     /// Starts a server on a free port of 127.0.0.1, of `::1` where there is one, and on a Unix socket.
     pub fn start(options: &ClusterOptions) -> Self {
-        iter::repeat_with(|| Self::try_start(options))
+        Self::start_within(&[], options)
+    }
+
+    /// Starts a server behind a command that becomes it, such as `ip netns exec NAME`.
+    pub fn start_within(prefix: &[&str], options: &ClusterOptions) -> Self {
+        iter::repeat_with(|| Self::launch(prefix, Directory::new(), options))
             .take(5)
             .flatten()
             .next()
             .expect("a port that stays free")
-    }
-
-    /// Starts a streaming standby of this server, which can be read and not written.
-    pub fn start_standby(&self) -> Self {
-        iter::repeat_with(|| self.try_start_standby())
-            .take(5)
-            .flatten()
-            .next()
-            .expect("a port that stays free")
-    }
-
-    /// Copies the data while the server runs, since not every package has a `pg_basebackup` of its version
-    /// (PostgreSQL documentation, "Making a Base Backup Using the Low Level API").
-    fn try_start_standby(&self) -> Option<Self> {
-        let directory = Directory::new();
-        let (start, stop) = match self.version() {
-            ..15 => ("pg_start_backup('standby', true, false)", "pg_stop_backup(false)"),
-            _ => ("pg_backup_start('standby', true)", "pg_backup_stop()"),
-        };
-        let data = path_text(&directory).replace('\'', "''") + "/data";
-        // By the server's user, to whom the data belong. A file may vanish meanwhile, which fails `cp`.
-        let label = self.sql(&format!(
-            "select {start} \\g /dev/null
-            copy (select where false) to program
-                'cp -R . \"{data}\" 2>/dev/null; cd \"{data}\" && rm -f postmaster.* && test -e global/pg_control';
-            select labelfile from {stop};"
-        ));
-        directory.write("data/backup_label", &(label + "\n"));
-        directory.write("data/standby.signal", "");
-        let primary = format!("{} user=postgres", self.socket()).replace('\'', "''");
-        let configuration = format!("primary_conninfo = '{primary}'");
-        Self::launch(directory, &ClusterOptions { configuration, hba: String::new() })
-    }
-
-    /// `None` when somebody else took the port before the server did.
-    fn try_start(options: &ClusterOptions) -> Option<Self> {
-        Self::launch(Directory::new(), options)
     }
 
     /// Starts a server on the data in the directory, or on new ones.
-    fn launch(directory: Directory, options: &ClusterOptions) -> Option<Self> {
+    ///
+    /// `None` when somebody else took the port before the server did.
+    fn launch(prefix: &[&str], directory: Directory, options: &ClusterOptions) -> Option<Self> {
         let bin = binaries::bin();
         directory.write("pg_hba.conf", &hba(&options.hba));
         let (port, ipv6) = free_port();
@@ -122,7 +94,7 @@ impl Cluster {
         directory.write("openssl.cnf", OPENSSL);
 
         let guard = directory
-            .command(Path::new("/bin/sh"))
+            .command_within(prefix, Path::new("/bin/sh"))
             .args(["-c", GUARD, "guard"])
             .args([bin, directory.path()])
             .env("OPENSSL_CONF", directory.path().join("openssl.cnf"))

@@ -1,0 +1,42 @@
+//! Standbys of the servers that tests start.
+
+use std::iter;
+
+use super::directory::Directory;
+use super::{Cluster, ClusterOptions, path_text};
+
+impl Cluster {
+    /// Starts a streaming standby of this server, which can be read and not written.
+    pub fn start_standby(&self) -> Self {
+        iter::repeat_with(|| self.try_start_standby())
+            .take(5)
+            .flatten()
+            .next()
+            .expect("a port that stays free")
+    }
+
+    /// Copies the data while the server runs, since not every package has a `pg_basebackup` of its version
+    /// (PostgreSQL documentation, "Making a Base Backup Using the Low Level API").
+    ///
+    /// `None` when somebody else took the port before the server did.
+    fn try_start_standby(&self) -> Option<Self> {
+        let directory = Directory::new();
+        let (start, stop) = match self.version() {
+            ..15 => ("pg_start_backup('standby', true, false)", "pg_stop_backup(false)"),
+            _ => ("pg_backup_start('standby', true)", "pg_backup_stop()"),
+        };
+        let data = path_text(&directory).replace('\'', "''") + "/data";
+        // By the server's user, to whom the data belong. A file may vanish meanwhile, which fails `cp`.
+        let label = self.sql(&format!(
+            "select {start} \\g /dev/null
+            copy (select where false) to program
+                'cp -R . \"{data}\" 2>/dev/null; cd \"{data}\" && rm -f postmaster.* && test -e global/pg_control';
+            select labelfile from {stop};"
+        ));
+        directory.write("data/backup_label", &(label + "\n"));
+        directory.write("data/standby.signal", "");
+        let primary = format!("{} user=postgres", self.socket()).replace('\'', "''");
+        let configuration = format!("primary_conninfo = '{primary}'");
+        Self::launch(&[], directory, &ClusterOptions { configuration, hba: String::new() })
+    }
+}
