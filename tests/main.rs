@@ -30,6 +30,7 @@ mod oracle;
 mod parameters;
 mod partition;
 mod peers;
+mod pooler;
 mod program;
 mod supervision;
 mod support;

@@ -12,6 +12,7 @@ pub mod heimdall;
 pub mod middle;
 pub mod namespaces;
 pub mod openssl;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod processes;
 pub mod proxy;
