@@ -1,6 +1,7 @@
 //! The documents, `--help` and the code agree, as far as a machine can tell.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use heimdall::conninfo::{Environment, PARAMETERS, Parameters, Passwd};
 
@@ -37,6 +38,25 @@ fn the_readme_and_the_help_list_the_same_exit_codes() {
             assert!(codes.contains(code.trim()), "{code} in {codes}");
         }
     }
+}
+
+#[test]
+fn the_readme_lists_every_variable_that_is_read() {
+    let rows: Vec<&str> = README
+        .lines()
+        .skip_while(|line| *line != "### What heimdall reads")
+        .take_while(|line| *line != "### What the program sees")
+        .collect();
+    let listed: BTreeSet<String> =
+        rows.join("").split('`').filter(|word| word.starts_with("PG")).map(str::to_owned).collect();
+    let sources = ["table", "service"].map(|name| {
+        fs::read_to_string(format!("{}/src/conninfo/{name}.rs", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    });
+    let code =
+        sources.map(|source| source.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned()).concat();
+    let read: BTreeSet<String> =
+        code.split('"').filter(|word| word.starts_with("PG")).map(str::to_owned).collect();
+    assert_eq!(listed, read);
 }
 
 #[test]
