@@ -7,6 +7,10 @@ FUZZ_SECONDS = 10
 
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 BINARY = $(TARGET_DIR)/release/heimdall
+SHARE = $(TARGET_DIR)/share
+MANUAL = $(SHARE)/man/man1/heimdall.1
+INSTALLED = man/man1/heimdall.1 bash-completion/completions/heimdall \
+	zsh/site-functions/_heimdall fish/vendor_completions.d/heimdall.fish
 SOURCES = Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
 build: $(BINARY) ## build the release binary
@@ -38,9 +42,15 @@ bench: deps ## print the figures: time to the lock, size, memory, CPU
 release: ## make a standalone static binary for this host under pkg/
 	scripts/release
 
-install: $(BINARY) ## install to DESTDIR/PREFIX/bin
+man: $(MANUAL) ## write the manual page and the completions of bash, zsh and fish under target/share
+
+install: $(BINARY) $(MANUAL) ## install program, manual page and completions to DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/heimdall
+	for file in $(INSTALLED); do \
+		install -d "$(DESTDIR)$(PREFIX)/share/$${file%/*}" && \
+		install -m 644 "$(SHARE)/$$file" "$(DESTDIR)$(PREFIX)/share/$$file" || exit; \
+	done
 
 clean: ## remove all that was built
 	cargo clean
@@ -53,4 +63,7 @@ $(BINARY): $(SOURCES)
 	cargo build --release --locked
 	@touch -c $@
 
-.PHONY: build demo deps test test-matrix check fuzz bench release install clean help
+$(MANUAL): $(SOURCES) README.md $(wildcard scripts/manual/*.rs)
+	cargo run --quiet --locked --example manual $(SHARE)
+
+.PHONY: build demo deps test test-matrix check fuzz bench release man install clean help

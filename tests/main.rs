@@ -24,6 +24,7 @@ mod exclusion;
 mod flights;
 mod hosts;
 mod login;
+mod manual;
 mod options;
 #[cfg(feature = "tls")]
 mod oracle;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, ValueHint};
 
 use super::duration;
 use super::exit::DEFAULT_BUSY;
@@ -102,7 +102,7 @@ pub(super) struct Typed {
     #[arg(short = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
     /// The program to run, and its arguments; everything from here on is the program's
-    #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
+    #[arg(value_name = "PROGRAM", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
     program: Vec<OsString>,
 }
 

@@ -1,0 +1,94 @@
+//! README's Markdown as man(7) has it: paragraphs, lists, tables, code.
+
+/// A section's text; a table becomes a list of its first column's terms.
+pub(super) fn blocks(text: &str) -> String {
+    let mut page = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.starts_with("```") {
+            page += ".PP\n.RS 4\n.nf\n";
+            for code in lines.by_ref().take_while(|line| !line.starts_with("```")) {
+                page += &format!("{}\n", guard(&escape(code)));
+            }
+            page += ".fi\n.RE\n";
+        } else if line.starts_with('|') {
+            let header = cells(line);
+            for row in lines.by_ref().skip(1).map_while(|line| line.starts_with('|').then(|| cells(line))) {
+                page += &table_row(&header, &row);
+            }
+        } else if !line.trim().is_empty() {
+            let (opening, first) = match line.strip_prefix("- ") {
+                Some(item) => (".IP \\(bu 2\n", item),
+                None => (".PP\n", line),
+            };
+            let mut paragraph = first.to_owned();
+            while let Some(more) = lines.next_if(|line| is_continuation(line)) {
+                paragraph = format!("{paragraph} {}", more.trim());
+            }
+            page += &format!("{opening}{}\n", guard(&inline(&paragraph)));
+        }
+    }
+    page
+}
+
+/// Text within a line, with code and strong words in bold; emphasis in italics; of a link only the words stay.
+pub(super) fn inline(text: &str) -> String {
+    let mut page = String::new();
+    for (number, part) in text.split('`').enumerate() {
+        if number % 2 == 1 {
+            page += &format!("\\fB{}\\fR", escape(part));
+            continue;
+        }
+        for (number, words) in without_links(part).split("**").enumerate() {
+            page += &if number % 2 == 1 { format!("\\fB{}\\fR", escape(words)) } else { emphasized(words) };
+        }
+    }
+    page
+}
+
+fn emphasized(text: &str) -> String {
+    let parts = text.split('*').enumerate();
+    parts
+        .map(|(n, words)| if n % 2 == 1 { format!("\\fI{}\\fR", escape(words)) } else { escape(words) })
+        .collect()
+}
+
+fn table_row(header: &[&str], row: &[&str]) -> String {
+    let Some((term, values)) = row.split_first() else { return String::new() };
+    let told = if let [value] = values {
+        inline(value)
+    } else {
+        let pairs = header.iter().skip(1).zip(values);
+        pairs.map(|(name, value)| inline(&format!("{name}: {value}"))).collect::<Vec<_>>().join("; ")
+    };
+    format!(".TP\n{}\n{}\n", guard(&inline(term)), guard(&told))
+}
+
+fn cells(line: &str) -> Vec<&str> {
+    line.trim().trim_matches('|').split('|').map(str::trim).collect()
+}
+
+fn is_continuation(line: &str) -> bool {
+    !line.trim().is_empty() && !["- ", "|", "```"].iter().any(|start| line.starts_with(start))
+}
+
+/// `[words](target)` without its target.
+fn without_links(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("](") {
+        plain += &before.replacen('[', "", 1);
+        rest = after.split_once(')').map_or("", |(_target, behind)| behind);
+    }
+    plain + rest
+}
+
+/// A hyphen is a minus sign, so that it can be copied (man 7 man).
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
+/// A line that begins like a request is none.
+fn guard(line: &str) -> String {
+    if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() }
+}

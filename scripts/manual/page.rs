@@ -1,0 +1,75 @@
+//! The manual page: options from the command line's definition, all else from README.md.
+
+use std::io;
+
+use clap_mangen::Man;
+
+use super::markdown;
+
+/// heimdall(1), as man(7) has it.
+pub(super) fn page() -> io::Result<String> {
+    let command = heimdall::cli::command();
+    let usage = command.clone().render_usage().to_string();
+    let man = Man::new(command);
+    let mut head = Vec::new();
+    man.render_name_section(&mut head)?;
+    let mut options = Vec::new();
+    man.render_options_section(&mut options)?;
+
+    let mut page = TITLE.to_owned();
+    page += &String::from_utf8_lossy(&head);
+    page += ".SH SYNOPSIS\n";
+    for line in usage.lines() {
+        let line = line.trim_start_matches("Usage:").trim();
+        page += &format!("{}\n.br\n", markdown::inline(line));
+    }
+    page += ".SH DESCRIPTION\n";
+    page += &markdown::blocks(section("# heimdall")?);
+    page += &String::from_utf8_lossy(&options);
+    for (title, headings) in SECTIONS {
+        page += &format!(".SH \"{title}\"\n");
+        for heading in *headings {
+            if headings.len() > 1 {
+                page += &format!(".SS \"{}\"\n", heading.trim_start_matches(['#', ' ']));
+            }
+            page += &markdown::blocks(section(heading)?);
+        }
+    }
+    page += ".SH \"SEE ALSO\"\n";
+    page += SEE_ALSO;
+    Ok(page)
+}
+
+/// Without a date, so that the same source makes the same page.
+const TITLE: &str =
+    concat!(".TH HEIMDALL 1 \"\" \"heimdall ", env!("CARGO_PKG_VERSION"), "\" \"User Commands\"\n");
+
+const README: &str = include_str!("../../README.md");
+
+/// The page's sections behind OPTIONS, and what of README each is made of.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("EXAMPLES", &["### Examples"]),
+    ("EXIT STATUS", &["### Exit codes"]),
+    ("ENVIRONMENT", &["### What heimdall reads", "### What the program sees"]),
+    ("CONNECTING", &["### Which server", "### Several hosts", "### TLS", "### Which database"]),
+    ("GUARANTEES", &["## What heimdall promises"]),
+    ("LIMITS", &["## What it does not promise yet"]),
+    ("THE LOCK ON THE SERVER", &["## What it does on the server", "### Who holds it?"]),
+];
+
+const SEE_ALSO: &str = "\\fBflock\\fR(1), \\fBtimeout\\fR(1), \\fBenv\\fR(1), \\fBpsql\\fR(1)
+.PP
+PostgreSQL documentation: \"Explicit Locking\", \"libpq: Connection Strings\", \"The pg_locks view\"
+";
+
+/// What stands between a heading of README and the next one.
+fn section(heading: &str) -> io::Result<&'static str> {
+    let missing = || io::Error::other(format!("README.md has no {heading:?}"));
+    let (_, rest) = README.split_once(&format!("{heading}\n")).ok_or_else(missing)?;
+    Ok(["\n# ", "\n## ", "\n### "]
+        .iter()
+        .filter_map(|next| rest.split_once(next))
+        .map(|(section, _)| section)
+        .min_by_key(|section| section.len())
+        .unwrap_or(rest))
+}

@@ -1,0 +1,110 @@
+//! The manual page and the completions know all that `--help` knows.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::{env, fs};
+
+use crate::support::heimdall::Heimdall;
+
+#[path = "../scripts/manual/main.rs"]
+#[allow(dead_code, reason = "a program too, whose `main` is not called here")]
+mod generator;
+
+fn written(name: &str) -> String {
+    fs::read_to_string(directory().join(name)).unwrap()
+}
+
+fn directory() -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("manual");
+        generator::write(&directory).unwrap();
+        directory
+    };
+    DIRECTORY.get_or_init(make).clone()
+}
+
+/// The names that `--help` begins its lines with: `-d`, `--database`, …
+fn options() -> BTreeSet<String> {
+    let help = Heimdall::new().arg("--help").run().stdout;
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    lines
+        .flat_map(|line| line.split(&[' ', ',', '[', '=']).take_while(|word| !word.starts_with('<')))
+        .filter(|word| word.starts_with('-'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_manual_page_lists_every_option_with_its_value() {
+    let page = written("man/man1/heimdall.1");
+    for option in options() {
+        assert!(page.contains(&format!("\\fB{}\\fR", option.replace('-', "\\-"))), "{option}");
+    }
+}
+
+#[test]
+fn the_completions_of_each_shell_offer_every_option() {
+    let bash = written("bash-completion/completions/heimdall");
+    let zsh = written("zsh/site-functions/_heimdall");
+    let fish = written("fish/vendor_completions.d/heimdall.fish");
+    let bash: BTreeSet<&str> = bash.split(&[' ', '"', '\n']).collect();
+    assert!(options().len() > 10, "{:?}", options());
+    for option in options() {
+        assert!(bash.contains(option.as_str()), "bash: {option}");
+        let in_zsh = ["[", "=[", "+["].iter().any(|end| zsh.contains(&format!("{option}{end}")));
+        assert!(in_zsh, "zsh: {option}");
+        let in_fish = match option.strip_prefix("--") {
+            Some(long) => format!(" -l {long} "),
+            None => format!(" -s {} ", &option[1..]),
+        };
+        assert!(fish.contains(&in_fish), "fish: {option}");
+    }
+}
+
+#[test]
+fn the_manual_page_has_what_a_manual_page_has() {
+    let page = written("man/man1/heimdall.1");
+    for title in
+        ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "ENVIRONMENT", "SEE ALSO"]
+    {
+        let found = page.lines().any(|line| line.replace('"', "") == format!(".SH {title}"));
+        assert!(found, "{title}");
+    }
+    for words in ["\n124\n", "DATABASE_URL", "HEIMDALL_FENCING_TOKEN", "nightly\\-run"] {
+        assert!(page.contains(words), "{words}");
+    }
+    // Markdown that was not understood.
+    for mark in ["**", "](", "```", "|---"] {
+        assert!(!page.contains(mark), "{mark}");
+    }
+}
+
+/// What bash offers for the last of these words.
+fn complete(words: &[&str]) -> BTreeSet<String> {
+    let script = "source \"$0\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
+                  _heimdall_or_program \"$1\" \"${!#}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"; echo \"${COMPREPLY[*]}\"";
+    let output = Command::new("bash")
+        .args(["--norc", "-c", script])
+        .arg(directory().join("bash-completion/completions/heimdall"))
+        .args(words)
+        .output()
+        .unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+    // A program in two folders of PATH comes twice; bash shows it once.
+    String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_options_before_the_program_and_the_program_itself() {
+    assert_eq!(complete(&["heimdall", "--kill"]), ["--kill-after"].map(str::to_owned).into());
+    assert_eq!(complete(&["heimdall", "-q", "--conf"]), ["--conflict-exit-code"].map(str::to_owned).into());
+    for before in [&["--name", "x"][..], &["--name", "=", "x"], &["-q"], &["--"], &["-E", "0", "-q"]] {
+        let words = [&["heimdall"], before, &["setsi"]].concat();
+        assert_eq!(complete(&words), ["setsid"].map(str::to_owned).into(), "{words:?}");
+    }
+    // Behind the program its own completion has the word, which here there is none of.
+    assert_eq!(complete(&["heimdall", "--name", "x", "env", "--kill"]), BTreeSet::new());
+}
