@@ -60,7 +60,7 @@ fn only_its_folder_touches_a_part_of_the_world() {
         ("io::stderr", "cli"),
         ("println!", "cli"),
         ("Instant", "net cli"),
-        ("getrandom::", "net"),
+        ("getrandom::", "net lock/backoff.rs"),
         ("SELECT ", "lock/sql.rs"),
         ("pg_try_advisory", "lock/sql.rs"),
         ("Statement for", "lock/sql.rs"),

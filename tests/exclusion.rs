@@ -81,7 +81,7 @@ fn the_lock_is_the_one_of_the_go_program() {
 }
 
 #[test]
-fn the_sql_of_print_key_finds_the_lock() {
+fn the_sql_of_print_key_finds_the_lock_and_ends_its_holder() {
     let mut holder = Heimdall::new()
         .database(&format!("{} user=trust_user dbname=app", shared().socket()))
         .args(["--key", "-5,6", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"])
@@ -89,16 +89,18 @@ fn the_sql_of_print_key_finds_the_lock() {
         .spawn();
     let pid = holder.wait_for_stdout_line("");
     let printed = Heimdall::new().args(["--key", "-5,6", "--print-key"]).run();
-    let (key, sql) = printed.stdout.split_once('\n').unwrap();
+    let lines: Vec<&str> = printed.stdout.lines().collect();
+    let [key, find, terminate] = lines[..] else { panic!("{lines:?}") };
     assert_eq!(key, "-5,6");
-    let found = shared()
-        .psql(&format!("{} user=postgres dbname=app", shared().socket()))
-        .args(["-XAtqc", &sql.replace("SELECT *", "SELECT pid")])
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), pid);
+    let ask = |sql: &str| {
+        let mut psql = shared().psql(&format!("{} user=postgres dbname=app", shared().socket()));
+        let answer = psql.args(["-XAtqc", sql]).output().unwrap();
+        String::from_utf8(answer.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(ask(&find.replace("SELECT *", "SELECT pid")), pid);
+    assert_eq!(ask(terminate), "t");
     holder.close_stdin();
-    assert_eq!(holder.wait().code, Some(0));
+    assert_eq!(holder.wait().code, Some(74));
 }
 
 #[test]

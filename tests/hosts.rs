@@ -24,7 +24,7 @@ fn hosts(ports: &[u16]) -> String {
 fn assert_lands_on(port: u16, conninfo: &str) {
     let outcome = connect(conninfo);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{conninfo}: {}", outcome.stderr);
-    let place = format!("on the server at \"127.0.0.1\", port {port},");
+    let place = format!("connected to the server at \"127.0.0.1\", port {port}\n");
     assert!(outcome.stderr.contains(&place), "{conninfo}: {}", outcome.stderr);
 }
 
@@ -74,7 +74,7 @@ fn each_host_gets_its_share_of_random_starts() {
     let (port, socket) = (shared().port(), shared().socket_dir().display());
     let conninfo =
         format!("host=127.0.0.1,{socket} port={port} user=trust_user dbname=app load_balance_hosts=random");
-    for place in ["on the server at \"127.0.0.1\"", "on the server on socket"] {
+    for place in ["connected to the server at \"127.0.0.1\"", "connected to the server on socket"] {
         assert!((0..64).any(|_| connect(&conninfo).stderr.contains(place)), "never {place}");
     }
 }
@@ -128,7 +128,7 @@ fn a_standby_that_does_not_report_it_is_known_by_its_answer() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        let answer = backend::answered(&[Some("42"), Some("t"), Some("f"), None]);
+        let answer = backend::answered(&[Some("42"), Some("t"), Some("0"), None]);
         connection.send(&answer);
         connection.expect(b'X');
     });

@@ -127,9 +127,12 @@ fn print_key_prints_the_key_and_its_sql() {
     ] {
         let outcome = Heimdall::new().args(options).arg("--print-key").run();
         assert_eq!(outcome.code, Some(0));
-        let (first, second) = outcome.stdout.trim_end().split_once('\n').unwrap();
-        assert_eq!(first, key);
-        assert!(second.contains(halves), "{second}");
+        let lines: Vec<&str> = outcome.stdout.lines().collect();
+        let [printed, find, terminate] = lines[..] else { panic!("{lines:?}") };
+        assert_eq!(printed, key);
+        assert!(find.starts_with("SELECT * FROM pg_locks") && find.contains(halves), "{find}");
+        assert!(terminate.starts_with("SELECT pg_terminate_backend(pid) FROM pg_locks"), "{terminate}");
+        assert!(terminate.contains(halves), "{terminate}");
     }
 }
 

@@ -43,7 +43,7 @@ fn startup(heimdall: impl FnOnce(&str) -> Heimdall) -> BTreeMap<String, String> 
     let server = Scripted::start(move |connection: &mut Connection| {
         sender.send(connection.startup().parameters()).unwrap();
         connection.expect(b'Q');
-        connection.send(&backend::answered(&[Some("42"), Some("f"), Some("f"), None]));
+        connection.send(&backend::answered(&[Some("42"), Some("f"), Some("0"), None]));
         connection.drain();
     });
     let outcome = heimdall(&server.tcp()).arg("true").run();

@@ -189,7 +189,7 @@ fn answering(status: &'static [(&'static str, &'static str)], row: [Option<&'sta
 fn cockroachdb_is_refused() {
     let server = answering(
         &[("crdb_version", "CockroachDB CCL v25.1")],
-        [Some("42"), Some("f"), Some("t"), Some("1")],
+        [Some("42"), Some("f"), Some("1"), Some("1")],
     );
     assert_fails(
         &format!("{} user=ann", server.tcp()),
@@ -200,17 +200,34 @@ fn cockroachdb_is_refused() {
 
 #[test]
 fn another_backend_than_the_greeting_said_is_a_pooler() {
-    let server = answering(&[], [Some("43"), Some("f"), Some("t"), Some("1")]);
-    assert_fails(&format!("{} user=ann", server.tcp()), 76, &["a connection pooler answers for it"]);
+    let other_backend = |connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        connection.send(&backend::answered(&[Some("43"), Some("f"), Some("1"), Some("1")]));
+    };
+    // The lock is given back by the backend that has it.
+    let server = Scripted::start(move |connection: &mut Connection| {
+        other_backend(connection);
+        connection.serve_lock();
+    });
+    let words = ["a connection pooler answers for it", "where it pools whole sessions\n"];
+    assert_fails(&format!("{} user=ann", server.tcp()), 76, &words);
+    // It can't be reached any more.
+    let server = Scripted::start(move |connection: &mut Connection| {
+        other_backend(connection);
+        connection.expect(b'Q');
+        connection.close();
+    });
+    assert_fails(&format!("{} user=ann", server.tcp()), 76, &["stays with the pooler's backend 43"]);
 }
 
 #[test]
 fn an_answer_that_makes_no_sense_is_a_violation() {
     for row in [
-        [None, Some("f"), Some("t"), Some("1")],
+        [None, Some("f"), Some("1"), Some("1")],
         [Some("42"), Some("maybe"), Some("t"), Some("1")],
-        [Some("42"), Some("f"), Some("t"), None],
-        [Some("42"), Some("f"), Some("t"), Some("-1")],
+        [Some("42"), Some("f"), Some("1"), None],
+        [Some("42"), Some("f"), Some("1"), Some("-1")],
         [Some("42"), Some("f"), None, None],
     ] {
         let server = answering(&[], row);
@@ -227,7 +244,7 @@ fn a_release_that_is_not_confirmed_is_told_and_the_programs_code_stands() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        let answer = backend::answered(&[Some("42"), Some("f"), Some("t"), Some("1")]);
+        let answer = backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]);
         connection.send(&answer);
         connection.answer_holder();
         connection.expect(b'Q');
@@ -246,7 +263,7 @@ fn a_protocol_violation_while_the_program_runs_loses_the_lock() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        let mut answer = backend::answered(&[Some("42"), Some("f"), Some("t"), Some("1")]);
+        let mut answer = backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]);
         answer.extend(backend::data_row(&[Some("surprise")]));
         connection.send(&answer);
         connection.wait_for_end();

@@ -1,5 +1,7 @@
 //! A pooler between heimdall and the server: the lock would belong to a session that others share.
 
+use heimdall::lock::Key;
+
 use crate::support::heimdall::Heimdall;
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::shared;
@@ -13,6 +15,7 @@ fn a_pooler_is_refused_whatever_it_pools() {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(76), ""), "{mode:?}: {}", outcome.stderr);
         assert_eq!(outcome.stderr.lines().count(), 1, "{mode:?}: {}", outcome.stderr);
         assert!(outcome.stderr.contains("pooler"), "{mode:?}: {}", outcome.stderr);
+        shared().wait_for_holders(Key::named("heimdall", "pooled"), 0);
     }
 }
 

@@ -81,7 +81,7 @@ fn a_terminated_backend_stops_the_program_and_its_children() {
     assert_eq!(outcome.code, Some(74));
     assert!(
         outcome.stderr.starts_with("heimdall: lost the lock heimdall/terminated (key ")
-            && outcome.stderr.contains("Z: the server ended the session: FATAL:"),
+            && outcome.stderr.contains(" s: the server ended the session: FATAL:"),
         "{}",
         outcome.stderr
     );
@@ -102,7 +102,11 @@ fn a_program_that_ignores_sigterm_is_killed() {
     );
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(74));
-    assert!(outcome.stderr.contains("killing it"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("killed the program: it did not end after SIGTERM"),
+        "{}",
+        outcome.stderr
+    );
     assert_gone(&family);
 }
 

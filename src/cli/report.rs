@@ -27,9 +27,9 @@ pub(super) enum Level {
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
-    /// For people.
+    // For people.
     Text,
-    /// For programs: one object a line, for every transition.
+    // For programs: one object a line, for every transition.
     Json,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::error::{Error, Refusal};
 use super::guard::{Grant, Guard};
 use super::holder::{self, Holder};
+use super::key::Key;
 use super::sql::{self, Statement};
 use super::wanted::Wanted;
 use crate::net::{self, Connection, Deadline, Request, Search};
@@ -98,20 +99,50 @@ impl Contender {
         self.connection.close();
     }
 
-    fn judge(self, attempt: &Attempt) -> Result<Outcome, Error> {
-        if let Some(refusal) = self.refusal(attempt) {
+    fn judge(mut self, attempt: &Attempt) -> Result<Outcome, Error> {
+        let granted = match attempt.granted {
+            None => None,
+            Some((slot, token)) => match self.wanted.key(slot) {
+                Some(key) => Some((key, slot, token)),
+                None => {
+                    let place = self.place().to_owned();
+                    return Err(Error::Acquiring { place, error: nonsense("slot") });
+                }
+            },
+        };
+        if let Some(mut refusal) = self.refusal(attempt) {
+            if let (Refusal::Pooler, Some((key, ..))) = (refusal, granted)
+                && !self.gives_back(key)
+            {
+                refusal = Refusal::PoolerKeeps(attempt.pid);
+            }
             let place = self.place().to_owned();
             self.connection.close();
             return Err(Error::Refused { place, refusal });
         }
-        let Some((slot, token)) = attempt.granted else { return Ok(Outcome::Busy(Box::new(self))) };
-        let Some(key) = self.wanted.key(slot) else {
-            let place = self.place().to_owned();
-            return Err(Error::Acquiring { place, error: nonsense("slot") });
-        };
+        let Some((key, slot, token)) = granted else { return Ok(Outcome::Busy(Box::new(self))) };
         let mode = self.wanted.mode();
         let grant = Grant { key, mode, slot, backend_pid: attempt.pid, token };
         Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant))))
+    }
+
+    /// A pooler keeps its session to the server, and the lock with it, when we leave; and it may ask another session
+    /// each time, so only one that says that it held the lock has given it back.
+    fn gives_back(&mut self, key: Key) -> bool {
+        (0..GIVE_BACK_TRIES).map_while(|_| self.give_back(key).ok()).any(|held| held)
+    }
+
+    fn give_back(&mut self, key: Key) -> Result<bool, net::Error> {
+        self.connection.query(&Statement::Release(key, self.wanted.mode()));
+        let deadline = Deadline::after(Some(GIVE_BACK_TIMEOUT));
+        let mut held = false;
+        loop {
+            match self.connection.next(deadline, "the release to be confirmed")? {
+                Step::Row(row) => held = row.text(0) == Some("t"),
+                Step::Ready => return Ok(held),
+                _ => {}
+            }
+        }
     }
 
     fn refusal(&self, attempt: &Attempt) -> Option<Refusal> {
@@ -189,6 +220,12 @@ fn nonsense(message: &str) -> net::Error {
 
 const WAITING: &str = "the answer whether the lock is ours";
 const WHILE_ACQUIRING: &str = "in answer to the attempt to lock";
+
+/// A pooler that is not busy asks the session that it has asked last.
+const GIVE_BACK_TRIES: u32 = 10;
+
+/// As long as for any release.
+const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any healthy server takes, and as long as a login may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -81,11 +81,20 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::Standby => "it is a standby, where a lock would not exclude holders on the primary; connect to the primary",
             Self::Cockroach => "it is CockroachDB, whose advisory locks exclude nobody; use PostgreSQL",
-            Self::Pooler => {
+            Self::Pooler | Self::PoolerKeeps(_) => {
                 "a connection pooler answers for it, and could give our session with the lock to others; \
                  connect to the server itself, or say --allow-pooler where it pools whole sessions"
             }
-        })
+        })?;
+        match self {
+            Self::PoolerKeeps(backend) => {
+                write!(
+                    f,
+                    "; the lock could not be given back, and stays with the pooler's backend {backend} until that ends"
+                )
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -102,8 +111,8 @@ pub enum Lost {
     Protocol(proto::Error),
     /// The server has not answered for so long, counted from the last question that it has answered.
     Silent(Duration),
-    /// Another backend answers than the one that holds the lock: a pooler is in between.
-    OtherBackend,
+    /// Another backend answers than this one, which holds the lock: a pooler is in between.
+    OtherBackend(i32),
 }
 
 impl From<net::Error> for Lost {
@@ -127,9 +136,10 @@ impl fmt::Display for Lost {
             Self::Silent(silence) => {
                 write!(f, "the server has been silent for {:.1} s", silence.as_secs_f64())
             }
-            Self::OtherBackend => {
-                f.write_str("a connection pooler has put another server session in the place of ours")
-            }
+            Self::OtherBackend(ours) => write!(
+                f,
+                "a connection pooler has put another session in the place of backend {ours}, with which the lock may stay"
+            ),
         }
     }
 }

