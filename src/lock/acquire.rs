@@ -38,7 +38,7 @@ pub fn acquire(request: &Request<'_>, wanted: &Wanted, allows_pooler: bool) -> R
     loop {
         let (mut connection, deadline) = search.connect(&statement).map_err(Error::Connecting)?;
         let place = connection.place().to_owned();
-        let passed = match answer(&mut connection, deadline) {
+        let passed = match answer(&mut connection, wanted, deadline) {
             Ok(attempt) => match search.check(connection.server(), attempt.standby, attempt.read_only) {
                 Ok(()) => {
                     let contender = Contender { connection, wanted: wanted.clone(), allows_pooler };
@@ -88,7 +88,7 @@ impl Contender {
     fn try_again(&mut self, pause: Duration) -> Result<Attempt, net::Error> {
         self.connection.listen(Deadline::after(Some(pause)))?;
         self.connection.query(&Statement::Acquire(self.wanted.clone()));
-        match answer(&mut self.connection, Deadline::after(Some(ANSWER_TIMEOUT))) {
+        match answer(&mut self.connection, &self.wanted, Deadline::after(Some(ANSWER_TIMEOUT))) {
             Ok(attempt) => Ok(attempt),
             Err(Unanswered::Early(error) | Unanswered::Late(error)) => Err(error),
         }
@@ -100,19 +100,9 @@ impl Contender {
     }
 
     fn judge(mut self, attempt: &Attempt) -> Result<Outcome, Error> {
-        let granted = match attempt.granted {
-            None => None,
-            Some((slot, token)) => match self.wanted.key(slot) {
-                Some(key) => Some((key, slot, token)),
-                None => {
-                    let place = self.place().to_owned();
-                    return Err(Error::Acquiring { place, error: nonsense("slot") });
-                }
-            },
-        };
         if let Some(mut refusal) = self.refusal(attempt) {
-            if let (Refusal::Pooler, Some((key, ..))) = (refusal, granted)
-                && !self.gives_back(key)
+            if let (Refusal::Pooler, Some(granted)) = (refusal, attempt.granted)
+                && !self.gives_back(granted.key)
             {
                 refusal = Refusal::PoolerKeeps(attempt.pid);
             }
@@ -120,7 +110,9 @@ impl Contender {
             self.connection.close();
             return Err(Error::Refused { place, refusal });
         }
-        let Some((key, slot, token)) = granted else { return Ok(Outcome::Busy(Box::new(self))) };
+        let Some(Granted { key, slot, token }) = attempt.granted else {
+            return Ok(Outcome::Busy(Box::new(self)));
+        };
         let mode = self.wanted.mode();
         let grant = Grant { key, mode, slot, backend_pid: attempt.pid, token };
         Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant))))
@@ -164,8 +156,14 @@ struct Attempt {
     standby: bool,
     /// Whether the session's transactions can't write.
     read_only: Option<bool>,
-    /// The slot, from 1, and the fencing token, where a lock was granted.
-    granted: Option<(u16, u64)>,
+    granted: Option<Granted>,
+}
+
+#[derive(Clone, Copy)]
+struct Granted {
+    key: Key,
+    slot: u16,
+    token: u64,
 }
 
 /// No answer, though we are logged in.
@@ -176,7 +174,7 @@ enum Unanswered {
     Late(net::Error),
 }
 
-fn answer(connection: &mut Connection, deadline: Deadline) -> Result<Attempt, Unanswered> {
+fn answer(connection: &mut Connection, wanted: &Wanted, deadline: Deadline) -> Result<Attempt, Unanswered> {
     let mut attempt = None;
     loop {
         let step = connection.next(deadline, WAITING).map_err(|error| match attempt {
@@ -185,7 +183,7 @@ fn answer(connection: &mut Connection, deadline: Deadline) -> Result<Attempt, Un
         })?;
         match step {
             Step::Row(row) if attempt.is_none() => {
-                attempt = Some(read(&row).ok_or_else(|| late("DataRow"))?);
+                attempt = Some(read(&row, wanted).ok_or_else(|| late("DataRow"))?);
             }
             Step::Row(_) => return Err(late("second DataRow")),
             Step::Ready => return attempt.ok_or_else(|| late("ReadyForQuery without a row")),
@@ -194,7 +192,7 @@ fn answer(connection: &mut Connection, deadline: Deadline) -> Result<Attempt, Un
     }
 }
 
-fn read(row: &proto::backend::Row) -> Option<Attempt> {
+fn read(row: &proto::backend::Row, wanted: &Wanted) -> Option<Attempt> {
     let pid = row.text(sql::acquire::PID)?.parse().ok()?;
     let standby = match row.text(sql::acquire::STANDBY)? {
         "t" => true,
@@ -205,7 +203,11 @@ fn read(row: &proto::backend::Row) -> Option<Attempt> {
     let read_only = row.text(sql::acquire::READ_ONLY).map(|text| text == "on");
     let granted = match row.text(sql::acquire::SLOT)?.parse().ok()? {
         0 => None,
-        slot => Some((slot, row.text(sql::acquire::TOKEN)?.parse().ok()?)),
+        slot => Some(Granted {
+            key: wanted.key(slot)?,
+            slot,
+            token: row.text(sql::acquire::TOKEN)?.parse().ok()?,
+        }),
     };
     Some(Attempt { pid, standby, read_only, granted })
 }
