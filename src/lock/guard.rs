@@ -119,9 +119,16 @@ impl Guard {
     /// Asks the server for a sign of life, where that is due.
     ///
     /// # Errors
-    /// The lock is lost: the last question was not answered in time. What has already come in should be
-    /// [`heard`](Guard::heard) before.
+    /// The lock is lost: the last question was not answered in time, or what has come in says so.
     pub fn tick(&mut self, now: Moment) -> Result<(), Lost> {
+        // Where we were stopped meanwhile, the answer has come and nobody has read it.
+        let is_late = |pulse: &Pulse| pulse.silence(now).is_some();
+        for _ in 0..LOOKS {
+            if !self.pulse.as_ref().is_some_and(is_late) {
+                break;
+            }
+            self.heard()?;
+        }
         let Some(pulse) = &self.pulse else { return Ok(()) };
         if let Some(silence) = pulse.silence(now) {
             return Err(Lost::Silent(silence));
@@ -208,6 +215,9 @@ impl AsFd for Guard {
 
 /// Longer than any healthy server takes, short enough for a person to wait.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many messages may stand before an answer that is late; one who never stops talking does not answer.
+const LOOKS: usize = 1000;
 
 /// What a socket is waited for that takes no more bytes: it has taken none of ours for long.
 const ROOM: &str = "the server to read what was sent";
