@@ -204,12 +204,15 @@ impl Watch<'_> {
 
     fn lose(&mut self, lost: &Lost) {
         self.is_lost = true;
+        self.has_more = false;
         // It may have ended while the news came in: then it never ran without the lock.
         self.reap();
         // A server that has fallen silent frees the lock a lease after it has heard of us for the last time: by three
-        // quarters of that the program is gone. Any other loss is known as soon as it happens.
+        // quarters of that the program is gone, and to be gone takes time too. Any other loss is known at once.
         let kill_after = match lost {
-            Lost::Silent(_) => self.limits.kill_after.min(self.limits.lease / 4),
+            Lost::Silent(silence) => {
+                self.limits.kill_after.min((self.limits.lease * 7 / 10).saturating_sub(*silence))
+            }
             _ => self.limits.kill_after,
         };
         let is_running = self.program.status().is_none();

@@ -7,7 +7,7 @@ use super::clock::Moment;
 /// The beat of one held lock.
 ///
 /// ```text
-///   0         L/6                          L/2          3L/4              L
+///   0         L/6                          L/2          7L/10            L
 ///   answered ─► asked ── no answer for L/3 ─► lost, TERM ─► KILL at last …  the server frees the lock
 /// ```
 ///
