@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
 /// A process, as the table shows it.
@@ -40,11 +41,19 @@ fn table() -> io::Result<Vec<Process>> {
     let mut processes = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // One that has ended meanwhile has no file any more.
-        let Ok(stat) = fs::read(format!("/proc/{pid}/stat")) else { continue };
-        processes.extend(read(pid, &stat));
+        match fs::read(format!("/proc/{pid}/stat")) {
+            Ok(stat) => processes.extend(read(pid, &stat)),
+            Err(error) if is_exhaustion(&error) => return Err(error),
+            // One that has ended meanwhile has no file any more; one that is hidden is none of ours.
+            Err(_) => {}
+        }
     }
     Ok(processes)
+}
+
+/// Whether it is we who have run out of descriptors: then the table is there, and can't be read.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// `PID (NAME) STATE PARENT GROUP …`, where NAME may hold anything.

@@ -12,7 +12,7 @@ use rustix::process::{
     Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, wait,
 };
 
-use super::descendants::{Process, descendants};
+use super::descendants::{Process, descendants, is_exhaustion};
 
 /// What is to be started, and how.
 pub(super) struct Start<'a> {
@@ -54,7 +54,10 @@ impl Program {
     /// Starts the program with standard streams, working directory, environment and descriptors as ours.
     pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
         adopt_orphans();
-        let strangers = descendants(&[]).unwrap_or_default().into_iter().map(|process| process.pid).collect();
+        let strangers = match descendants(&[]) {
+            Err(error) if is_exhaustion(&error) => return Err(error),
+            strangers => strangers.unwrap_or_default().into_iter().map(|process| process.pid).collect(),
+        };
         let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
         let mut attributes = PosixSpawnAttr::init()?;
         attributes.set_sigmask(start.mask)?;
