@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::signal::SigSet;
-use rustix::process::{Resource, Rlimit, Signal, getpid, setrlimit};
+use nix::sys::signal::{SigSet, Signal as NixSignal};
+use rustix::process::{Resource, Rlimit, Signal, getpid, getsid, setrlimit};
 use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithRawSiginfo;
@@ -24,6 +24,7 @@ const FORWARDED_IN_BACKGROUND: [Signal; 2] = [Signal::WINCH, Signal::CONT];
 pub(super) struct Signals {
     delivery: SignalDelivery<UnixStream, WithRawSiginfo>,
     in_foreground: bool,
+    leads_session: bool,
     mask: SigSet,
     typed: Vec<Signal>,
 }
@@ -44,13 +45,15 @@ impl Signals {
     /// ignored: they stay ignored for the program too (nohup).
     pub(super) fn catch(in_foreground: bool) -> io::Result<Self> {
         let mask = SigSet::thread_get_mask()?;
-        // Our caller may have blocked it, and would have us wait for ever.
-        SigSet::from(nix::sys::signal::Signal::SIGCHLD).thread_unblock()?;
         let more = if in_foreground { &[][..] } else { &FORWARDED_IN_BACKGROUND };
-        let caught = not_ignored(FORWARDED.iter().chain(more)).chain([Signal::CHILD.as_raw()]);
+        let caught: Vec<i32> =
+            not_ignored(FORWARDED.iter().chain(more)).chain([Signal::CHILD.as_raw()]).collect();
         let (read, write) = UnixStream::pair()?;
-        let delivery = SignalDelivery::with_pipe(read, write, WithRawSiginfo, caught)?;
-        Ok(Self { delivery, in_foreground, mask, typed: Vec::new() })
+        let delivery = SignalDelivery::with_pipe(read, write, WithRawSiginfo, &caught)?;
+        // Our caller may have blocked some: SIGCHLD we wait for, and the others are to wait in the program.
+        caught.into_iter().map(NixSignal::try_from).collect::<Result<SigSet, _>>()?.thread_unblock()?;
+        let leads_session = getsid(None) == Ok(getpid());
+        Ok(Self { delivery, in_foreground, leads_session, mask, typed: Vec::new() })
     }
 
     /// The signal mask that our caller has left.
@@ -70,7 +73,7 @@ impl Signals {
             let Some(signal) = Signal::from_named_raw(info.si_signo) else { continue };
             if signal == Signal::CHILD {
                 taken.child = true;
-            } else if self.in_foreground && is_typed(signal, info.si_code) {
+            } else if self.in_foreground && self.is_typed(signal, info.si_code) {
                 taken.typed = true;
                 self.typed.push(signal);
             } else {
@@ -78,6 +81,18 @@ impl Signals {
             }
         }
         taken
+    }
+
+    /// Whether the terminal has sent this to all of its foreground, and not a process by `kill` (`man 2 sigaction`,
+    /// `si_code`).
+    fn is_typed(&self, signal: Signal, code: i32) -> bool {
+        let is_from_kernel = if cfg!(target_os = "linux") { code > 0 } else { code != BSD_SI_USER };
+        match signal {
+            Signal::INT | Signal::QUIT => is_from_kernel,
+            // A terminal that is closed tells its session's leader alone.
+            Signal::HUP => is_from_kernel && !self.leads_session,
+            _ => false,
+        }
     }
 }
 
@@ -87,17 +102,15 @@ impl AsFd for Signals {
     }
 }
 
-/// Whether the terminal has sent this, and not a process by `kill` (`man 2 sigaction`, `si_code`).
-fn is_typed(signal: Signal, code: i32) -> bool {
-    let is_from_kernel = if cfg!(target_os = "linux") { code > 0 } else { code != BSD_SI_USER };
-    is_from_kernel && matches!(signal, Signal::INT | Signal::QUIT | Signal::HUP)
-}
-
 /// `SI_USER` where it is not 0.
 const BSD_SI_USER: i32 = 0x10001;
 
 /// Ends this process by a signal, so that a shell sees that its command was interrupted.
 pub(super) fn die_of(signal: Signal) {
+    if getpid().is_init() {
+        // No signal ends process 1 from within; its exit code has to tell.
+        return;
+    }
     if signal == Signal::QUIT {
         // It was the program that was to leave a core.
         let none = Rlimit { current: Some(0), maximum: Some(0) };
