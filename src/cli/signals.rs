@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal as NixSignal};
-use rustix::process::{Resource, Rlimit, Signal, getpid, getsid, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getpid, setrlimit};
 use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithRawSiginfo;
@@ -52,7 +52,7 @@ impl Signals {
         let delivery = SignalDelivery::with_pipe(read, write, WithRawSiginfo, &caught)?;
         // Our caller may have blocked some: SIGCHLD we wait for, and the others are to wait in the program.
         caught.into_iter().map(NixSignal::try_from).collect::<Result<SigSet, _>>()?.thread_unblock()?;
-        let leads_session = getsid(None) == Ok(getpid());
+        let leads_session = nix::unistd::getsid(None) == Ok(nix::unistd::getpid());
         Ok(Self { delivery, in_foreground, leads_session, mask, typed: Vec::new() })
     }
 
