@@ -107,6 +107,10 @@ impl Program {
 
     /// Asks the program and all its descendants to end.
     pub(super) fn terminate(&mut self) {
+        if is_alone_and_blind() {
+            signal_all(NixSignal::SIGTERM);
+            return signal_all(NixSignal::SIGCONT);
+        }
         self.signal(Signal::TERM);
         self.signal(Signal::CONT);
         self.asked.push(self.pid);
@@ -144,6 +148,10 @@ impl Program {
 
     /// Kills the program and all its descendants; returns one that may not be signalled, if there is one.
     pub(super) fn kill(&self) -> Option<Pid> {
+        if is_alone_and_blind() {
+            signal_all(NixSignal::SIGKILL);
+            return None;
+        }
         self.signal(Signal::KILL);
         let mut killed = Vec::new();
         let mut refused = None;
@@ -214,6 +222,16 @@ fn adopt_orphans() {
 
 #[cfg(not(target_os = "linux"))]
 fn adopt_orphans() {}
+
+/// Whether we are process 1, so that all processes we could signal are the program's, and can't see them.
+fn is_alone_and_blind() -> bool {
+    rustix::process::getpid().is_init() && descendants(&[]).is_err()
+}
+
+/// Signals every process but us that we may signal (`man 2 kill`).
+fn signal_all(signal: NixSignal) {
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(-1), signal);
+}
 
 /// A tree that forks while it is walked comes to its end in a few walks; one that never does must not keep us from
 /// all else. The next look at it goes on.
