@@ -33,7 +33,7 @@ mod partition;
 mod peers;
 mod pooler;
 mod program;
-mod supervision;
+mod promises;
 mod support;
 mod terminal;
 #[cfg(feature = "tls")]

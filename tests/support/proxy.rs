@@ -20,8 +20,17 @@ struct Network {
     delay: Duration,
     frozen: AtomicBool,
     closed: AtomicBool,
+    /// When a server's bytes have reached a client last.
+    answered: Mutex<Option<Instant>>,
     /// Both ends of every connection.
     streams: Mutex<Vec<TcpStream>>,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
 }
 
 impl Proxy {
@@ -59,6 +68,11 @@ impl Proxy {
         }
     }
 
+    /// When something of a server's has reached a client last.
+    pub fn last_answer(&self) -> Option<Instant> {
+        *self.network.answered.lock().unwrap()
+    }
+
     /// From now on nothing arrives any more, nor does any end.
     pub fn freeze(&self) {
         self.network.frozen.store(true, Ordering::SeqCst);
@@ -86,13 +100,17 @@ impl Network {
             stream.set_nodelay(true).unwrap();
             streams.push(stream.try_clone().unwrap());
         }
-        self.relay(client.try_clone().unwrap(), server.try_clone().unwrap(), self.delay * 2);
-        self.relay(server, client, Duration::ZERO);
+        self.relay(client.try_clone().unwrap(), server.try_clone().unwrap(), Side::Client);
+        self.relay(server, client, Side::Server);
     }
 
     /// Copies one direction; one thread reads while another waits for the time to write, so that bytes
     /// which follow each other closely are late together and not one after the other.
-    fn relay(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream, handshake: Duration) {
+    fn relay(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream, side: Side) {
+        let handshake = match side {
+            Side::Client => self.delay * 2,
+            Side::Server => Duration::ZERO,
+        };
         let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();
         let delay = self.delay;
         thread::spawn(move || {
@@ -117,6 +135,9 @@ impl Network {
                     if bytes.is_empty() { to.shutdown(Shutdown::Write) } else { to.write_all(&bytes) };
                 if written.is_err() {
                     return;
+                }
+                if side == Side::Server {
+                    *network.answered.lock().unwrap() = Some(Instant::now());
                 }
             }
         });

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
+
 /// A listening socket of 127.0.0.1 with a script for each connection.
 ///
 /// A script that panics fails the test when the server is dropped.
@@ -150,11 +152,16 @@ impl Connection {
             b'Q' if text.starts_with("SELECT pg_catalog.pg_advisory_unlock(") => "t",
             _ => panic!("unexpected {}: {text:?}", tag.escape_ascii()),
         };
-        let mut answer = backend::data_row(&[Some(value)]);
+        self.answer(Some(value));
+        true
+    }
+
+    /// Answers a statement with a row of one value.
+    pub fn answer(&mut self, value: Option<&str>) {
+        let mut answer = backend::data_row(&[value]);
         answer.extend(backend::command_complete("SELECT 1"));
         answer.extend(backend::ready_for_query(b'I'));
         self.send(&answer);
-        true
     }
 
     /// Waits until the client closes the connection, having said nothing more.
@@ -178,6 +185,11 @@ impl Connection {
     /// Closes the connection.
     pub fn close(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Has the end of the script reset the connection (`man 7 socket`, `SO_LINGER`).
+    pub fn end_in_reset(&mut self) {
+        set_socket_linger(&self.stream, Some(Duration::ZERO)).unwrap();
     }
 
     fn body(&mut self) -> Vec<u8> {

@@ -1,0 +1,59 @@
+//! heimdall as process 1 of a container, which has more to do than others.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use rustix::process::{Signal, kill_process};
+
+use super::did_not_run;
+use crate::support::heimdall::{BINARY, Heimdall};
+use crate::support::postgres::database;
+use crate::support::processes::family;
+
+/// heimdall as process 1 of a PID namespace, where this machine lets us make one.
+fn init(test: &str, more: &[&str]) -> Option<Heimdall> {
+    let words = [&["--pid", "--fork", "--kill-child"], more].concat();
+    let has_worked = |output: std::process::Output| output.status.success();
+    if !Command::new("unshare").args(&words).arg("true").output().is_ok_and(has_worked) {
+        did_not_run(test, "this system does not let us make PID namespaces");
+        return None;
+    }
+    Some(Heimdall::program("unshare").args(words).arg(BINARY))
+}
+
+const OWN_PROC: &[&str] = &["--mount-proc"];
+
+#[test]
+fn promise_10_as_process_1_heimdall_reaps_orphans() {
+    let Some(heimdall) = init("reaping orphans", OWN_PROC) else { return };
+    // Each of the inner shells loses its parent, and one that is not reaped stays a zombie.
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10; do (sh -c 'exit' &); done; echo parent $PPID; \
+                  while grep -q '^State:.Z' /proc/[0-9]*/status; do sleep 0.05; done; exit 7";
+    let outcome = heimdall.database(&database()).args(["--name", "init", "sh", "-c", script]).run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(7), "parent 1\n"), "{}", outcome.stderr);
+}
+
+#[test]
+fn as_process_1_heimdall_is_ended_by_a_signal_while_it_connects() {
+    let Some(heimdall) = init("process 1 while connecting", OWN_PROC) else { return };
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let conninfo = format!("host=127.0.0.1 port={} user=ann", silent.local_addr().unwrap().port());
+    let running = heimdall.database(&conninfo).args(["--name", "init", "true"]).spawn();
+    let _connection = silent.accept().unwrap();
+    kill_process(*family(running.pid()).last().unwrap(), Signal::TERM).unwrap();
+    assert_eq!(running.wait().code, Some(143));
+}
+
+#[test]
+fn promise_2_as_process_1_heimdall_stops_what_the_process_table_does_not_show() {
+    // Without --mount-proc it is the table of the namespace outside.
+    for more in [OWN_PROC, &[]] {
+        let Some(heimdall) = init("a foreign process table", more) else { return };
+        let script = "setsid sh -c 'trap \"\" TERM; exec sleep 300' & sleep 300";
+        let outcome = heimdall
+            .database(&database())
+            .args(["--name", "blind init", "--timeout", "300ms", "--kill-after", "100ms", "sh", "-c", script])
+            .run();
+        assert_eq!(outcome.code, Some(124), "{}", outcome.stderr);
+    }
+}

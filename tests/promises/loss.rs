@@ -1,0 +1,95 @@
+//! The end of a connection is noticed at once, whatever ended it, long before a heartbeat could tell.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+use super::{assert_stopped, kill, pid_behind};
+use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::poll;
+use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
+use crate::support::proxy::Proxy;
+use crate::support::scripted::{Connection, Scripted, backend};
+
+const JOB: &str =
+    "sleep 300 & echo child $!; echo backend $HEIMDALL_BACKEND_PID; echo program $$; wait; sleep 300";
+
+/// Has `fault` strike while a job runs, and expects its end at once; the fault is told the backend.
+fn lose(conninfo: &str, name: &str, fault: impl FnOnce(Pid)) -> Outcome {
+    let running = Heimdall::new().database(conninfo).args(["--name", name, "sh", "-c", JOB]).spawn();
+    let job = ["program", "child"].map(|word| pid_behind(&running, word));
+    let backend = pid_behind(&running, "backend");
+    let start = Instant::now();
+    fault(backend);
+    let outcome = running.wait();
+    assert_stopped(&job);
+    // The first heartbeat is due after ten seconds.
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(&format!("lost the lock heimdall/{name} ")), "{}", outcome.stderr);
+    outcome
+}
+
+#[test]
+fn promise_5_a_closed_connection_is_noticed_at_once() {
+    let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::ZERO);
+    lose(&format!("{} user=trust_user dbname=app", proxy.tcp()), "closed", |_| proxy.cut());
+}
+
+#[test]
+fn promise_5_a_reset_connection_is_noticed_at_once() {
+    let (reset, may_reset) = mpsc::channel();
+    let server = holding(move |connection| {
+        may_reset.recv().unwrap();
+        connection.end_in_reset();
+    });
+    let outcome = lose(&format!("{} user=ann", server.tcp()), "reset", |_| reset.send(()).unwrap());
+    assert!(outcome.stderr.contains("Connection reset by peer"), "{}", outcome.stderr);
+}
+
+#[test]
+fn promise_5_a_server_that_stops_is_noticed_at_once() {
+    let cluster = Cluster::start(&ClusterOptions::default());
+    let outcome = lose(&conninfo(&cluster), "stopped server", |_| cluster.stop(Stop::Fast));
+    assert!(outcome.stderr.contains("[57P01]"), "{}", outcome.stderr);
+}
+
+#[test]
+fn promise_5_a_server_that_crashes_is_noticed_at_once() {
+    let cluster = Cluster::start(&ClusterOptions::default());
+    // It restarts by itself.
+    lose(&conninfo(&cluster), "crashed backend", kill);
+    let is_back = || (cluster.log().matches("ready to accept").count() > 1).then_some(());
+    poll(Duration::from_secs(30), is_back).expect("a server that starts again");
+    lose(&conninfo(&cluster), "crashed server", |_| cluster.stop(Stop::Immediate));
+}
+
+#[test]
+fn promise_5_garbage_on_an_idle_connection_is_noticed_at_once() {
+    for garbage in [&b"\0\0\0\0\0\0"[..], b"D\0\0\0\x01", b"Z\0\0\0\x05T", b"X\xff\xff\xff\xff"] {
+        let (send, may_send) = mpsc::channel();
+        let server = holding(move |connection| {
+            may_send.recv().unwrap();
+            connection.send(garbage);
+            connection.drain();
+        });
+        let outcome = lose(&format!("{} user=ann", server.tcp()), "garbage", |_| send.send(()).unwrap());
+        assert!(outcome.stderr.contains("broke the protocol"), "{garbage:?}: {}", outcome.stderr);
+    }
+}
+
+/// Grants the lock, answers what is said to keep it, and goes on as `script` says.
+pub(super) fn holding(mut script: impl FnMut(&mut Connection) + Send + 'static) -> Scripted {
+    Scripted::start(move |connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        connection.send(&backend::answered(&[Some("42"), Some("f"), Some("t"), Some("1")]));
+        connection.answer_holder();
+        script(connection);
+    })
+}
+
+fn conninfo(cluster: &Cluster) -> String {
+    format!("{} user=postgres dbname=postgres", cluster.tcp())
+}
