@@ -14,6 +14,8 @@
     reason = "a bench is read by people and may panic"
 )]
 
+#[path = "bench/holding.rs"]
+mod holding;
 mod support;
 
 use std::fs;
@@ -39,6 +41,9 @@ fn main() {
     #[cfg(feature = "tls")]
     memory_with_system_roots();
     processor();
+    holding::loss();
+    holding::idleness();
+    holding::succession();
 }
 
 fn size() {

@@ -54,9 +54,13 @@ impl Program {
     /// Starts the program with standard streams, working directory, environment and descriptors as ours.
     pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
         adopt_orphans();
-        let strangers = match descendants(&[]) {
-            Err(error) if is_exhaustion(&error) => return Err(error),
-            strangers => strangers.unwrap_or_default().into_iter().map(|process| process.pid).collect(),
+        // Most have no children before; to read the whole process table for that would be long.
+        let strangers = match wait(WaitOptions::NOHANG) {
+            Err(Errno::CHILD) => Vec::new(),
+            _ => match descendants(&[]) {
+                Err(error) if is_exhaustion(&error) => return Err(error),
+                found => found.unwrap_or_default().into_iter().map(|process| process.pid).collect(),
+            },
         };
         let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
         let mut attributes = PosixSpawnAttr::init()?;
