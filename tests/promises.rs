@@ -12,6 +12,7 @@ mod stop;
 mod streams;
 mod surroundings;
 mod tree;
+mod waiting;
 
 use std::io::Write;
 use std::time::Duration;
