@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use heimdall::conninfo::{Environment, PARAMETERS, Parameters, Passwd};
 
@@ -95,5 +96,25 @@ fn every_parameter_is_described_with_its_variable_and_its_default() {
             "{}",
             row[3]
         );
+    }
+}
+
+#[test]
+fn each_promise_names_a_test_that_is_there() {
+    let (_, promises) = README.split_once("\n## What heimdall promises\n").unwrap();
+    let (promises, _) = promises.split_once("\n## ").unwrap();
+    for number in 1..=12 {
+        let (_, promise) = promises.split_once(&format!("\n{number}. ")).expect("a promise of this number");
+        let promise = promise.split_once(&format!("\n{}. ", number + 1)).map_or(promise, |(this, _)| this);
+        let links: Vec<_> = promise.split("[`").skip(1).collect();
+        assert!(!links.is_empty(), "promise {number} names no test");
+        for link in links {
+            let (name, rest) = link.split_once("`](").unwrap();
+            let (file, _) = rest.split_once(')').unwrap();
+            assert!(name.starts_with(&format!("promise_{number}_")), "{name}");
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let code = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert!(code.contains(&format!("#[test]\nfn {name}()")), "{name} in {file}");
+        }
     }
 }

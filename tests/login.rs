@@ -198,7 +198,23 @@ fn what_the_server_makes_of_the_version_is_shown() {
 }
 
 #[test]
-fn a_standby_is_refused() {
+fn promise_12_debug_shows_every_message_and_no_secret() {
+    let hex = |text: &str| text.split(|c: char| !c.is_ascii_hexdigit()).any(|word| word.len() >= 32);
+    for user in ["password_user", "md5_user", "scram_user"] {
+        let outcome = Heimdall::new()
+            .database(&format!("{} user={user} dbname=app password='{PASSWORD}'", shared().socket()))
+            .args(["--debug", "--name", user, "true"])
+            .run();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("pg_advisory_unlock("), "{}", outcome.stderr);
+        // What proves the password to the server is as good as the password (MD5), or lets others guess it (SCRAM).
+        let is_secret = |line: &str| line.contains(PASSWORD) || hex(line) || line.contains(",p=");
+        assert!(!outcome.stderr.lines().any(is_secret), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn promise_8_a_standby_is_refused() {
     let primary = Cluster::start(&ClusterOptions::default());
     let standby = primary.start_standby();
     let outcome = Heimdall::new()

@@ -62,7 +62,7 @@ fn a_mistyped_option_does_not_echo_the_password_behind_it() {
 }
 
 #[test]
-fn what_cannot_be_honoured_is_a_configuration_error() {
+fn promise_11_what_cannot_be_honoured_is_a_configuration_error() {
     for (conninfo, words) in [
         ("host=h sslmode=prefer sslnegotiation=direct", "weak sslmode \"prefer\" may not be used with"),
         ("host=h sslmode=require sslrootcert=system", "weak sslmode \"require\" may not be used with"),
@@ -137,7 +137,7 @@ fn print_key_prints_the_key_and_its_sql() {
 }
 
 #[test]
-fn print_conninfo_tells_values_and_sources_without_passwords() {
+fn promise_12_print_conninfo_tells_values_and_sources_without_passwords() {
     let printed = |command: Heimdall| {
         let outcome = command.arg("--print-conninfo").run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));

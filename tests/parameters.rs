@@ -145,7 +145,7 @@ fn what_needs_no_honouring_is_accepted() {
 }
 
 #[test]
-fn what_heimdall_does_not_have_is_refused_by_name_before_it_connects() {
+fn promise_11_what_heimdall_does_not_have_is_refused_by_name_before_it_connects() {
     for given in [
         "sslpassword=hunter2",
         "sslcrldir=/hunter2",

@@ -148,7 +148,7 @@ fn a_server_that_is_starting_or_stopping_is_unavailable() {
 }
 
 #[test]
-fn a_servers_text_cannot_drive_the_terminal() {
+fn promise_12_a_servers_text_cannot_drive_the_terminal() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.send(&backend::error_response(&[
@@ -186,7 +186,7 @@ fn answering(status: &'static [(&'static str, &'static str)], row: [Option<&'sta
 }
 
 #[test]
-fn cockroachdb_is_refused() {
+fn promise_8_cockroachdb_is_refused() {
     let server = answering(
         &[("crdb_version", "CockroachDB CCL v25.1")],
         [Some("42"), Some("f"), Some("1"), Some("1")],
@@ -199,7 +199,7 @@ fn cockroachdb_is_refused() {
 }
 
 #[test]
-fn another_backend_than_the_greeting_said_is_a_pooler() {
+fn promise_8_another_backend_than_the_greeting_said_is_a_pooler() {
     let other_backend = |connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');

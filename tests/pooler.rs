@@ -7,7 +7,7 @@ use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::shared;
 
 #[test]
-fn a_pooler_is_refused_whatever_it_pools() {
+fn promise_8_a_pooler_is_refused_whatever_it_pools() {
     for mode in [PoolMode::Session, PoolMode::Transaction] {
         let pooler = PgBouncer::start(shared(), mode);
         let outcome =
