@@ -88,7 +88,7 @@ impl Event<'_> {
         match self {
             Self::Connecting => format!("connecting for the lock {lock}"),
             Self::Connected { place } => format!("connected to the server {place}"),
-            Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(holders)),
+            Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(", held", holders)),
             Self::Acquired { guard, waited } => format!(
                 "acquired the lock {lock}, {}backend {}, fencing token {}{}",
                 if guard.slot() > 1 { format!("slot {}, ", guard.slot()) } else { String::new() },
@@ -97,10 +97,10 @@ impl Event<'_> {
                 if waited.is_zero() { String::new() } else { format!(", after {}", seconds(*waited)) },
             ),
             Self::Busy { holders, waited } if waited.is_zero() => {
-                format!("the lock {lock} is held elsewhere{}", Held(holders))
+                format!("the lock {lock} is held elsewhere{}", Held(":", holders))
             }
             Self::Busy { holders, waited } => {
-                format!("the lock {lock} is still held elsewhere after {}{}", seconds(*waited), Held(holders))
+                format!("the lock {lock} is still held elsewhere after {}{}", seconds(*waited), Held(":", holders))
             }
             Self::Started { pid } => format!("started the program, process {pid}"),
             Self::Signalled { signal } => format!("passed on signal {signal}"),
@@ -139,15 +139,16 @@ fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
     .collect()
 }
 
-/// ` by process 42 ("app" from 10.0.0.1, since …) and 2 more`, as far as it is known.
-struct Held<'a>(&'a [Holder]);
+/// `: by backend 42, app, from 10.0.0.1, connected since …; and by 2 more`, as far as it is known; what it begins with
+/// comes first.
+struct Held<'a>(&'static str, &'a [Holder]);
 
 impl fmt::Display for Held<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, others)) = self.0.split_first() else { return Ok(()) };
+        let Some((first, others)) = self.1.split_first() else { return Ok(()) };
         match first.pid {
-            Some(pid) => write!(f, ": by backend {pid}")?,
-            None => f.write_str(": by a prepared transaction")?,
+            Some(pid) => write!(f, "{} by backend {pid}", self.0)?,
+            None => write!(f, "{} by a prepared transaction", self.0)?,
         }
         if let Some(application) = &first.application {
             write!(f, ", {application}")?;
