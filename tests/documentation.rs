@@ -106,10 +106,10 @@ fn each_promise_names_a_test_that_is_there() {
     for number in 1..=12 {
         let (_, promise) = promises.split_once(&format!("\n{number}. ")).expect("a promise of this number");
         let promise = promise.split_once(&format!("\n{}. ", number + 1)).map_or(promise, |(this, _)| this);
-        let links: Vec<_> = promise.split("[`").skip(1).collect();
+        let links: Vec<_> = promise.split('[').skip(1).collect();
         assert!(!links.is_empty(), "promise {number} names no test");
         for link in links {
-            let (name, rest) = link.split_once("`](").unwrap();
+            let (name, rest) = link.split_once("](").unwrap();
             let (file, _) = rest.split_once(')').unwrap();
             assert!(name.starts_with(&format!("promise_{number}_")), "{name}");
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);

@@ -82,6 +82,8 @@ fn promise_4_the_server_holds_the_lock_while_the_job_lives_and_frees_it_soon_aft
         assert!(start.elapsed() < Duration::from_secs(30), "dead after {dead:?}, freed after {freed:?}");
     }
     assert!(dead.unwrap() < Duration::from_secs(3), "{dead:?}");
-    assert!(freed.unwrap() < Duration::from_secs(6), "{freed:?}");
+    // It has last heard of the client at most a sixth of a lease before the cable was pulled.
+    let freed = freed.unwrap();
+    assert!(freed > Duration::from_secs(3) && freed < Duration::from_secs(6), "{freed:?}");
     assert_eq!(running.wait().code, Some(74));
 }

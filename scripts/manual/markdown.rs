@@ -17,9 +17,10 @@ pub(super) fn blocks(text: &str) -> String {
                 page += &table_row(&header, &row);
             }
         } else if !line.trim().is_empty() {
-            let (opening, first) = match line.strip_prefix("- ") {
-                Some(item) => (".IP \\(bu 2\n", item),
-                None => (".PP\n", line),
+            let (opening, first) = match (line.strip_prefix("- "), numbered(line)) {
+                (Some(item), _) => (".IP \\(bu 2\n".to_owned(), item),
+                (None, Some((number, item))) => (format!(".IP {number}. 4\n"), item),
+                (None, None) => (".PP\n".to_owned(), line),
             };
             let mut paragraph = first.to_owned();
             while let Some(more) = lines.next_if(|line| is_continuation(line)) {
@@ -69,7 +70,15 @@ fn cells(line: &str) -> Vec<&str> {
 }
 
 fn is_continuation(line: &str) -> bool {
-    !line.trim().is_empty() && !["- ", "|", "```"].iter().any(|start| line.starts_with(start))
+    !line.trim().is_empty()
+        && !["- ", "|", "```"].iter().any(|start| line.starts_with(start))
+        && numbered(line).is_none()
+}
+
+/// The number of a list's item, and what stands behind it.
+fn numbered(line: &str) -> Option<(&str, &str)> {
+    let is_number = |number: &str| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+    line.split_once(". ").filter(|(number, _)| is_number(number))
 }
 
 /// `[words](target)` without its target.

@@ -53,7 +53,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("ENVIRONMENT", &["### What heimdall reads", "### What the program sees"]),
     ("CONNECTING", &["### Which server", "### Several hosts", "### TLS", "### Which database"]),
     ("GUARANTEES", &["## What heimdall promises"]),
-    ("LIMITS", &["## What it does not promise yet"]),
+    ("LIMITS", &["## What it does not promise"]),
     ("THE LOCK ON THE SERVER", &["## What it does on the server", "### Who holds it?"]),
 ];
 

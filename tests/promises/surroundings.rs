@@ -6,7 +6,7 @@ use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::database;
 
 /// Prints the number and the kind of each descriptor, by commands of the shell that open none.
-const LIST: &str = r#"
+const LIST: &str = r"
     fd=0
     while [ $fd -lt 1000 ]; do
         if [ -S /proc/$$/fd/$fd ]; then echo $fd socket
@@ -14,7 +14,7 @@ const LIST: &str = r#"
         elif [ -e /proc/$$/fd/$fd ]; then echo $fd; fi
         fd=$((fd + 1))
     done
-"#;
+";
 
 /// Descriptors of a program whose caller has opened `/etc/passwd` as 9, with heimdall in between or without.
 fn descriptors(heimdall: &[&str]) -> BTreeSet<String> {
