@@ -180,13 +180,13 @@ impl Guard {
     #[must_use]
     pub fn release(mut self) -> Release {
         self.connection.query(&Statement::Release(self.grant.key, self.grant.mode));
-        match self.answer() {
-            Ok(held) => {
-                self.connection.close();
-                if held { Release::Confirmed } else { Release::NotHeld }
-            }
+        let release = match self.answer() {
+            Ok(true) => Release::Confirmed,
+            Ok(false) => Release::NotHeld,
             Err(lost) => Release::Unconfirmed(lost),
-        }
+        };
+        self.connection.close();
+        release
     }
 
     fn answer(&mut self) -> Result<bool, Lost> {

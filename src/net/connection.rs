@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
+use rustix::net::{Shutdown, shutdown};
 
 use super::deadline::Deadline;
 use super::error::Error;
@@ -105,11 +106,12 @@ impl Connection {
         }
     }
 
-    /// Says goodbye, as far as that goes at once.
+    /// Says goodbye, as far as that goes at once, and ends the connection also for those who have inherited it.
     pub fn close(mut self) {
         self.session.terminate();
-        // Best effort, without waiting: closing the socket ends the session too.
+        // Best effort, without waiting: the end of the connection ends the session too.
         let _ = self.flush(Deadline::after(Some(Duration::ZERO)), "a goodbye");
+        let _ = shutdown(&self.stream, Shutdown::Both);
     }
 
     /// What the server has told of itself.

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use super::loss::holding;
-use super::{assert_gone, pids};
+use super::{assert_gone, kill, pid_behind, pids};
 use crate::support::heimdall::Heimdall;
 use crate::support::scripted::backend;
 
@@ -87,4 +87,24 @@ fn a_flood_keeps_nobody_from_timeout() {
         .args(["--name", "flood", "--timeout", "300ms", "sleep", "300"])
         .run();
     assert_eq!(running.code, Some(124), "{}", running.stderr);
+    assert!(running.stderr.contains("was not confirmed"), "{}", running.stderr);
+}
+
+#[test]
+fn a_release_that_is_not_answered_ends_the_connection_also_for_what_the_program_left_behind() {
+    let (ended, has_ended) = mpsc::channel();
+    let server = holding(move |connection| {
+        connection.drain();
+        ended.send(()).unwrap();
+    });
+    let running = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--name", "unanswered", "sh", "-c", "sleep 300 >/dev/null 2>&1 & echo daemon $!; exit 5"])
+        .spawn();
+    let daemon = pid_behind(&running, "daemon");
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(5));
+    assert!(outcome.stderr.contains("was not confirmed"), "{}", outcome.stderr);
+    has_ended.recv().unwrap();
+    kill(daemon);
 }
