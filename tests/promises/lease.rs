@@ -66,6 +66,10 @@ fn promise_4_a_server_that_stands_still_is_given_up() {
         .args(["--name", "still", "--lease", "2s", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; sleep 300"])
         .spawn();
     let backend = super::pids(&running.wait_for_stdout_line(""))[0];
+    // A question that is not answered at all would be known earlier.
+    let kept = "select count(*) from pg_stat_activity where state = 'idle' and query like '%tcp_user_timeout%' \
+                and application_name = 'heimdall:heimdall/still'";
+    shared().wait_for(kept, "1");
     let _stopped = Stopped::stop(backend);
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(74));
