@@ -14,7 +14,9 @@ fn notices_and_changed_parameters_are_no_loss() {
         talk.extend(backend::parameter_status("TimeZone", "UTC"));
         // NotificationResponse
         talk.extend(backend::message(b'A', b"\0\0\0\x2achannel\0payload\0"));
-        connection.send(&talk.repeat(3));
+        talk = talk.repeat(3);
+        talk.extend(backend::notice_response(&[(b'S', "NOTICE"), (b'M', "tea is over")]));
+        connection.send(&talk);
         connection.serve_lock();
     });
     let mut running = Heimdall::new()
@@ -22,7 +24,7 @@ fn notices_and_changed_parameters_are_no_loss() {
         .args(["-v", "--name", "talk", "sh", "-c", "cat; exit 5"])
         .pipe_stdin()
         .spawn();
-    running.wait_for_stderr_line("the server says: NOTICE: tea is ready");
+    running.wait_for_stderr_line("the server says: NOTICE: tea is over");
     running.close_stdin();
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(5), "{}", outcome.stderr);
