@@ -104,6 +104,11 @@ impl Heimdall {
         self
     }
 
+    /// The bare command, for a test that watches over many at once.
+    pub fn into_command(self) -> Command {
+        self.0
+    }
+
     /// Runs it to its end, at most 60 seconds long.
     pub fn run(self) -> Outcome {
         self.spawn().wait()

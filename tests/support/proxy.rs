@@ -77,6 +77,12 @@ impl Proxy {
     pub fn freeze(&self) {
         self.network.frozen.store(true, Ordering::SeqCst);
     }
+
+    /// Ends a freeze: what it has struck is cut, and new connections get through.
+    pub fn mend(&self) {
+        self.cut();
+        self.network.frozen.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Proxy {

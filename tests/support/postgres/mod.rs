@@ -3,6 +3,7 @@
 mod binaries;
 mod directory;
 mod locks;
+mod restart;
 mod shared;
 mod standby;
 mod tls;
@@ -16,12 +17,12 @@ use std::time::Duration;
 use std::{fs, io::Write, iter};
 
 use nix::unistd::User;
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::poll;
 
 pub use binaries::{client, psql_version};
 pub use directory::Directory;
+pub use restart::Stop;
 pub use shared::{PASSWORD, database, shared};
 pub use tls::{Serving, Tls, tls};
 
@@ -41,17 +42,6 @@ pub struct ClusterOptions {
     pub configuration: String,
     /// The lines of `pg_hba.conf` behind those for `postgres`; empty: everybody is trusted.
     pub hba: String,
-}
-
-/// How a server is told to stop (PostgreSQL documentation, "Shutting Down the Server").
-#[derive(Clone, Copy, Debug)]
-pub enum Stop {
-    /// Once the last client has gone.
-    Smart,
-    /// Clients are told with 57P01 and disconnected.
-    Fast,
-    /// As in a crash.
-    Immediate,
 }
 
 impl Cluster {
@@ -191,21 +181,6 @@ impl Cluster {
         .unwrap_or_else(|| panic!("{sql}\nis still\n{answer}\nand not\n{expected}"));
     }
 
-    /// Stops the server and waits until it has, at most 30 seconds long.
-    pub fn stop(&self, how: Stop) {
-        let file = self.directory.path().join("data/postmaster.pid");
-        let pid = fs::read_to_string(&file).expect("the server runs");
-        let pid = Pid::from_raw(pid.lines().next().unwrap().parse().unwrap()).unwrap();
-        let signal = match how {
-            Stop::Smart => Signal::TERM,
-            Stop::Fast => Signal::INT,
-            Stop::Immediate => Signal::QUIT,
-        };
-        kill_process(pid, signal).unwrap();
-        poll(Duration::from_secs(30), || (!file.exists()).then_some(()))
-            .unwrap_or_else(|| panic!("the server does not stop:\n{}", self.log()));
-    }
-
     /// Whether the server listens wherever it was told to.
     fn wait_until_ready(&self) -> bool {
         poll(Duration::from_secs(60), || {
@@ -216,8 +191,7 @@ impl Cluster {
             }
             let failed = log.contains("FATAL:") || log.contains("initdb: error:");
             assert!(!failed, "PostgreSQL does not start:\n{log}");
-            // "… connections", or "… read-only connections" on a standby, without the hyphen before version 14.
-            log.contains("database system is ready to accept").then_some(true)
+            log.contains(READY).then_some(true)
         })
         .unwrap_or_else(|| panic!("PostgreSQL does not get ready:\n{}", self.log()))
     }
@@ -229,6 +203,9 @@ impl Drop for Cluster {
         let _ = self.guard.wait();
     }
 }
+
+/// Goes on with "connections", or "read-only connections" on a standby, without the hyphen before version 14.
+const READY: &str = "database system is ready to accept";
 
 fn path_text(directory: &Directory) -> &str {
     directory.path().to_str().expect("a temporary directory is UTF-8")
@@ -265,7 +242,7 @@ MinProtocol = TLSv1
 
 /// Runs a server on the data in the directory `$2`, new ones if there are none, with the programs in `$1`,
 /// until standard input ends, which it does when the test process is gone, however it went; then clears the
-/// directory away.
+/// directory away. A line on standard input starts the server again once it has stopped.
 ///
 /// In a process group of its own, so that Ctrl-C stops the tests and not the one who tidies up. The shell
 /// starts the server with SIGQUIT ignored: one that comes too early is lost, hence the loop.
@@ -274,8 +251,14 @@ bin=$1 place=$2
 [ -d "$place/data" ] ||
     "$bin/initdb" -D "$place/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null 2>>"$place/log"
 cat "$place/postgresql.conf" >>"$place/data/postgresql.conf"
-"$bin/postgres" -D "$place/data" >>"$place/log" 2>&1 </dev/null &
-cat >/dev/null
+start() {
+    "$bin/postgres" -D "$place/data" >>"$place/log" 2>&1 </dev/null &
+}
+start
+while read -r _; do
+    wait $!
+    start
+done
 while kill -QUIT $! 2>/dev/null; do sleep 0.1; done
 rm -rf "$place"
 "#;
