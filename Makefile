@@ -4,6 +4,8 @@ PREFIX = /usr/local
 DESTDIR =
 # How long `make fuzz` runs each target.
 FUZZ_SECONDS = 10
+# How long `make chaos` runs; CHAOS_SEED, if set, is the number that decides who does what.
+CHAOS_SECONDS = 600
 
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 BINARY = $(TARGET_DIR)/release/heimdall
@@ -32,6 +34,10 @@ test-matrix: deps ## run all tests on every major version of PostgreSQL that can
 
 check: ## format, lints, documentation, allowed crates and licences
 	scripts/check
+
+chaos: deps ## contend for one lock for CHAOS_SECONDS, while all that is part of it is killed, cut and restarted
+	CHAOS_SECONDS=$(CHAOS_SECONDS) cargo test --locked --test tests -- --exact --nocapture \
+		chaos::no_two_jobs_are_inside_at_once_whatever_is_killed_cut_or_restarted
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 	scripts/fuzz $(FUZZ_SECONDS)
@@ -66,4 +72,4 @@ $(BINARY): $(SOURCES)
 $(MANUAL): $(SOURCES) README.md $(wildcard scripts/manual/*.rs)
 	cargo run --quiet --locked --example manual $(SHARE)
 
-.PHONY: build demo deps test test-matrix check fuzz bench release man install clean help
+.PHONY: build demo deps test test-matrix check chaos fuzz bench release man install clean help

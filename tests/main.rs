@@ -17,6 +17,7 @@ mod architecture;
 mod audit;
 #[cfg(feature = "tls")]
 mod certificates;
+mod chaos;
 mod cluster;
 mod conninfo;
 mod documentation;
