@@ -44,7 +44,7 @@ fn startup(heimdall: impl FnOnce(&str) -> Heimdall) -> BTreeMap<String, String> 
         sender.send(connection.startup().parameters()).unwrap();
         connection.expect(b'Q');
         connection.send(&backend::answered(&[Some("42"), Some("f"), Some("0"), None]));
-        connection.drain();
+        connection.serve_lock();
     });
     let outcome = heimdall(&server.tcp()).arg("true").run();
     assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);

@@ -1,6 +1,7 @@
 //! What the program sees of heimdall, and what the caller sees of the program.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::heimdall::{Heimdall, Outcome};
@@ -140,4 +141,22 @@ fn a_full_standard_output_is_told() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
+}
+
+#[test]
+fn a_script_that_does_not_say_what_it_is_for_is_the_shells() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripts without a first line");
+    std::fs::create_dir_all(&directory).unwrap();
+    let script = directory.join("a-script");
+    std::fs::write(&script, "echo $# $1\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
+    for program in [script.to_str().unwrap(), "a-script"] {
+        let outcome = Heimdall::new()
+            .database(&database())
+            .env("PATH", &path)
+            .args(["--name", "script", program, "one", "two"])
+            .run();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "2 one\n"), "{}", outcome.stderr);
+    }
 }

@@ -100,7 +100,11 @@ impl Event<'_> {
                 format!("the lock {lock} is held elsewhere{}", Held(":", holders))
             }
             Self::Busy { holders, waited } => {
-                format!("the lock {lock} is still held elsewhere after {}{}", seconds(*waited), Held(":", holders))
+                format!(
+                    "the lock {lock} is still held elsewhere after {}{}",
+                    seconds(*waited),
+                    Held(":", holders)
+                )
             }
             Self::Started { pid } => format!("started the program, process {pid}"),
             Self::Signalled { signal } => format!("passed on signal {signal}"),

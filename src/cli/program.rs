@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal as NixSignal};
@@ -78,13 +78,17 @@ impl Program {
         let program = c_string(start.program.to_owned())?;
         let arguments = std::iter::once(start.program).chain(start.arguments.iter().map(OsString::as_os_str));
         let arguments = arguments.map(|word| c_string(word.to_owned())).collect::<io::Result<Vec<_>>>()?;
-        let pid = posix_spawnp(
-            &program,
-            &PosixSpawnFileActions::init()?,
-            &attributes,
-            &arguments,
-            &environment(start.variables)?,
-        )?;
+        let environment = environment(start.variables)?;
+        let actions = PosixSpawnFileActions::init()?;
+        let pid = match posix_spawnp(&program, &actions, &attributes, &arguments, &environment) {
+            // As execvp(3) does it: a script that does not say what it is for is one for the shell.
+            Err(nix::Error::ENOEXEC) => {
+                let mut words = vec![c"sh".to_owned(), c_string(found(start.program))?];
+                words.extend(arguments.into_iter().skip(1));
+                posix_spawnp(c"/bin/sh", &actions, &attributes, &words, &environment)?
+            }
+            result => result?,
+        };
         Ok(Self {
             pid: Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?,
             leads_group: !start.in_our_group,
@@ -176,6 +180,11 @@ impl Program {
         refused
     }
 
+    /// Whether descendants that have left the program's group can't be seen, and so not be stopped.
+    pub(super) fn is_blind(&self) -> bool {
+        ADOPTS && !rustix::process::getpid().is_init() && descendants(&self.strangers).is_err()
+    }
+
     /// Reaps all children that have ended, our own and those that have lost their parents.
     pub(super) fn reap(&mut self) {
         loop {
@@ -255,6 +264,14 @@ fn environment(variables: Vec<(&'static str, Option<String>)>) -> io::Result<Vec
         c_string(entry)
     };
     entries.into_iter().map(entry).collect()
+}
+
+/// The path of the program that `posix_spawnp` has found.
+fn found(program: &OsStr) -> OsString {
+    let is_path = program.as_bytes().contains(&b'/');
+    let places = std::env::var_os("PATH").filter(|_| !is_path).unwrap_or_default();
+    let mut paths = std::env::split_paths(&places).map(|place| place.join(program));
+    paths.find(|path| path.is_file()).map_or_else(|| program.to_owned(), OsString::from)
 }
 
 fn c_string(word: OsString) -> io::Result<CString> {

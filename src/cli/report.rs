@@ -144,9 +144,11 @@ impl Report {
 
 fn write(text: &str) {
     let mut stderr = io::stderr();
-    if has_room(&stderr) {
+    for piece in text.as_bytes().chunks(ROOM) {
         // Nowhere is left to tell that standard error is closed or full, and the program must go on.
-        drop(stderr.write_all(text.as_bytes()));
+        if !has_room(&stderr) || stderr.write_all(piece).is_err() {
+            return;
+        }
     }
 }
 
@@ -156,6 +158,9 @@ fn has_room(stderr: &io::Stderr) -> bool {
     let mut fd = [PollFd::new(stderr, PollFlags::OUT)];
     !matches!(poll(&mut fd, Some(&PATIENCE)), Ok(0))
 }
+
+/// A pipe that takes anything takes as many bytes (`man 7 pipe`, `PIPE_BUF`).
+const ROOM: usize = 4096;
 
 /// How long a reader may be busy with something else.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };

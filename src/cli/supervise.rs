@@ -62,6 +62,7 @@ pub(super) fn supervise(
         is_lost: false,
         has_more: true,
         refused: None,
+        is_explained: false,
     };
     watch.hear(events.guard);
     if !watch.is_lost
@@ -91,6 +92,8 @@ struct Watch<'a> {
     has_more: bool,
     /// A process that can't be killed, and of which the user knows.
     refused: Option<Pid>,
+    /// Whether the user knows that there may be processes that can't be seen.
+    is_explained: bool,
 }
 
 /// What heimdall is about to do to the program; each deadline is acted upon once.
@@ -144,7 +147,10 @@ impl Watch<'_> {
                 self.report.event(&Event::Stopping { cause, signal: Signal::KILL.as_raw() });
             }
             (State::Terminating { .. }, _) => self.program.terminate_orphans(),
-            (State::Killing { .. }, _) => self.kill(),
+            (State::Killing { .. }, _) => {
+                self.kill();
+                self.explain();
+            }
             _ => {}
         }
     }
@@ -170,9 +176,12 @@ impl Watch<'_> {
     }
 
     fn obey(&mut self, taken: Taken) {
-        if matches!(self.state, State::Over(_)) && (taken.typed || !taken.forward.is_empty()) {
+        if matches!(self.state, State::Over(_)) {
             // Nobody is left to tell but ourselves.
-            self.hold_until = Moment::now();
+            if taken.typed || !taken.forward.is_empty() {
+                self.hold_until = Moment::now();
+            }
+            return self.reap();
         }
         for signal in taken.forward {
             self.program.signal(signal);
@@ -246,6 +255,16 @@ impl Watch<'_> {
             self.report.warning(format_args!(
                 "process {pid} of the program belongs to another user and can't be killed; waiting for its end"
             ));
+        }
+    }
+
+    /// Tells once why heimdall waits, where it can't do more.
+    fn explain(&mut self) {
+        if !self.is_explained && self.program.status().is_some() && self.program.is_blind() {
+            self.is_explained = true;
+            self.report.warning(
+                "the process table can't be read; waiting for what may be left of the program outside of its group",
+            );
         }
     }
 

@@ -66,7 +66,7 @@ impl Contender {
     /// No answer.
     pub fn holders(&mut self) -> Result<Vec<Holder>, net::Error> {
         self.connection.query(&Statement::Holders(Some(self.wanted.keys().collect())));
-        let deadline = Deadline::after(Some(ANSWER_TIMEOUT));
+        let deadline = Deadline::after(Some(COURTESY_TIMEOUT));
         let mut holders = holder::read_all(&mut self.connection, deadline)?;
         holders.retain(|holder| holder.is_granted);
         Ok(holders)
@@ -228,6 +228,9 @@ const GIVE_BACK_TRIES: u32 = 10;
 
 /// As long as for any release.
 const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Nobody waits longer to be told who it is.
+const COURTESY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any healthy server takes, and as long as a login may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

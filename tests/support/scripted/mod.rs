@@ -137,28 +137,33 @@ impl Connection {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// Answers what a holder of the lock says, as backend 42, until it says goodbye.
+    /// Answers what heimdall says once it knows whether the lock is ours, as backend 42, until it says goodbye.
     pub fn serve_lock(&mut self) {
         while self.answer_holder() {}
     }
 
-    /// Answers the next thing that a holder of the lock says, as backend 42; tells whether that was not a goodbye.
+    /// Answers the next thing of that kind; tells whether that was not a goodbye.
     pub fn answer_holder(&mut self) -> bool {
         let (tag, body) = self.message();
         let text = String::from_utf8(body).unwrap();
-        let value = match tag {
+        match tag {
             b'X' => return false,
-            b'Q' if text.starts_with("SELECT pg_catalog.pg_backend_pid()") => "42",
-            b'Q' if text.starts_with("SELECT pg_catalog.pg_advisory_unlock(") => "t",
+            b'Q' if text.starts_with("SELECT pg_catalog.pg_backend_pid()") => self.answer(Some("42")),
+            b'Q' if text.starts_with("SELECT pg_catalog.pg_advisory_unlock(") => self.answer(Some("t")),
+            // Nobody that it knew of.
+            b'Q' if text.starts_with("SELECT l.classid") => self.finish(Vec::new()),
             _ => panic!("unexpected {}: {text:?}", tag.escape_ascii()),
-        };
-        self.answer(Some(value));
+        }
         true
     }
 
     /// Answers a statement with a row of one value.
     pub fn answer(&mut self, value: Option<&str>) {
-        let mut answer = backend::data_row(&[value]);
+        self.finish(backend::data_row(&[value]));
+    }
+
+    /// Ends the answer to a statement.
+    fn finish(&mut self, mut answer: Vec<u8>) {
         answer.extend(backend::command_complete("SELECT 1"));
         answer.extend(backend::ready_for_query(b'I'));
         self.send(&answer);
