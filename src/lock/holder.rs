@@ -43,7 +43,15 @@ pub fn list(request: &Request<'_>, keys: Option<Vec<Key>>) -> Result<Vec<Holder>
 pub(super) fn read_all(connection: &mut Connection, deadline: Deadline) -> Result<Vec<Holder>, net::Error> {
     let mut holders = Vec::new();
     loop {
-        match connection.next(deadline, "the list of holders")? {
+        let step = match connection.next(deadline, WAITING) {
+            Err(net::Error::Conversation(proto::Error::Server { message, stage })) if !message.is_fatal() => {
+                // The statement has failed and not the session, which is good for the next one.
+                while connection.next(deadline, WAITING)? != Step::Ready {}
+                return Err(proto::Error::Server { message, stage }.into());
+            }
+            step => step?,
+        };
+        match step {
             Step::Row(_) if holders.len() == MAX_HOLDERS => {
                 return Err(nonsense("more rows than locks can be"));
             }
@@ -75,6 +83,8 @@ fn nonsense(message: &str) -> net::Error {
     let during = "in answer to the question who holds the lock";
     proto::Error::Unexpected { message: message.to_owned(), during }.into()
 }
+
+const WAITING: &str = "the list of holders";
 
 /// More locks than any `max_locks_per_transaction` in use allows, and few enough for memory.
 const MAX_HOLDERS: usize = 100_000;
