@@ -51,6 +51,11 @@ impl Event<'_> {
         }
     }
 
+    /// Whether a line that is redrawn in place says so by being there, or by not being there any more.
+    pub(super) fn is_drawn(&self) -> bool {
+        matches!(self, Self::Waiting { .. } | Self::Acquired { .. })
+    }
+
     /// The fields in JSON besides those that all lines have.
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {

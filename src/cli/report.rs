@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::event::Event;
 use super::json::{self, Value};
 use super::options::Lock;
+use super::terminal;
 use crate::lock::Guard;
 
 /// How much is told; each level tells also what the ones before it tell.
@@ -88,7 +89,10 @@ impl Report {
     /// A transition.
     pub(super) fn event(&self, event: &Event<'_>) {
         match self.format {
-            Format::Text if event.level() <= self.level => Self::lines(&self.text(event)),
+            Format::Text if event.level() > self.level => {}
+            // The line that is redrawn tells of it.
+            Format::Text if event.is_drawn() && self.level == Level::Normal && self.draws() => {}
+            Format::Text => Self::lines(&self.text(event)),
             // A program wants to see all of them.
             Format::Json if event.level().min(Level::Normal) <= self.level => {
                 self.object(event.name(), event.fields(), &self.text(event));
@@ -106,16 +110,20 @@ impl Report {
         self.level
     }
 
-    /// Whether a person looks at a line that is redrawn in place.
-    pub(super) fn is_on_terminal(&self) -> bool {
-        self.format == Format::Text && self.level >= Level::Normal && io::stderr().is_terminal()
+    /// Whether a person looks at a line that is redrawn in place: not where somebody else has the terminal, such as the
+    /// shell that has put us into the background.
+    pub(super) fn draws(&self) -> bool {
+        self.format == Format::Text
+            && self.level >= Level::Normal
+            && io::stderr().is_terminal()
+            && terminal::is_foreground()
     }
 
     /// Draws a line in place of the one drawn before; an empty text takes it away.
     pub(super) fn redraw(text: &str) {
         let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
-        let line: String = [PREFIX, text].concat().chars().take(width.saturating_sub(1)).collect();
-        write(&format!("\r\x1b[K{}", if text.is_empty() { "" } else { &line }));
+        let line = if text.is_empty() { String::new() } else { cut(&[PREFIX, text].concat(), width) };
+        write(&format!("\r\x1b[K{line}"));
     }
 
     fn message(&self, level: Level, name: &'static str, text: &dyn fmt::Display) {
@@ -142,6 +150,22 @@ impl Report {
     }
 }
 
+/// What fits into a line of a terminal and does not make it wrap; some do not know their width.
+fn cut(text: &str, width: usize) -> String {
+    let mut left = if width == 0 { USUAL_WIDTH } else { width } - 1;
+    text.chars()
+        .take_while(|character| {
+            // Of what is not ASCII, some is two columns wide.
+            let columns = if character.is_ascii() { 1 } else { 2 };
+            let fits = columns <= left;
+            left = left.saturating_sub(columns);
+            fits
+        })
+        .collect()
+}
+
+const USUAL_WIDTH: usize = 80;
+
 fn write(text: &str) {
     let mut stderr = io::stderr();
     for piece in text.as_bytes().chunks(ROOM) {
@@ -167,3 +191,23 @@ const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What tells heimdall's lines from the program's.
 const PREFIX: &str = "heimdall: ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_into_its_terminal() {
+        for (text, width, expected) in [
+            ("waiting", 80, "waiting"),
+            ("waiting", 8, "waiting"),
+            ("waiting", 7, "waitin"),
+            ("a☃b", 4, "a☃"),
+            ("a☃b", 3, "a"),
+            ("waiting", 1, ""),
+        ] {
+            assert_eq!(cut(text, width), expected, "{width}");
+        }
+        assert_eq!(cut(&"x".repeat(100), 0).len(), 79);
+    }
+}

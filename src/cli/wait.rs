@@ -115,7 +115,7 @@ impl<'a> Line<'a> {
     }
 
     fn draw(&mut self, contender: &mut Contender) {
-        if !self.report.is_on_terminal() {
+        if !self.report.draws() {
             return;
         }
         if Moment::now().since(self.asked) >= ASK_AGAIN {
