@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::report::{Level, Report};
+use crate::conninfo::Config;
 use crate::lock::{self, Backoff, Contender, Guard, Holder, Moment, Outcome, Wanted};
 use crate::net::Request;
 use crate::proto::Fault;
@@ -46,7 +47,7 @@ impl Wait<'_> {
                     line.clear();
                     return Waited::TimedOut(contender);
                 }
-                left => contender.retry(cut(backoff.pause(), left)),
+                left => contender.retry(cut(backoff.pause(), left), last_chance(left)),
             };
             let tried = match tried {
                 Err(error) if error.fault() == Fault::Unavailable => {
@@ -72,14 +73,32 @@ impl Wait<'_> {
 
     /// Until a server answers, the time is over, or it would not help.
     fn connect_again(&self, start: Moment, backoff: &mut Backoff) -> Result<Outcome, lock::Error> {
+        self.report.event(&Event::Connecting);
         loop {
             let left = self.left(start);
             thread::sleep(cut(backoff.pause(), left));
-            match lock::acquire(self.request, self.wanted, self.allows_pooler) {
-                Err(error) if error.fault() == Fault::Unavailable && left != Some(Duration::ZERO) => {}
-                result => return result,
-            }
+            let outcome = match self.acquire(left) {
+                Err(error) if error.fault() == Fault::Unavailable && left != Some(Duration::ZERO) => continue,
+                Err(error) => return Err(error),
+                Ok(outcome) => outcome,
+            };
+            self.report.event(&Event::Connected { place: outcome.place() });
+            return Ok(outcome);
         }
+    }
+
+    /// As at the beginning, but in no more time than is left.
+    fn acquire(&self, left: Option<Duration>) -> Result<Outcome, lock::Error> {
+        let request = self.request;
+        let limits = request.config.connect_timeout.into_iter().chain(last_chance(left));
+        let config = Config { connect_timeout: limits.min(), ..request.config.clone() };
+        let request = Request {
+            config: &config,
+            trace: request.trace.clone(),
+            warn: Box::new(|text| (request.warn)(text)),
+            ..*request
+        };
+        lock::acquire(&request, self.wanted, self.allows_pooler)
     }
 
     fn left(&self, start: Moment) -> Option<Duration> {
@@ -90,6 +109,13 @@ impl Wait<'_> {
 fn cut(pause: Duration, left: Option<Duration>) -> Duration {
     left.map_or(pause, |left| pause.min(left))
 }
+
+/// How long a server may take to answer: for a healthy one that is long also where no time is left.
+fn last_chance(left: Option<Duration>) -> Option<Duration> {
+    left.map(|left| left.max(LAST_CHANCE))
+}
+
+const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// What a person at a terminal sees meanwhile: one line, drawn again and again in its place.
 struct Line<'a> {

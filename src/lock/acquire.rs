@@ -19,6 +19,17 @@ pub enum Outcome {
     Busy(Box<Contender>),
 }
 
+impl Outcome {
+    /// Where the server is.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        match self {
+            Self::Held(guard) => guard.place(),
+            Self::Busy(contender) => contender.place(),
+        }
+    }
+}
+
 /// Who could not have the lock, and may try again.
 pub struct Contender {
     connection: Connection,
@@ -72,23 +83,24 @@ impl Contender {
         Ok(holders)
     }
 
-    /// Listens to the server for so long, then tries once more; one round trip. Nothing is held in between, neither
-    /// a transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have one, for which
+    /// Listens to the server for so long, then tries once more; one round trip, for which the server has as long as
+    /// `patience` says, where that is not much anyway. Nothing is held in between, neither a transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have one, for which
     /// `CREATE INDEX CONCURRENTLY` of the holder waits.
     ///
     /// # Errors
     /// The connection is lost, or the server has become one on which the lock would not exclude.
-    pub fn retry(mut self, pause: Duration) -> Result<Outcome, Error> {
-        match self.try_again(pause) {
+    pub fn retry(mut self, pause: Duration, patience: Option<Duration>) -> Result<Outcome, Error> {
+        match self.try_again(pause, patience) {
             Ok(attempt) => self.judge(&attempt),
             Err(error) => Err(Error::Acquiring { place: self.place().to_owned(), error }),
         }
     }
 
-    fn try_again(&mut self, pause: Duration) -> Result<Attempt, net::Error> {
+    fn try_again(&mut self, pause: Duration, patience: Option<Duration>) -> Result<Attempt, net::Error> {
         self.connection.listen(Deadline::after(Some(pause)))?;
         self.connection.query(&Statement::Acquire(self.wanted.clone()));
-        match answer(&mut self.connection, &self.wanted, Deadline::after(Some(ANSWER_TIMEOUT))) {
+        let timeout = patience.map_or(ANSWER_TIMEOUT, |patience| patience.min(ANSWER_TIMEOUT));
+        match answer(&mut self.connection, &self.wanted, Deadline::after(Some(timeout))) {
             Ok(attempt) => Ok(attempt),
             Err(Unanswered::Early(error) | Unanswered::Late(error)) => Err(error),
         }
