@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Parser, ValueHint};
+use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 
 use super::duration;
 use super::exit::DEFAULT_BUSY;
@@ -111,8 +111,8 @@ pub(super) struct Typed {
 pub(super) enum Task {
     /// Run a program under a lock.
     Run(Job),
-    /// Print who holds and who waits.
-    List(Option<Lock>),
+    /// Print who holds and who waits; whether a pooler may be in between comes second.
+    List(Option<Lock>, bool),
     /// Print a lock's key.
     PrintKey(Lock),
     /// Print the connection parameters.
@@ -176,13 +176,16 @@ pub(super) struct Command {
 pub(super) enum Stop {
     /// A text was asked for: help or version.
     Print(String),
-    /// One line that says what is wrong.
-    Usage(String),
+    /// One line that says what is wrong, and how it is to look.
+    Usage(String, Format),
 }
 
 /// Reads the command line, the program's own name first.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Stop> {
-    Typed::try_parse_from(arguments).map_err(|error| stop(&error))?.understand().map_err(Stop::Usage)
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let typed = Typed::try_parse_from(&arguments).map_err(|error| stop(&error, &arguments))?;
+    let format = typed.log_format;
+    typed.understand().map_err(|text| Stop::Usage(text, format))
 }
 
 impl Typed {
@@ -195,21 +198,25 @@ impl Typed {
         };
         let patience = self.wait.unwrap_or(Patience::None);
         let mode = if self.shared { Mode::Shared } else { Mode::Exclusive };
+        let part_of_name = self.namespace.is_some();
         let name = name(self.key, self.namespace, self.name);
         let lock = name.map(|name| Lock { name, mode, slots: self.slots.unwrap_or(1) });
         let mut words = self.program.into_iter();
         let task = match (words.next(), lock) {
             _ if self.print_conninfo => Task::PrintConninfo,
-            (_, lock) if self.list => Task::List(lock),
-            (_, None) => return Err("the lock has no name: give --name or --key".to_owned()),
-            (_, Some(lock)) if self.print_key => Task::PrintKey(lock),
-            (None, _) => return Err("no PROGRAM to run is given".to_owned()),
+            (_, None) if self.list && (part_of_name || self.slots.is_some() || self.shared) => {
+                return Err("the lock has no name: give --name, or nothing for all locks".to_owned());
+            }
+            (_, lock) if self.list => Task::List(lock, self.allow_pooler),
             (Some(word), _) if matches!(patience, Patience::Endless) && is_duration(&word) => {
                 let word = word.to_string_lossy();
                 return Err(format!(
                     "to wait for {word}, write --wait={word}; to run a program, write ./{word}"
                 ));
             }
+            (_, None) => return Err("the lock has no name: give --name or --key".to_owned()),
+            (_, Some(lock)) if self.print_key => Task::PrintKey(lock),
+            (None, _) => return Err("no PROGRAM to run is given".to_owned()),
             (Some(program), Some(lock)) => Task::Run(Job {
                 lock,
                 program,
@@ -261,14 +268,21 @@ const DEFAULT_NAMESPACE: &str = "heimdall";
 pub(super) const MAX_SLOTS: u16 = 1000;
 
 /// clap explains over several lines; the first paragraph says what is wrong.
-fn stop(error: &clap::Error) -> Stop {
+fn stop(error: &clap::Error, arguments: &[OsString]) -> Stop {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return Stop::Print(text);
     }
     let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let line = paragraph.join(" ");
-    Stop::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned())
+    Stop::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned(), format_of(arguments))
+}
+
+/// What `--log-format` says among arguments that can't all be understood.
+fn format_of(arguments: &[OsString]) -> Format {
+    let understood = Typed::command().ignore_errors(true).try_get_matches_from(arguments);
+    let format = understood.ok().and_then(|matches| matches.get_one("log_format").copied());
+    format.unwrap_or(Format::Text)
 }
 
 impl Lock {

@@ -20,8 +20,8 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let command = match options::parse(arguments) {
         Ok(command) => command,
         Err(Stop::Print(text)) => return print(&text, &Report::new(Level::Normal, Format::Text)),
-        Err(Stop::Usage(text)) => {
-            let report = Report::new(Level::Normal, Format::Text);
+        Err(Stop::Usage(text, format)) => {
+            let report = Report::new(Level::Normal, format);
             report.error(format_args!("{text} (try 'heimdall --help')"));
             return Exit::Usage;
         }
@@ -34,9 +34,9 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             Ok(parameters) => print(&parameters.to_string(), &report),
             Err(error) => misconfigured(&report, &error),
         },
-        Task::List(lock) => with_config(database, &report, |config| {
+        Task::List(lock, allows_pooler) => with_config(database, &report, |config| {
             let keys = lock.as_ref().map(|lock| lock.wanted().keys().collect());
-            match lock::list(&request(config, "heimdall --list", true, &report), keys) {
+            match lock::list(&request(config, "heimdall --list", !allows_pooler, &report), keys) {
                 Ok(holders) => print(&list::text(&holders, lock.as_ref(), command.format), &report),
                 Err(error) => failed(&report, &error),
             }
