@@ -1,5 +1,6 @@
 //! From a request to a held lock, in one statement that also tells all we need to know of the server.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::error::{Error, Refusal};
@@ -71,7 +72,7 @@ impl Contender {
         self.connection.place()
     }
 
-    /// Who holds the lock, as far as we may see; one round trip.
+    /// The sessions that hold the lock or any of its slots, each once, as far as we may see; one round trip.
     ///
     /// # Errors
     /// No answer.
@@ -79,7 +80,8 @@ impl Contender {
         self.connection.query(&Statement::Holders(Some(self.wanted.keys().collect())));
         let deadline = Deadline::after(Some(COURTESY_TIMEOUT));
         let mut holders = holder::read_all(&mut self.connection, deadline)?;
-        holders.retain(|holder| holder.is_granted);
+        let mut known = BTreeSet::new();
+        holders.retain(|holder| holder.is_granted && holder.pid.is_none_or(|pid| known.insert(pid)));
         Ok(holders)
     }
 
