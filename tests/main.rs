@@ -44,3 +44,4 @@ mod tls_modes;
 #[cfg(feature = "tls")]
 mod tls_peers;
 mod transcripts;
+mod waiting;

@@ -1,0 +1,116 @@
+//! What happens to who waits, and to the server meanwhile.
+
+use super::{assert_had_its_turn, finish, heimdall, hold, wait_for_turn};
+use crate::support::heimdall::Heimdall;
+use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
+use crate::support::scripted::{Connection, Scripted, backend};
+
+#[test]
+fn a_session_that_was_ended_while_it_waited_is_made_anew() {
+    let holder = hold("terminated");
+    let waiter = heimdall("terminated")
+        .args(["--wait", "echo", "had its turn"])
+        .env("PGAPPNAME", "waits to be terminated")
+        .spawn();
+    waiter.wait_for_stderr_line("waiting for the lock");
+    let sessions = "from pg_stat_activity where application_name = 'waits to be terminated'";
+    let first = shared().sql(&format!("select pid {sessions}"));
+    assert_eq!(shared().sql(&format!("select pg_terminate_backend({first})")), "t");
+    waiter.wait_for_stderr_line("connecting again");
+    shared().wait_for(&format!("select count(*) {sessions} and pid <> {first} and state = 'idle'"), "1");
+    finish(holder);
+    assert_eq!(assert_had_its_turn(waiter).lines().count(), 3);
+}
+
+#[test]
+fn a_server_that_was_restarted_is_found_again() {
+    let mut cluster = Cluster::start(&ClusterOptions::default());
+    let database = format!("{} user=postgres dbname=postgres", cluster.tcp());
+    let named =
+        |options: &[&str]| Heimdall::new().database(&database).args(["--name", "restart"]).args(options);
+    let holder = named(&["sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
+    holder.wait_for_stdout_line("holding");
+    let waiter = named(&["--wait", "echo", "had its turn"]).spawn();
+    waiter.wait_for_stderr_line("waiting for the lock");
+    cluster.stop(Stop::Fast);
+    waiter.wait_for_stderr_line("connecting again");
+    assert_eq!(holder.wait().code, Some(74));
+    cluster.start_again();
+    let outcome = waiter.wait();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "had its turn\n"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_server_that_stays_away_is_not_waited_for_longer() {
+    // It answers once, and never again.
+    let mut has_answered = false;
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        if !has_answered {
+            connection.send(&backend::answered(&[Some("42"), Some("f"), Some("0"), None]));
+        }
+        has_answered = true;
+        connection.drain();
+    });
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["-q", "--name", "silent", "--wait=300ms", "echo", "ran"])
+        .run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+}
+
+#[test]
+fn a_signal_ends_the_wait_at_once_and_leaves_nothing() {
+    let _holder = hold("signalled");
+    for signal in [1, 2, 15] {
+        let waiter = wait_for_turn("signalled", &["--wait"]);
+        waiter.signal(signal);
+        let outcome = waiter.wait();
+        assert_eq!((outcome.signal, outcome.stdout.as_str()), (Some(signal), ""));
+        let sessions =
+            "select count(*) from pg_stat_activity where application_name = 'heimdall:waiting/signalled'";
+        shared().wait_for(sessions, "1");
+    }
+}
+
+#[test]
+fn an_ignored_hangup_is_ignored_while_waiting_too() {
+    let holder = hold("nohup");
+    let database = format!("{} user=trust_user dbname=app", shared().tcp());
+    let waiter = Heimdall::program("nohup")
+        .args([crate::support::heimdall::BINARY, "--database", &database, "--namespace", "waiting"])
+        .args(["--name", "nohup", "--wait", "echo", "had its turn"])
+        .spawn();
+    waiter.wait_for_stderr_line("waiting for the lock");
+    waiter.signal(1);
+    finish(holder);
+    assert_eq!(waiter.wait().code, Some(0));
+}
+
+#[test]
+fn who_may_not_see_the_locks_waits_all_the_same() {
+    shared().sql("create database blind");
+    let blind = |user: &str| format!("{} user={user} dbname=blind", shared().socket());
+    let revoke = ["-c", "revoke select on pg_catalog.pg_locks from public"];
+    let output = shared().psql(&blind("postgres")).args(revoke).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let named = |options: &[&str]| {
+        Heimdall::new().database(&blind("trust_user")).args(["--name", "blind"]).args(options)
+    };
+    let mut holder = named(&["sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
+    holder.wait_for_stdout_line("holding");
+    let busy = named(&["true"]).run();
+    assert_eq!(busy.code, Some(75));
+    assert!(busy.stderr.ends_with("is held elsewhere\n"), "{}", busy.stderr);
+    let waiter = named(&["--wait", "echo", "had its turn"]).spawn();
+    waiter.wait_for_stderr_line("waiting for the lock");
+    holder.close_stdin();
+    assert_eq!(holder.wait().code, Some(0));
+    let outcome = waiter.wait();
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(outcome.stderr.lines().count(), 2, "{}", outcome.stderr);
+    let list = named(&["--list"]).run();
+    assert_eq!(list.code, Some(77), "{}", list.stderr);
+    assert!(list.stderr.contains("permission denied"), "{}", list.stderr);
+}

@@ -1,0 +1,87 @@
+//! Who waits on a terminal sees one line, drawn again and again in its place.
+
+use super::{finish, hold};
+use crate::support::heimdall::BINARY;
+use crate::support::postgres::shared;
+use crate::support::terminal::{INTERRUPT, Terminal};
+
+fn waiter(name: &str, options: &[&str]) -> Terminal {
+    let database = database();
+    let words = [BINARY, "--database", &database, "--namespace", "waiting", "--name", name];
+    Terminal::start(&[&words, options, &["--wait", "echo", "mine"]].concat(), &[])
+}
+
+fn database() -> String {
+    format!("{} user=trust_user dbname=app", shared().tcp())
+}
+
+/// What takes the line away that was drawn before.
+const ERASE: &str = "\r\x1b[K";
+
+#[test]
+fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
+    let holder = hold("drawn");
+    let mut terminal = waiter("drawn", &[]);
+    // Three times, at different moments.
+    for seconds in ["0s", "1s", "2s"] {
+        terminal.wait_for(&format!("{ERASE}heimdall: {seconds} waiting for the lock waiting/drawn "));
+    }
+    terminal.resize(24, 40);
+    terminal.wait_for("3s waiting");
+    finish(holder);
+    assert_eq!(terminal.wait(), 0);
+    let all = terminal.all();
+    let (drawn, rest) = all.rsplit_once(ERASE).unwrap();
+    assert_eq!(rest, "mine\r\n", "{all:?}");
+    assert!(!drawn.contains('\n'), "{all:?}");
+    let lines: Vec<&str> = drawn.split(ERASE).skip(1).collect();
+    assert!(lines.iter().all(|line| line.len() <= 79), "{lines:?}");
+    assert_eq!(lines.last().unwrap().len(), 39, "{lines:?}");
+}
+
+#[test]
+fn the_line_tells_who_holds_the_lock_and_since_when() {
+    let _holder = hold("told");
+    let database = database();
+    let script =
+        format!("stty columns 250; {BINARY} --database '{database}' --namespace waiting --name told -w true");
+    let mut terminal = Terminal::start(&["sh", "-c", &script], &[]);
+    terminal.wait_for(", held by backend ");
+    let line = terminal.wait_for(ERASE);
+    assert!(line.contains(", heimdall:waiting/told, from 127.0.0.1, connected since 20"), "{line}");
+}
+
+#[test]
+fn quietly_nothing_is_drawn() {
+    let holder = hold("undrawn");
+    let mut terminal = waiter("undrawn", &["-q"]);
+    shared().wait_for(
+        "select count(*) from pg_stat_activity where application_name = 'heimdall:waiting/undrawn'",
+        "2",
+    );
+    finish(holder);
+    assert_eq!(terminal.wait(), 0);
+    assert_eq!(terminal.all(), "mine\r\n");
+}
+
+#[test]
+fn control_c_ends_the_wait() {
+    let _holder = hold("interrupted");
+    let mut terminal = waiter("interrupted", &[]);
+    terminal.wait_for("waiting for the lock");
+    terminal.press(INTERRUPT);
+    assert_eq!(terminal.wait(), 130);
+}
+
+#[test]
+fn in_the_background_nothing_is_drawn_over_the_shell() {
+    let holder = hold("background");
+    let mut terminal = Terminal::bash(&[("DATABASE_URL", &database())]);
+    terminal.enter("heimdall --namespace waiting --name background --wait echo mine &");
+    terminal.wait_for("heimdall: waiting for the lock waiting/background ");
+    terminal.wait_for("\r\n");
+    finish(holder);
+    terminal.wait_for("heimdall: acquired the lock ");
+    terminal.wait_for("mine\r\n");
+    assert!(!terminal.all().contains(ERASE), "{}", terminal.all());
+}
