@@ -35,6 +35,7 @@ mod peers;
 mod pooler;
 mod program;
 mod promises;
+mod sharing;
 mod support;
 mod terminal;
 #[cfg(feature = "tls")]

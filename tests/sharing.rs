@@ -1,0 +1,158 @@
+//! `--shared` and `--slots`: several holders at once, and never more than that.
+
+use heimdall::lock::Key;
+
+use crate::support::heimdall::{Heimdall, Running};
+use crate::support::postgres::{Directory, shared};
+
+/// On the shared server, also where `DATABASE_URL` is set: these tests look at the server's side.
+fn heimdall(name: &str, options: &[&str]) -> Heimdall {
+    Heimdall::new()
+        .database(&format!("{} user=trust_user dbname=app", shared().tcp()))
+        .args(["--namespace", "sharing", "--name", name])
+        .args(options)
+}
+
+/// Holds the lock until its standard input is closed; its slot and the key of that.
+fn hold(name: &str, options: &[&str]) -> (Running, String) {
+    let script = "echo holding $HEIMDALL_SLOT $HEIMDALL_KEY; cat";
+    let holder = heimdall(name, options).args(["sh", "-c", script]).pipe_stdin().spawn();
+    let line = holder.wait_for_stdout_line("holding ");
+    (holder, line["holding ".len()..].to_owned())
+}
+
+fn code(name: &str, options: &[&str]) -> Option<i32> {
+    heimdall(name, options).arg("true").run().code
+}
+
+fn finish(mut holder: Running) {
+    holder.close_stdin();
+    assert_eq!(holder.wait().code, Some(0));
+}
+
+fn slot(name: &str, number: u16) -> String {
+    format!("{number} {}", Key::slot("sharing", name, number))
+}
+
+#[test]
+fn shared_holders_are_together_and_exclude_an_exclusive_one() {
+    let (first, said) = hold("read", &["--shared"]);
+    assert_eq!(said, slot("read", 1));
+    let (second, _) = hold("read", &["--shared"]);
+    assert_eq!(code("read", &[]), Some(75));
+    let writer = heimdall("read", &["--wait", "echo", "wrote"]).spawn();
+    writer.wait_for_stderr_line("waiting for the lock");
+    finish(first);
+    // One reader is left, and a third may come.
+    assert_eq!(code("read", &["--shared"]), Some(0));
+    assert_eq!(code("read", &[]), Some(75));
+    finish(second);
+    assert_eq!(writer.wait().stdout, "wrote\n");
+}
+
+#[test]
+fn an_exclusive_holder_excludes_shared_ones_which_may_wait() {
+    let (writer, _) = hold("write", &[]);
+    assert_eq!(code("write", &["--shared"]), Some(75));
+    let reader = heimdall("write", &["--shared", "--wait", "echo", "read"]).spawn();
+    reader.wait_for_stderr_line("waiting for the lock");
+    finish(writer);
+    assert_eq!(reader.wait().stdout, "read\n");
+}
+
+#[test]
+fn a_shared_lock_of_a_raw_key_is_given_back_too() {
+    let database = format!("{} user=trust_user dbname=app", shared().tcp());
+    let keyed = |options: &[&str]| {
+        Heimdall::new().database(&database).args(["--key", "6,600"]).args(options).arg("true").run()
+    };
+    for options in [&["--shared"][..], &[], &["--shared"]] {
+        let outcome = keyed(options);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{options:?}");
+    }
+}
+
+#[test]
+fn each_slot_has_its_number_and_key_and_the_next_free_one_is_taken() {
+    let three = ["--slots", "3"];
+    let (first, said) = hold("three", &three);
+    assert_eq!(said, slot("three", 1));
+    let (second, said) = hold("three", &three);
+    assert_eq!(said, slot("three", 2));
+    let (_third, said) = hold("three", &three);
+    assert_eq!(said, slot("three", 3));
+    assert_eq!(code("three", &three), Some(75));
+    assert_eq!(code("three", &["--slots=4"]), Some(0));
+    finish(second);
+    let (_again, said) = hold("three", &three);
+    assert_eq!(said, slot("three", 2));
+    finish(first);
+}
+
+#[test]
+fn the_first_slot_is_the_plain_lock() {
+    let (plain, _) = hold("plain", &[]);
+    assert_eq!(code("plain", &["--slots", "1"]), Some(75));
+    let (second, said) = hold("plain", &["--slots", "2"]);
+    assert_eq!(said, slot("plain", 2));
+    assert_eq!(code("plain", &["--slots", "2"]), Some(75));
+    finish(plain);
+    let (_first, said) = hold("plain", &["--slots", "2"]);
+    assert_eq!(said, slot("plain", 1));
+    assert_eq!(code("plain", &[]), Some(75));
+    finish(second);
+}
+
+#[test]
+fn a_thousand_slots_are_tried_in_one_statement() {
+    let database = format!("{} user=trust_user dbname=app", shared().tcp());
+    let keys = |from: u16| -> String {
+        (from..=999)
+            .map(|number| format!("select pg_advisory_lock({});", Key::slot("sharing", "many", number)))
+            .collect()
+    };
+    let mut psql = shared().psql(&database);
+    psql.args(["-c", &keys(1), "-c", "select 'holding'", "-c", "\\! cat"]);
+    psql.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
+    let mut psql = psql.spawn().unwrap();
+    shared().wait_for_holders(Key::slot("sharing", "many", 999), 1);
+    let (last, said) = hold("many", &["--slots", "1000"]);
+    assert_eq!(said, slot("many", 1000));
+    let outcome = heimdall("many", &["--slots", "1000", "true"]).run();
+    assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("and by 1 more"), "{}", outcome.stderr);
+    drop(psql.stdin.take());
+    assert!(psql.wait().unwrap().success());
+    finish(last);
+}
+
+#[test]
+fn no_more_than_its_slots_ever_hold_a_lock() {
+    let folder = Directory::new();
+    let place = folder.path().display();
+    let job =
+        format!("cd {place} && mkdir $HEIMDALL_SLOT && ls | wc -l && sleep 0.05 && rmdir $HEIMDALL_SLOT");
+    let contenders: Vec<Running> = (0..12)
+        .map(|_| heimdall("load", &["--slots", "3", "--wait=50s", "sh", "-c", &job]).spawn())
+        .collect();
+    for contender in contenders {
+        let outcome = contender.wait();
+        // Two in one slot would fail to make its directory.
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        let holders: u32 = outcome.stdout.trim().parse().unwrap();
+        assert!((1..=3).contains(&holders), "{holders}");
+    }
+}
+
+#[test]
+fn names_are_as_long_as_you_like() {
+    let long = "n".repeat(70);
+    let (holder, said) = hold(&format!("{long}1"), &[]);
+    assert_eq!(said, slot(&format!("{long}1"), 1));
+    assert_eq!(code(&format!("{long}2"), &[]), Some(0));
+    let outcome = heimdall(&format!("{long}1"), &["true"]).run();
+    assert_eq!(outcome.code, Some(75));
+    let shown = format!("heimdall:sharing/{}", "n".repeat(63 - "heimdall:sharing/".len()));
+    assert!(outcome.stderr.contains(&format!(", {shown}, from ")), "{}", outcome.stderr);
+    finish(holder);
+}
