@@ -23,6 +23,7 @@ mod conninfo;
 mod documentation;
 mod exclusion;
 mod flights;
+mod holders;
 mod hosts;
 mod login;
 mod manual;

@@ -1,0 +1,122 @@
+//! The line of a busy lock: who holds it, as far as the role may see, for one round trip more.
+
+use heimdall::lock::Key;
+
+use crate::support::heimdall::{Heimdall, Running};
+use crate::support::postgres::{Cluster, ClusterOptions, shared};
+use crate::support::scripted::{Connection, Scripted, backend};
+
+fn heimdall(user: &str, name: &str) -> Heimdall {
+    Heimdall::new().database(&format!("{} user={user} dbname=app", shared().tcp())).args([
+        "--namespace",
+        "holders",
+        "--name",
+        name,
+    ])
+}
+
+/// A holder, and its backend.
+fn hold(user: &str, name: &str, options: &[&str]) -> (Running, String) {
+    let holder = heimdall(user, name)
+        .args(options)
+        .args(["sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"])
+        .pipe_stdin()
+        .spawn();
+    let backend = holder.wait_for_stdout_line("");
+    (holder, backend)
+}
+
+fn busy(user: &str, name: &str) -> String {
+    let outcome = heimdall(user, name).arg("true").run();
+    assert_eq!(outcome.code, Some(75));
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    outcome.stderr
+}
+
+#[test]
+fn a_busy_lock_names_its_holder_to_the_same_role_and_a_superuser() {
+    let (_holder, backend) = hold("trust_user", "named", &[]);
+    let since = shared().sql(&format!(
+        "select to_char(backend_start at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+         from pg_stat_activity where pid = {backend}"
+    ));
+    let expected = format!(
+        "heimdall: the lock holders/named (key {}) is held elsewhere: by backend {backend}, \
+         heimdall:holders/named, from 127.0.0.1, connected since {since}\n",
+        Key::named("holders", "named")
+    );
+    for user in ["trust_user", "postgres"] {
+        assert_eq!(busy(user, "named"), expected, "{user}");
+    }
+}
+
+#[test]
+fn what_a_role_may_not_see_is_left_out() {
+    let (_holder, backend) = hold("postgres", "masked", &[]);
+    let expected = format!(
+        "heimdall: the lock holders/masked (key {}) is held elsewhere: by backend {backend}, heimdall:holders/masked\n",
+        Key::named("holders", "masked")
+    );
+    assert_eq!(busy("trust_user", "masked"), expected);
+}
+
+#[test]
+fn of_several_holders_one_is_named_and_the_others_are_counted() {
+    let _holders = [(); 3].map(|()| hold("trust_user", "several", &["--shared"]));
+    let line = busy("trust_user", "several");
+    assert!(line.ends_with("; and by 2 more\n"), "{line}");
+}
+
+#[test]
+fn a_prepared_transaction_may_hold_it_too() {
+    let cluster = Cluster::start(&ClusterOptions {
+        configuration: "max_prepared_transactions = 1".to_owned(),
+        hba: String::new(),
+    });
+    let key = Key::named("heimdall", "prepared");
+    cluster.sql(&format!("begin; select pg_advisory_xact_lock({key}); prepare transaction 'holder'"));
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=postgres dbname=postgres", cluster.tcp()))
+        .args(["--name", "prepared", "true"])
+        .run();
+    assert_eq!(outcome.code, Some(75));
+    assert!(outcome.stderr.ends_with("is held elsewhere: by a prepared transaction\n"), "{}", outcome.stderr);
+}
+
+#[test]
+fn to_name_the_holder_takes_one_flight_and_none_where_nobody_is_told() {
+    for (options, expected) in [(&[][..], 2), (&["-q"], 1), (&["-q", "--log-format=json"], 1)] {
+        let server = Scripted::start(|connection: &mut Connection| {
+            connection.startup();
+            connection.expect(b'Q');
+            connection.send(&backend::answered(&[Some("42"), Some("f"), Some("0"), None]));
+            let question = connection.message();
+            if question.0 == b'Q' {
+                assert!(String::from_utf8_lossy(&question.1).contains("pg_locks"));
+                let (key, pid) = (["1", "2", "2", "f", "t"].map(Some), ["77", "psql"].map(Some));
+                connection.send(
+                    &[
+                        backend::data_row(&[&key[..], &pid, &[None, None]].concat()),
+                        backend::command_complete("SELECT 1"),
+                        backend::ready_for_query(b'I'),
+                    ]
+                    .concat(),
+                );
+                connection.expect(b'X');
+            } else {
+                assert_eq!(question.0, b'X');
+            }
+        });
+        let outcome = Heimdall::new()
+            .database(&format!("{} user=ann", server.tcp()))
+            .args(["--name", "flights"])
+            .args(options)
+            .arg("true")
+            .run();
+        assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
+        let line = if options.is_empty() { "is held elsewhere: by backend 77, psql\n" } else { "" };
+        assert!(outcome.stderr.ends_with(line), "{}", outcome.stderr);
+        // A goodbye in the flight after that needs no answer.
+        assert_eq!(server.flights() - 1, expected, "{options:?}");
+    }
+}
