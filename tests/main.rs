@@ -25,6 +25,7 @@ mod exclusion;
 mod flights;
 mod holders;
 mod hosts;
+mod listing;
 mod login;
 mod manual;
 mod options;

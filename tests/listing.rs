@@ -1,0 +1,235 @@
+//! `--list`: who holds and who waits, of one lock or of all in a database.
+
+use std::process::{Child, Command, Stdio};
+
+use heimdall::lock::Key;
+
+use crate::support::heimdall::{Heimdall, Running};
+use crate::support::postgres::{Cluster, shared};
+
+/// A database for each test, since others lock and wait meanwhile.
+struct Database(&'static str);
+
+impl Database {
+    fn new(name: &'static str) -> Self {
+        shared().sql(&format!("create database {name}"));
+        Self(name)
+    }
+
+    fn conninfo(&self, user: &str) -> String {
+        format!("{} user={user} dbname={}", shared().tcp(), self.0)
+    }
+
+    fn hold(&self, user: &str, options: &[&str]) -> (Running, String) {
+        let holder = Heimdall::new()
+            .database(&self.conninfo(user))
+            .args(options)
+            .args(["sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"])
+            .pipe_stdin()
+            .spawn();
+        let backend = holder.wait_for_stdout_line("");
+        (holder, backend)
+    }
+
+    fn list(&self, user: &str, options: &[&str]) -> String {
+        let outcome = Heimdall::new().database(&self.conninfo(user)).arg("--list").args(options).run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+        outcome.stdout
+    }
+
+    /// A psql session that waits for a lock, or has it.
+    fn psql(&self, statement: &str) -> Session {
+        let mut psql: Command = shared().psql(&self.conninfo("trust_user"));
+        let child = psql
+            .args(["-c", statement, "-c", "\\! cat"])
+            .env("PGAPPNAME", "psql of a person")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn();
+        Session(child.unwrap())
+    }
+
+    fn wait_for_locks(&self, mode: &str, granted: bool, count: u32) {
+        shared().wait_for(
+            &format!(
+                "select count(*) from pg_locks join pg_database on oid = database where locktype = 'advisory' \
+                 and datname = '{}' and mode = '{mode}' and granted = {granted}",
+                self.0
+            ),
+            &count.to_string(),
+        );
+    }
+}
+
+/// Ended with its test.
+struct Session(Child);
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The cells of each line, by runs of two blanks or more, without the moments.
+fn cells(table: &str) -> Vec<Vec<String>> {
+    let rows = table.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()));
+    let is_moment = |cell: &String| cell.starts_with("20") && cell.ends_with('Z') && cell.len() == 20;
+    rows.map(|row| {
+        row.map(str::to_owned).map(|cell| if is_moment(&cell) { "moment".into() } else { cell }).collect()
+    })
+    .collect()
+}
+
+fn rows(expected: &[&[&str]]) -> Vec<Vec<String>> {
+    expected.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect()
+}
+
+#[test]
+fn where_nobody_holds_anything_there_is_a_head_and_no_error() {
+    let database = Database::new("list_nothing");
+    assert_eq!(database.list("trust_user", &[]), "KEY  LOCK  MODE  STATE  PID  APPLICATION  CLIENT  SINCE\n");
+    assert_eq!(database.list("trust_user", &["--log-format=json"]), "");
+    assert_eq!(cells(&database.list("trust_user", &["--name", "x"])).len(), 1);
+}
+
+#[test]
+fn all_locks_of_the_database_are_listed_whoever_holds_them() {
+    let database = Database::new("list_all");
+    let (_slot, first) =
+        database.hold("trust_user", &["--namespace", "a", "--name", "slots", "--slots", "2"]);
+    let (_next, second) =
+        database.hold("trust_user", &["--namespace", "a", "--name", "slots", "--slots", "2"]);
+    let (_reader, third) = database.hold("trust_user", &["--namespace", "a", "--name", "read", "--shared"]);
+    let (_raw, fourth) = database.hold("trust_user", &["--key", "-7"]);
+    let _writer = database.psql(&format!("select pg_advisory_lock({})", Key::named("a", "read")));
+    database.wait_for_locks("ExclusiveLock", false, 1);
+    // Another database's lock of the same key is not ours.
+    let elsewhere = Database::new("list_elsewhere");
+    let (_other, _) = elsewhere.hold("trust_user", &["--namespace", "a", "--name", "read"]);
+
+    let expected = |client: &str, named: &dyn Fn(&str) -> String| {
+        let [slot, next, read] =
+            [Key::slot("a", "slots", 1), Key::slot("a", "slots", 2), Key::named("a", "read")]
+                .map(|key| key.to_string());
+        let line = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let psql = shared().sql("select pid from pg_stat_activity where application_name = 'psql of a person' and datname = 'list_all'");
+        let mut lines = vec![
+            line(&[
+                &slot,
+                &named("a/slots"),
+                "exclusive",
+                "granted",
+                &first,
+                "heimdall:a/slots",
+                client,
+                "moment",
+            ]),
+            line(&[
+                &next,
+                &named("a/slots#2"),
+                "exclusive",
+                "granted",
+                &second,
+                "heimdall:a/slots",
+                client,
+                "moment",
+            ]),
+            line(&[
+                &read,
+                &named("a/read"),
+                "shared",
+                "granted",
+                &third,
+                "heimdall:a/read",
+                client,
+                "moment",
+            ]),
+            line(&[&read, "-", "exclusive", "waiting", &psql, "psql of a person", client, "moment"]),
+            line(&["-7", "-", "exclusive", "granted", &fourth, "heimdall:-7", client, "moment"]),
+        ];
+        lines.sort();
+        lines
+    };
+    for user in ["trust_user", "postgres"] {
+        let mut found = cells(&database.list(user, &[]));
+        assert_eq!(
+            found.remove(0),
+            rows(&[&["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION", "CLIENT", "SINCE"]])[0]
+        );
+        found.sort();
+        assert_eq!(found, expected("127.0.0.1", &str::to_owned), "{user}");
+    }
+
+    // One lock, and who holds it and waits for it, whatever program that is.
+    let one = cells(&database.list("trust_user", &["--namespace", "a", "--name", "read"]));
+    let kinds: Vec<[&str; 3]> = one[1..].iter().map(|row| [&*row[1], &*row[2], &*row[3]]).collect();
+    assert_eq!(kinds, [["a/read", "shared", "granted"], ["a/read", "exclusive", "waiting"]]);
+    // The plain lock is the first slot; with all slots there are two.
+    for (options, count) in [(&["--name", "slots"][..], 1), (&["--name", "slots", "--slots", "9"], 2)] {
+        assert_eq!(
+            cells(&database.list("trust_user", &[&["--namespace", "a"], options].concat())).len() - 1,
+            count
+        );
+    }
+    assert_eq!(cells(&database.list("trust_user", &["--key=-7"])).len() - 1, 1);
+}
+
+#[test]
+fn what_a_role_may_not_see_is_no_column() {
+    let database = Database::new("list_masked");
+    let (_holder, backend) = database.hold("postgres", &["--namespace", "a", "--name", "b"]);
+    let key = Key::named("a", "b").to_string();
+    assert_eq!(
+        cells(&database.list("trust_user", &[])),
+        rows(&[
+            &["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION"],
+            &[&key, "a/b", "exclusive", "granted", &backend, "heimdall:a/b"],
+        ])
+    );
+    let json = database.list("trust_user", &["--log-format", "json"]);
+    let expected = format!(
+        "{{\"key\":\"{key}\",\"lock\":\"a/b\",\"mode\":\"exclusive\",\"granted\":true,\"pid\":{backend},\
+         \"application\":\"heimdall:a/b\"}}\n"
+    );
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn in_json_each_lock_is_an_object_of_its_own() {
+    let database = Database::new("list_json");
+    let (_holder, backend) =
+        database.hold("trust_user", &["--namespace", "\"quoted\"", "--name", "back\\slash"]);
+    let _waiter = database
+        .psql(&format!("select pg_advisory_lock_shared({})", Key::named("\"quoted\"", "back\\slash")));
+    database.wait_for_locks("ShareLock", false, 1);
+    let list = database.list("trust_user", &["--log-format=json"]);
+    let read = |column: &str| {
+        let lines: Vec<String> = list
+            .lines()
+            .map(|line| {
+                shared().sql(&format!("select j ->> '{column}' from (select $j${line}$j$::json) as l(j)"))
+            })
+            .collect();
+        lines.join(" | ")
+    };
+    assert_eq!(read("pid").split(" | ").next().unwrap(), backend);
+    assert_eq!(read("granted"), "true | false");
+    assert_eq!(read("mode"), "exclusive | shared");
+    assert_eq!(read("client"), "127.0.0.1 | 127.0.0.1");
+    assert_eq!(read("application"), "heimdall:\"quoted\"/back\\slash | psql of a person");
+    for since in read("since").split(" | ") {
+        assert_eq!(shared().sql(&format!("select now() - '{since}'::timestamptz < '1 hour'")), "t");
+    }
+}
+
+#[test]
+fn a_standby_can_be_listed_though_it_is_no_place_for_a_lock() {
+    let primary = Cluster::start(&crate::support::postgres::ClusterOptions::default());
+    let standby = primary.start_standby();
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=postgres dbname=postgres", standby.tcp()))
+        .arg("--list")
+        .run();
+    assert_eq!((outcome.code, outcome.stdout.lines().count()), (Some(0), 1), "{}", outcome.stderr);
+}
