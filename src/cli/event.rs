@@ -8,7 +8,7 @@ use super::program::Status;
 use super::report::Level;
 use crate::lock::{Guard, Holder, Lost};
 
-/// What has just happened. The names and fields of the JSON form are documented in README and stay.
+/// What has just happened. The names and fields of the JSON form are documented in docs/events.md and stay.
 pub(super) enum Event<'a> {
     Connecting,
     Connected { place: &'a str },

@@ -61,10 +61,10 @@ fn busy(mut contender: Contender, waited: Duration, job: &Job, report: &Report) 
 }
 
 fn run_under(mut guard: Guard, waited: Duration, job: &Job, init: &Init, report: &Report) -> Exit {
-    let report = &report.clone().holding(&guard);
     if waited.is_zero() {
         report.event(&Event::Connected { place: guard.place() });
     }
+    let report = &report.clone().holding(&guard);
     report.event(&Event::Acquired { guard: &guard, waited });
     let in_foreground = terminal::is_foreground();
     let started = Signals::catch(in_foreground).and_then(|signals| {
