@@ -21,6 +21,7 @@ mod chaos;
 mod cluster;
 mod conninfo;
 mod documentation;
+mod events;
 mod exclusion;
 mod flights;
 mod holders;

@@ -1,0 +1,253 @@
+//! `--log-format json`: every line is an object, and says what docs/events.md says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use heimdall::lock::Key;
+
+use crate::support::heimdall::{Heimdall, Outcome, Running};
+use crate::support::postgres::{PASSWORD, shared};
+
+const EVENTS: &str = include_str!("../docs/events.md");
+
+/// The rows of the table that has this head.
+fn table(head: &str) -> Vec<Vec<&'static str>> {
+    EVENTS
+        .lines()
+        .skip_while(|line| *line != head)
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+fn names(cell: &str) -> BTreeSet<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The fields of each event beyond those that all have: those that are always there, and those that may be.
+fn documented() -> BTreeMap<String, [BTreeSet<String>; 2]> {
+    let transitions = table("| event | when | fields |").into_iter().map(|row| {
+        let (mut always, mut sometimes) = (String::new(), String::new());
+        for part in row[2].split_inclusive(')') {
+            let (before, inside) = part.split_once('(').unwrap_or((part, ""));
+            always += before;
+            sometimes += inside;
+        }
+        (row[0], [names(&always), names(&sometimes)])
+    });
+    let messages = table("| event | what it says |").into_iter().map(|row| (row[0], Default::default()));
+    transitions.chain(messages).map(|(event, fields)| (event.trim_matches('`').to_owned(), fields)).collect()
+}
+
+/// A line's fields: their types, in JSON's words, and values.
+type Line = BTreeMap<String, (String, String)>;
+
+/// Lines as PostgreSQL reads them.
+fn read(stderr: &str) -> Vec<Line> {
+    let lines: Vec<String> = stderr
+        .lines()
+        .enumerate()
+        .map(|(number, line)| format!("({number}, $line${line}$line$::json)"))
+        .collect();
+    let rows = shared().sql(&format!(
+        "select number, key, json_typeof(value), replace(line ->> key, E'\\n', ' ') \
+         from (values {}) as lines (number, line), json_each(line)",
+        lines.join(",")
+    ));
+    let mut read = vec![Line::new(); lines.len()];
+    for row in rows.lines() {
+        let [number, key, kind, value] = row.splitn(4, '|').collect::<Vec<_>>().try_into().unwrap();
+        let line = &mut read[number.parse::<usize>().unwrap()];
+        assert_eq!(line.insert(key.to_owned(), (kind.to_owned(), value.to_owned())), None, "{key} twice");
+    }
+    read
+}
+
+/// Asserts that all lines are as documented; their events.
+fn check(outcome: &Outcome, key: Key) -> Vec<String> {
+    let documented = documented();
+    let mut is_ours = false;
+    let mut events = Vec::new();
+    for line in read(&outcome.stderr) {
+        let value = |field: &str| line.get(field).map_or("", |(_, value)| value).to_owned();
+        let event = value("event");
+        is_ours |= event == "acquired";
+        let [always, sometimes] =
+            documented.get(&event).unwrap_or_else(|| panic!("{event} is not documented"));
+        let common: &[&str] = if is_ours && event != "wire" { &["pid", "token"] } else { &[] };
+        let common = ["time", "event", "message", "key"].iter().chain(common);
+        let always: BTreeSet<String> = common.map(ToString::to_string).chain(always.clone()).collect();
+        let found: BTreeSet<String> = line.keys().cloned().collect();
+        assert!(found.is_superset(&always), "{event}: {found:?}");
+        let others: BTreeSet<String> = found.difference(&always).cloned().collect();
+        assert!(others.is_subset(sometimes), "{event}: {others:?}");
+        assert_eq!(value("key"), key.to_string());
+        for (field, (kind, _)) in &line {
+            assert_eq!(kind, if NUMBERS.contains(&&**field) { "number" } else { "string" }, "{field}");
+        }
+        let time = value("time");
+        assert!(time.len() == "2026-01-01T00:00:00.000Z".len() && time.ends_with('Z'), "{time}");
+        assert_eq!(shared().sql(&format!("select abs(extract(epoch from now() - '{time}')) < 3600")), "t");
+        events.push(event);
+    }
+    events
+}
+
+const NUMBERS: [&str; 10] =
+    ["pid", "token", "slot", "waited", "held", "ran", "process", "signal", "code", "holder_pid"];
+
+fn heimdall(name: &str) -> Heimdall {
+    logged_in("user=trust_user", name)
+}
+
+fn logged_in(login: &str, name: &str) -> Heimdall {
+    Heimdall::new().database(&format!("{} dbname=app {login}", shared().tcp())).args([
+        "--log-format=json",
+        "--namespace",
+        "events",
+        "--name",
+        name,
+    ])
+}
+
+fn key(name: &str) -> Key {
+    Key::named("events", name)
+}
+
+fn hold(name: &str) -> Running {
+    let holder = heimdall(name).args(["sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"]).pipe_stdin().spawn();
+    holder.wait_for_stdout_line("");
+    holder
+}
+
+fn finish(mut holder: Running) {
+    holder.close_stdin();
+    assert_eq!(holder.wait().code, Some(0));
+}
+
+/// Ends the session that holds the lock of this running heimdall.
+fn lose(holder: Running) -> Outcome {
+    let backend = holder.wait_for_stdout_line("");
+    assert_eq!(shared().sql(&format!("select pg_terminate_backend({backend})")), "t");
+    holder.wait()
+}
+
+#[test]
+fn every_transition_is_an_object_with_the_fields_that_are_documented() {
+    let mut seen = BTreeSet::new();
+    let mut told = |outcome: &Outcome, name: &str, expected: &str| {
+        let events = check(outcome, key(name));
+        assert_eq!(events.join(" "), expected, "{}", outcome.stderr);
+        seen.extend(events);
+    };
+
+    let run = heimdall("run").args(["sh", "-c", "exit 3"]).run();
+    told(&run, "run", "connecting connected acquired started exited released");
+
+    let holder = hold("busy");
+    told(&heimdall("busy").arg("true").run(), "busy", "connecting connected busy");
+    let waiter = heimdall("busy").args(["--wait", "true"]).env("PGAPPNAME", "waits in JSON").spawn();
+    waiter.wait_for_stderr_line("\"waiting\"");
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'waits in JSON'";
+    assert_eq!(shared().sql(end), "1");
+    waiter.wait_for_stderr_line("\"warning\"");
+    finish(holder);
+    let again = "connecting connected waiting warning connecting connected acquired started exited released";
+    told(&waiter.wait(), "busy", again);
+
+    let stubborn = "trap '' TERM; echo up; while :; do sleep 0.02; done";
+    let options = ["--timeout=300ms", "--kill-after=100ms", "sh", "-c", stubborn];
+    let all = "connecting connected acquired started stopping stopping exited released";
+    told(&heimdall("stop").args(options).run(), "stop", all);
+
+    let running = heimdall("signal").args(["sh", "-c", "echo up; exec sleep 60"]).spawn();
+    running.wait_for_stdout_line("up");
+    running.signal(15);
+    told(&running.wait(), "signal", "connecting connected acquired started signalled exited released");
+
+    let all = "connecting connected acquired started lost stopping exited error";
+    told(&lose(hold("lost")), "lost", all);
+
+    let wire = heimdall("wire").args(["--debug", "true"]).run();
+    seen.extend(check(&wire, key("wire")));
+    // What PostgreSQL has to say unasked: a setting that makes it talk.
+    let talkative = heimdall("notice").env("PGOPTIONS", "-c client_min_messages=debug5").args(["-v", "true"]);
+    seen.extend(check(&talkative.run(), key("notice")));
+    assert_eq!(seen, documented().into_keys().collect());
+}
+
+#[test]
+fn what_the_objects_say_is_what_the_program_sees() {
+    let script = "echo $HEIMDALL_KEY $HEIMDALL_BACKEND_PID $HEIMDALL_FENCING_TOKEN $HEIMDALL_SLOT $$; exit 3";
+    let _first = hold("said");
+    let outcome = heimdall("said").args(["--slots=2", "sh", "-c", script]).run();
+    let lines = read(&outcome.stderr);
+    let said = |event: &str, field: &str| {
+        lines.iter().find(|line| line["event"].1 == event).unwrap()[field].1.clone()
+    };
+    let words = ["key", "pid", "token", "slot"].map(|field| said("acquired", field));
+    assert_eq!(format!("{} {}\n", words.join(" "), said("started", "process")), outcome.stdout);
+    assert_eq!(words[0], Key::slot("events", "said", 2).to_string());
+    assert_eq!(said("exited", "code"), "3");
+    assert!(said("connected", "server").contains("127.0.0.1"));
+    for (event, field) in [("acquired", "waited"), ("exited", "ran"), ("released", "held")] {
+        let seconds: f64 = said(event, field).parse().unwrap();
+        assert!((0.0..30.0).contains(&seconds), "{field} {seconds}");
+    }
+}
+
+#[test]
+fn quietly_only_a_lost_lock_and_errors_are_told() {
+    assert_eq!(heimdall("quiet").args(["-q", "true"]).run().stderr, "");
+    let holder =
+        heimdall("quiet").args(["-q", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"]).pipe_stdin().spawn();
+    let outcome = lose(holder);
+    let events: Vec<String> = read(&outcome.stderr).iter().map(|line| line["event"].1.clone()).collect();
+    assert_eq!(events, ["lost", "error"]);
+}
+
+#[test]
+fn what_goes_wrong_before_there_is_a_lock_is_an_object_too() {
+    for (arguments, code, words) in [
+        (&["--log-format=json", "--name", "x"][..], 64, "no PROGRAM to run is given"),
+        (&["--log-format", "json", "--slots=0", "--name", "x", "true"], 64, "for '--slots <N>'"),
+        (&["--key=1", "--name=x", "--log-format=json", "true"], 64, "cannot be used with"),
+        (&["--log-format=json", "--nmae", "x", "true"], 64, "unexpected argument '--nmae'"),
+        (&["--log-format=json", "-d", "host=h port=x", "--name", "x", "true"], 78, "port"),
+        (&["--log-format=json", "-d", "host=127.0.0.1 port=1 user=u", "--list"], 69, "127.0.0.1"),
+    ] {
+        let outcome = Heimdall::new().args(arguments).run();
+        assert_eq!(outcome.code, Some(code), "{arguments:?}: {}", outcome.stderr);
+        let lines = read(&outcome.stderr);
+        assert_eq!((lines.len(), lines[0]["event"].1.as_str()), (1, "error"), "{arguments:?}");
+        assert!(lines[0]["message"].1.contains(words), "{arguments:?}: {}", outcome.stderr);
+    }
+    // What stands behind the mistake is not understood, and what is the program's is none of ours.
+    for arguments in [["--slots=0", "--log-format=json", "x"], ["--slots=1", "x", "--log-format=json"]] {
+        let outcome = Heimdall::new().args(arguments).run();
+        assert!(outcome.stderr.starts_with("heimdall: "), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn no_secret_is_in_an_object() {
+    let scram = format!("user=scram_user password='{PASSWORD}'");
+    let outcome = logged_in(&scram, "secret").args(["--debug", "true"]).run();
+    assert_eq!(outcome.code, Some(0));
+    assert!(
+        outcome.stderr.contains("SASLResponse") && !outcome.stderr.contains(PASSWORD),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn the_objects_of_a_list_have_the_fields_that_are_documented() {
+    let _holder = hold("listed");
+    let list = heimdall("listed").arg("--list").run();
+    let line = &read(&list.stdout)[0];
+    let documented: BTreeSet<String> =
+        table("| field of a lock | value |").into_iter().flat_map(|row| names(row[0])).collect();
+    assert_eq!(line.keys().cloned().collect::<BTreeSet<_>>(), documented);
+    assert_eq!(line["granted"], ("boolean".to_owned(), "true".to_owned()));
+}
