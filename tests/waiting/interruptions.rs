@@ -24,7 +24,7 @@ fn a_session_that_was_ended_while_it_waited_is_made_anew() {
 
 #[test]
 fn a_server_that_was_restarted_is_found_again() {
-    let mut cluster = Cluster::start(&ClusterOptions::default());
+    let cluster = Cluster::start(&ClusterOptions::default());
     let database = format!("{} user=postgres dbname=postgres", cluster.tcp());
     let named =
         |options: &[&str]| Heimdall::new().database(&database).args(["--name", "restart"]).args(options);
