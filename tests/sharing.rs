@@ -107,9 +107,8 @@ fn the_first_slot_is_the_plain_lock() {
 fn a_thousand_slots_are_tried_in_one_statement() {
     let database = format!("{} user=trust_user dbname=app", shared().tcp());
     let keys = |from: u16| -> String {
-        (from..=999)
-            .map(|number| format!("select pg_advisory_lock({});", Key::slot("sharing", "many", number)))
-            .collect()
+        let keys = (from..=999).map(|number| Key::slot("sharing", "many", number));
+        keys.fold(String::new(), |sql, key| sql + &format!("select pg_advisory_lock({key});"))
     };
     let mut psql = shared().psql(&database);
     psql.args(["-c", &keys(1), "-c", "select 'holding'", "-c", "\\! cat"]);

@@ -94,10 +94,8 @@ impl Report {
             Format::Text if event.is_drawn() && self.level == Level::Normal && self.draws() => {}
             Format::Text => Self::lines(&self.text(event)),
             // A program wants to see all of them.
-            Format::Json if event.level().min(Level::Normal) <= self.level => {
-                self.object(event.name(), event.fields(), &self.text(event));
-            }
-            _ => {}
+            Format::Json if event.level().min(Level::Normal) > self.level => {}
+            Format::Json => self.object(event.name(), event.fields(), &self.text(event)),
         }
     }
 
