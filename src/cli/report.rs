@@ -88,13 +88,18 @@ impl Report {
 
     /// A transition.
     pub(super) fn event(&self, event: &Event<'_>) {
+        // A program wants to see all of them.
+        let level = match self.format {
+            Format::Text => event.level(),
+            Format::Json => event.level().min(Level::Normal),
+        };
+        if level > self.level {
+            return;
+        }
         match self.format {
-            Format::Text if event.level() > self.level => {}
             // The line that is redrawn tells of it.
             Format::Text if event.is_drawn() && self.level == Level::Normal && self.draws() => {}
             Format::Text => Self::lines(&self.text(event)),
-            // A program wants to see all of them.
-            Format::Json if event.level().min(Level::Normal) > self.level => {}
             Format::Json => self.object(event.name(), event.fields(), &self.text(event)),
         }
     }
