@@ -30,7 +30,7 @@ fn what_is_mistyped_is_named() {
             "a key is one signed 64-bit integer (N) or two signed 32-bit integers (A,B)",
         ),
         (&["--name", "x", "-E", "600", "true"], "invalid value '600' for '--conflict-exit-code <N>'"),
-        (&["--name", "x", "-E", "-1", "true"], "-1"),
+        (&["--name", "x", "-E", "-1", "true"], "invalid value '-1' for '--conflict-exit-code <N>'"),
         (&["--name", "x", "--timeout", "soon", "true"], "invalid value 'soon' for '--timeout <DURATION>'"),
         (&["--name", "x", "--timeout=-1", "true"], "invalid value '-1' for '--timeout <DURATION>'"),
         (&["--name", "x", "--kill-after", "200y", "true"], "longer than 100 years"),
@@ -40,6 +40,62 @@ fn what_is_mistyped_is_named() {
         (&["--name"], "a value is required for '--name <TEXT>'"),
     ] {
         assert_usage(arguments, words);
+    }
+}
+
+#[test]
+fn a_bad_number_or_duration_is_told_with_its_option() {
+    for (argument, words) in [
+        ("--slots=0", "invalid value '0' for '--slots <N>': 0 is not in 1..=1000"),
+        ("--slots=1001", "1001 is not in 1..=1000"),
+        ("--slots=x", "invalid value 'x' for '--slots <N>'"),
+        ("--slots=-1", "invalid value '-1' for '--slots <N>'"),
+        ("--slots=99999999999999999999", "for '--slots <N>'"),
+        ("--wait=-1", "invalid value '-1' for '--wait[=<DURATION>]': a duration looks like"),
+        ("--wait=", "for '--wait[=<DURATION>]'"),
+        ("--wait=soon", "invalid value 'soon' for '--wait[=<DURATION>]'"),
+        ("--wait=200y", "for '--wait[=<DURATION>]': longer than 100 years"),
+        ("--timeout=1e300", "for '--timeout <DURATION>'"),
+        ("--timeout=99999999999999999999", "for '--timeout <DURATION>'"),
+        ("--min-hold=-1s", "for '--min-hold <DURATION>'"),
+        ("--kill-after=-5", "for '--kill-after <DURATION>'"),
+        ("--lease=1s", "for '--lease <DURATION>': a lease is 2 seconds or longer"),
+        ("--lease=25d", "for '--lease <DURATION>': a lease is 24 days or shorter"),
+        ("--log-format=xml", "for '--log-format <FORMAT>' [possible values: text, json]"),
+    ] {
+        assert_usage(&["--name", "x", argument, "true"], words);
+        if let Some((option, value)) = argument.split_once('=').filter(|(option, _)| *option != "--wait") {
+            assert_usage(&["--name", "x", option, value, "true"], words);
+        }
+    }
+}
+
+#[test]
+fn options_that_contradict_each_other_are_both_named() {
+    for (arguments, words) in [
+        (&["--name", "x", "--shared", "--slots", "2", "true"][..], ["--shared", "--slots <N>"]),
+        (&["--key", "1", "--slots", "2", "true"], ["--key <N|A,B>", "--slots <N>"]),
+        (&["--list", "true"], ["--list", "[PROGRAM]"]),
+        (&["--list", "--wait"], ["--list", "--wait[=<DURATION>]"]),
+        (&["--list", "--print-key"], ["--list", "--print-key"]),
+        (&["--list", "--print-conninfo"], ["--list", "--print-conninfo"]),
+    ] {
+        words.iter().for_each(|word| assert_usage(arguments, word));
+        assert_usage(arguments, "cannot be used with");
+    }
+    for arguments in [["--list", "--namespace=x"], ["--list", "--slots=2"], ["--list", "--shared"]] {
+        assert_usage(&arguments, "the lock has no name: give --name");
+    }
+}
+
+#[test]
+fn a_duration_that_stands_apart_from_wait_is_no_program() {
+    for (arguments, duration) in [
+        (&["--name", "x", "--wait", "5", "true"][..], "5"),
+        (&["--name", "x", "-w", "5s", "true"], "5s"),
+        (&["--wait", "1h30m", "--name", "x", "true"], "1h30m"),
+    ] {
+        assert_usage(arguments, &format!("to wait for {duration}, write --wait={duration}"));
     }
 }
 

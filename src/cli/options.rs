@@ -46,7 +46,7 @@ pub(super) struct Typed {
     #[arg(long)]
     shared: bool,
     /// Up to N holders at once, 1 to 1000
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SLOTS)),
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SLOTS)),
           conflicts_with_all = ["shared", "key"])]
     slots: Option<u16>,
     /// Keep trying while the lock is held elsewhere, forever or for that long [default: try once]
@@ -54,19 +54,19 @@ pub(super) struct Typed {
           default_missing_value = FOREVER)]
     wait: Option<Patience>,
     /// Exit code when the lock is held elsewhere
-    #[arg(short = 'E', long, value_name = "N", default_value_t = DEFAULT_BUSY)]
+    #[arg(short = 'E', long, value_name = "N", allow_hyphen_values = true, default_value_t = DEFAULT_BUSY)]
     conflict_exit_code: u8,
     /// Stop the program after that long, such as 90, 500ms or 1h30m [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     timeout: Option<Duration>,
     /// From SIGTERM to SIGKILL when heimdall stops the program
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "10s")]
     kill_after: Duration,
     /// Hold the lock at least that long, for short jobs on hosts with skewed clocks
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "0")]
     min_hold: Duration,
     /// How long after this host vanishes the server may still hold the lock
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse_lease, default_value = "60s")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_lease, default_value = "60s")]
     lease: Duration,
     /// Don't let the program inherit the connection; the lock is free as soon as heimdall is killed
     #[arg(short = 'o', long)]
