@@ -48,8 +48,27 @@ fn with_scram_required_it_takes_two() {
     assert_eq!(flights(scram, "password=pencil require_auth=scram-sha-256"), 2);
 }
 
+#[test]
+fn where_a_pooler_may_be_in_between_nothing_is_said_early() {
+    let trust = |connection: &mut Connection| {
+        connection.startup();
+        connection.send(&backend::authentication_ok());
+    };
+    assert_eq!(flights_with(trust, "", &["--allow-pooler"]), 2);
+    assert_eq!(flights_with(scram, "password=pencil", &["--allow-pooler"]), 4);
+    assert_eq!(flights_with(scram, "password=pencil require_auth=scram-sha-256", &["--allow-pooler"]), 4);
+}
+
+fn flights(login: impl FnMut(&mut Connection) + Send + 'static, more: &str) -> usize {
+    flights_with(login, more, &[])
+}
+
 /// How many flights have come from the client when its attempt to lock is there.
-fn flights(mut login: impl FnMut(&mut Connection) + Send + 'static, more: &str) -> usize {
+fn flights_with(
+    mut login: impl FnMut(&mut Connection) + Send + 'static,
+    more: &str,
+    options: &[&str],
+) -> usize {
     let (counted, count) = mpsc::channel();
     let server = Scripted::start(move |connection: &mut Connection| {
         login(connection);
@@ -66,6 +85,7 @@ fn flights(mut login: impl FnMut(&mut Connection) + Send + 'static, more: &str) 
     });
     let outcome = Heimdall::new()
         .database(&format!("{} user=ann {more}", server.tcp()))
+        .args(options)
         .args(["--name", "flights", "sh", "-c", "exit 9"])
         .run();
     assert_eq!(outcome.code, Some(9), "{}", outcome.stderr);
