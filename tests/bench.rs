@@ -17,6 +17,8 @@
 #[path = "bench/holding.rs"]
 mod holding;
 mod support;
+#[path = "bench/waiting.rs"]
+mod waiting;
 
 use std::fs;
 use std::process::Command;
@@ -44,6 +46,9 @@ fn main() {
     holding::loss();
     holding::idleness();
     holding::succession();
+    waiting::handover();
+    waiting::polling();
+    waiting::busy();
 }
 
 fn size() {
