@@ -170,9 +170,12 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
 
     let wire = heimdall("wire").args(["--debug", "true"]).run();
     seen.extend(check(&wire, key("wire")));
-    // What PostgreSQL has to say unasked: a setting that makes it talk.
-    let talkative = heimdall("notice").env("PGOPTIONS", "-c client_min_messages=debug5").args(["-v", "true"]);
-    seen.extend(check(&talkative.run(), key("notice")));
+    // A setting that makes the server talk while the program runs.
+    let talkative = heimdall("notice").env("PGOPTIONS", "-c client_min_messages=debug5");
+    let mut talkative = talkative.args(["-v", "cat"]).pipe_stdin().spawn();
+    talkative.wait_for_stderr_line("\"notice\"");
+    talkative.close_stdin();
+    seen.extend(check(&talkative.wait(), key("notice")));
     assert_eq!(seen, documented().into_keys().collect());
 }
 
