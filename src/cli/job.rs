@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::exit::Exit;
-use super::options::{Job, Lock, Name, Patience};
+use super::name::{Lock, Name};
+use super::options::{Job, Patience};
 use super::program::{Program, Start, Status};
 use super::report::{Level, Report};
 use super::run::{failed, request};

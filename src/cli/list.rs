@@ -1,7 +1,8 @@
 //! `--list`: who holds and who waits, as a table or as JSON.
 
 use super::json::{self, Value};
-use super::options::{Lock, MAX_SLOTS, Name};
+use super::name::{Lock, Name};
+use super::options::MAX_SLOTS;
 use super::report::Format;
 use crate::lock::{Holder, Key};
 

@@ -3,6 +3,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `options` | what may be typed, and what it means |
+//! | `name` | what is to be locked, as the user calls it |
 //! | `duration` | durations as people write them |
 //! | `environment` | the real environment, for `conninfo` |
 //! | `run` | the story's beginning: parse, resolve, and do what was asked for |
@@ -28,6 +29,7 @@ mod exit;
 mod job;
 mod json;
 mod list;
+mod name;
 mod options;
 mod program;
 mod report;

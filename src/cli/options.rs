@@ -8,8 +8,9 @@ use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 
 use super::duration;
 use super::exit::DEFAULT_BUSY;
+use super::name::{Lock, Name};
 use super::report::{Format, Level};
-use crate::lock::{Key, Mode, Wanted};
+use crate::lock::{Key, Mode};
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -147,21 +148,6 @@ pub(super) enum Patience {
     Endless,
 }
 
-/// What is to be locked, as the user calls it.
-#[derive(Debug)]
-pub(super) struct Lock {
-    pub(super) name: Name,
-    mode: Mode,
-    slots: u16,
-}
-
-/// One lock, or the first of several slots.
-#[derive(Debug)]
-pub(super) enum Name {
-    Named { namespace: String, name: String },
-    Key(Key),
-}
-
 /// What was typed, understood.
 #[derive(Debug)]
 pub(super) struct Command {
@@ -199,7 +185,7 @@ impl Typed {
         let patience = self.wait.unwrap_or(Patience::None);
         let mode = if self.shared { Mode::Shared } else { Mode::Exclusive };
         let part_of_name = self.namespace.is_some();
-        let name = name(self.key, self.namespace, self.name);
+        let name = Name::of(self.key, self.namespace, self.name);
         let lock = name.map(|name| Lock { name, mode, slots: self.slots.unwrap_or(1) });
         let mut words = self.program.into_iter();
         let task = match (words.next(), lock) {
@@ -235,16 +221,6 @@ impl Typed {
     }
 }
 
-fn name(key: Option<Key>, namespace: Option<String>, name: Option<String>) -> Option<Name> {
-    match (key, name) {
-        (Some(key), _) => Some(Name::Key(key)),
-        (None, Some(name)) => {
-            Some(Name::Named { namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()), name })
-        }
-        (None, None) => None,
-    }
-}
-
 /// What `--wait` means where it has no value.
 const FOREVER: &str = "forever";
 
@@ -260,9 +236,6 @@ fn patience(text: &str) -> Result<Patience, String> {
 fn is_duration(word: &OsString) -> bool {
     word.to_str().is_some_and(|word| duration::parse(word).is_ok())
 }
-
-/// `--namespace` where it is not given.
-const DEFAULT_NAMESPACE: &str = "heimdall";
 
 /// More holders than anybody counts, and few enough for one statement.
 pub(super) const MAX_SLOTS: u16 = 1000;
@@ -283,33 +256,4 @@ fn format_of(arguments: &[OsString]) -> Format {
     let understood = Typed::command().ignore_errors(true).try_get_matches_from(arguments);
     let format = understood.ok().and_then(|matches| matches.get_one("log_format").copied());
     format.unwrap_or(Format::Text)
-}
-
-impl Lock {
-    /// The key of the first slot, which is that of the plain lock.
-    pub(super) fn key(&self) -> Key {
-        match &self.name {
-            Name::Named { namespace, name } => Key::named(namespace, name),
-            Name::Key(key) => *key,
-        }
-    }
-
-    pub(super) fn wanted(&self) -> Wanted {
-        match &self.name {
-            Name::Named { namespace, name } if self.slots > 1 => Wanted::slots(namespace, name, self.slots),
-            _ => Wanted::one(self.key(), self.mode),
-        }
-    }
-}
-
-/// As messages show it, with control characters escaped.
-impl std::fmt::Display for Lock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.name {
-            Name::Named { namespace, name } => {
-                write!(f, "{}/{} (key {})", namespace.escape_debug(), name.escape_debug(), self.key())
-            }
-            Name::Key(key) => write!(f, "with key {key}"),
-        }
-    }
 }

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::event::Event;
 use super::json::{self, Value};
-use super::options::Lock;
+use super::name::Lock;
 use super::terminal;
 use crate::lock::Guard;
 

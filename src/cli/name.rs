@@ -1,0 +1,66 @@
+//! What is to be locked, as the user calls it.
+
+use std::fmt;
+
+use crate::lock::{Key, Mode, Wanted};
+
+/// One lock or several, to be had in this way.
+#[derive(Debug)]
+pub(super) struct Lock {
+    pub(super) name: Name,
+    pub(super) mode: Mode,
+    pub(super) slots: u16,
+}
+
+/// One lock, or the first of several slots.
+#[derive(Debug)]
+pub(super) enum Name {
+    Named { namespace: String, name: String },
+    Key(Key),
+}
+
+impl Name {
+    /// What was typed; `None` where that is no name.
+    pub(super) fn of(key: Option<Key>, namespace: Option<String>, name: Option<String>) -> Option<Self> {
+        match (key, name) {
+            (Some(key), _) => Some(Self::Key(key)),
+            (None, Some(name)) => Some(Self::Named {
+                namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+                name,
+            }),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Lock {
+    /// The key of the first slot, which is that of the plain lock.
+    pub(super) fn key(&self) -> Key {
+        match &self.name {
+            Name::Named { namespace, name } => Key::named(namespace, name),
+            Name::Key(key) => *key,
+        }
+    }
+
+    pub(super) fn wanted(&self) -> Wanted {
+        match &self.name {
+            Name::Named { namespace, name } if self.slots > 1 => Wanted::slots(namespace, name, self.slots),
+            _ => Wanted::one(self.key(), self.mode),
+        }
+    }
+}
+
+/// As messages show it, with control characters escaped.
+impl fmt::Display for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Name::Named { namespace, name } => {
+                write!(f, "{}/{} (key {})", namespace.escape_debug(), name.escape_debug(), self.key())
+            }
+            Name::Key(key) => write!(f, "with key {key}"),
+        }
+    }
+}
+
+/// `--namespace` where it is not given.
+const DEFAULT_NAMESPACE: &str = "heimdall";
