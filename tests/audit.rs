@@ -1,5 +1,7 @@
 //! What the server's own log says that we have sent.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use heimdall::lock::sql::Statement;
@@ -30,10 +32,21 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     let raw = Heimdall::new().database(&database).args(["--key", "-3", "true"]).run();
     assert_eq!(raw.code, Some(0));
 
+    assert_eq!(run(&["--name", "b", "--shared", "--close"], &["true"]), Some(0));
+    assert_eq!(run(&["--name", "b", "--slots", "2", "--close"], &["true"]), Some(0));
+    // A lock that somebody else has: who it is, and to wait for it, and who else there is.
+    let mut holder = hold(&cluster, "select pg_advisory_lock(8)");
+    for options in [&["--key", "8", "true"][..], &["--key", "8", "-q", "--wait=100ms", "true"], &["--list"]] {
+        let outcome = Heimdall::new().database(&database).args(options).run();
+        assert!(matches!(outcome.code, Some(0 | 75)), "{}", outcome.stderr);
+    }
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+
     let log = cluster.log();
-    let statements: Vec<&str> = log
+    let mut statements: Vec<&str> = log
         .lines()
-        .filter_map(|line| line.split_once("[heimdall:")?.1.split_once("LOG:  statement: "))
+        .filter_map(|line| line.split_once("[heimdall")?.1.split_once("LOG:  statement: "))
         .map(|(_, sql)| sql)
         .collect();
     let version = cluster.version();
@@ -45,6 +58,37 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     let mut expected = [whole(named), whole(named)].concat();
     expected.extend([acquire(named), release(named)]);
     expected.extend(whole(Key::Single(-3)));
+    expected.extend([
+        Statement::Acquire(Wanted::one(Key::named("audit", "b"), Mode::Shared)),
+        Statement::Keep { lease, version },
+        Statement::Release(Key::named("audit", "b"), Mode::Shared),
+        Statement::Acquire(Wanted::slots("audit", "b", 2)),
+        Statement::Keep { lease, version },
+        Statement::Release(Key::named("audit", "b"), Mode::Exclusive),
+    ]);
+    let key = Key::Single(8);
+    expected.extend([
+        acquire(key),
+        Statement::Holders(Some(vec![key])),
+        acquire(key),
+        Statement::Holders(None),
+    ]);
+    // How often it was tried while it was waited for is chance.
+    statements.dedup();
     let expected: Vec<String> = expected.iter().map(heimdall::proto::Statement::sql).collect();
     assert_eq!(statements, expected);
+}
+
+/// A psql that has done this, and stays.
+fn hold(cluster: &Cluster, statement: &str) -> Child {
+    let database = format!("{} user=postgres dbname=postgres", cluster.socket());
+    let mut psql = cluster.psql(&database);
+    psql.args(["-c", statement, "-c", "\\! echo done; exec cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut psql = psql.spawn().unwrap();
+    let said =
+        BufReader::new(psql.stdout.as_mut().unwrap()).lines().map(Result::unwrap).find(|line| line == "done");
+    assert!(said.is_some());
+    psql
 }
