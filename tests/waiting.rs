@@ -81,7 +81,7 @@ fn a_wait_that_is_too_short_ends_as_a_busy_lock_does() {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{}", outcome.stderr);
         let lines: Vec<&str> = outcome.stderr.lines().collect();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[1].contains("is still held elsewhere after 0.7 s: by backend "), "{lines:?}");
+        assert!(lines[1].contains("is still held elsewhere after 700.0ms: by backend "), "{lines:?}");
     }
 }
 

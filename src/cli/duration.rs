@@ -8,16 +8,20 @@ const MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Reads a duration.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let read = if is_plain {
-        text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-    } else {
-        humantime::parse_duration(text).ok()
-    };
+    let read = if is_plain { seconds(text) } else { humantime::parse_duration(text).ok() };
     match read {
         Some(duration) if duration <= MAX => Ok(duration),
         Some(_) => Err("longer than 100 years".to_owned()),
         None => Err("a duration looks like 30 (seconds), 500ms, 30s, 5m or 1h30m".to_owned()),
     }
+}
+
+/// Seconds and, behind a point, nine digits of them at most.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let nanoseconds =
+        format!("{part:0<9}").parse().ok().filter(|nanoseconds| *nanoseconds < 1_000_000_000)?;
+    Some(Duration::new(whole.parse().ok()?, nanoseconds))
 }
 
 /// Reads a lease: TCP counts it in seconds and bounds it.

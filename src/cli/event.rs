@@ -99,40 +99,32 @@ impl Event<'_> {
                 if guard.slot() > 1 { format!("slot {}, ", guard.slot()) } else { String::new() },
                 guard.backend_pid(),
                 guard.token(),
-                if waited.is_zero() { String::new() } else { format!(", after {}", seconds(*waited)) },
+                if waited.is_zero() { String::new() } else { format!(", after {waited:.1?}") },
             ),
             Self::Busy { holders, waited } if waited.is_zero() => {
                 format!("the lock {lock} is held elsewhere{}", Held(":", holders))
             }
             Self::Busy { holders, waited } => {
-                format!(
-                    "the lock {lock} is still held elsewhere after {}{}",
-                    seconds(*waited),
-                    Held(":", holders)
-                )
+                format!("the lock {lock} is still held elsewhere after {waited:.1?}{}", Held(":", holders))
             }
             Self::Started { pid } => format!("started the program, process {pid}"),
             Self::Signalled { signal } => format!("passed on signal {signal}"),
             Self::Lost { lost, held, when } => {
-                format!("lost the lock {lock} at {when}, after {}: {lost}", seconds(*held))
+                format!("lost the lock {lock} at {when}, after {held:.1?}: {lost}")
             }
             Self::Stopping { cause, signal } => {
                 let signal = if *signal == 9 { "killed" } else { "sent SIGTERM to" };
                 format!("{signal} the program: {cause}")
             }
             Self::Exited { status: Status::Exited(code), ran } => {
-                format!("the program ended after {} with exit code {code}", seconds(*ran))
+                format!("the program ended after {ran:.1?} with exit code {code}")
             }
             Self::Exited { status: Status::Signalled(signal), ran } => {
-                format!("the program was killed after {} by signal {signal}", seconds(*ran))
+                format!("the program was killed after {ran:.1?} by signal {signal}")
             }
-            Self::Released { held } => format!("released the lock {lock} after {}", seconds(*held)),
+            Self::Released { held } => format!("released the lock {lock} after {held:.1?}"),
         }
     }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }
 
 fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {

@@ -21,7 +21,7 @@ fn written(value: &Value) -> String {
     match value {
         Value::Text(text) => quoted(text),
         Value::Number(number) => number.to_string(),
-        Value::Seconds(duration) => format!("{:.3}", duration.as_secs_f64()),
+        Value::Seconds(duration) => format!("{}.{:03}", duration.as_secs(), duration.subsec_millis()),
         Value::Flag(flag) => flag.to_string(),
     }
 }

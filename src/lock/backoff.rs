@@ -16,15 +16,19 @@ impl Backoff {
     /// The next pause.
     pub fn pause(&mut self) -> Duration {
         // Where the system gives no random numbers, waiters may keep step, and no more than that.
-        self.step(getrandom::u32().unwrap_or(u32::MAX / 2))
+        self.step(getrandom::u32().map_or(STEPS / 2, |random| random % (STEPS + 1)))
     }
 
-    fn step(&mut self, random: u32) -> Duration {
+    /// The pause that is so many `STEPS` away from the shortest.
+    fn step(&mut self, steps: u32) -> Duration {
         let most = (self.0 * 3).min(LONGEST);
-        self.0 = SHORTEST + most.saturating_sub(SHORTEST).mul_f64(f64::from(random) / f64::from(u32::MAX));
+        self.0 = SHORTEST + most.saturating_sub(SHORTEST) * steps / STEPS;
         self.0
     }
 }
+
+/// Fine enough for no two waiters to keep step.
+const STEPS: u32 = 10_000;
 
 /// A holder that is about to end is met soon after.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -40,12 +44,12 @@ mod tests {
     #[test]
     fn pauses_are_random_and_bounded_on_both_sides() {
         let mut backoff = Backoff::default();
-        assert_eq!(backoff.step(u32::MAX), SHORTEST * 3);
-        assert_eq!(backoff.step(u32::MAX), SHORTEST * 9);
+        assert_eq!(backoff.step(STEPS), SHORTEST * 3);
+        assert_eq!(backoff.step(STEPS), SHORTEST * 9);
         for _ in 0..10 {
-            backoff.step(u32::MAX);
+            backoff.step(STEPS);
         }
-        assert_eq!(backoff.step(u32::MAX), LONGEST);
+        assert_eq!(backoff.step(STEPS), LONGEST);
         assert_eq!(backoff.step(0), SHORTEST);
     }
 }

@@ -134,7 +134,7 @@ impl fmt::Display for Lost {
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::Protocol(error) => write!(f, "the server broke the protocol: {error}"),
             Self::Silent(silence) => {
-                write!(f, "the server has been silent for {:.1} s", silence.as_secs_f64())
+                write!(f, "the server has been silent for {silence:.1?}")
             }
             Self::OtherBackend(ours) => write!(
                 f,
