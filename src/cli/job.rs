@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::name::{Lock, Name};
 use super::options::{Job, Patience};
 use super::program::{Program, Start, Status};
-use super::report::{Level, Report};
+use super::report::{Level, Report, words};
 use super::run::{failed, request};
 use super::signals::{self, Init, Signals};
 use super::supervise::{Ending, Events, Limits, supervise};
@@ -24,7 +24,7 @@ pub(super) fn lock_and_run(job: &Job, config: &Config, report: &Report) -> Exit 
     let init = match Init::obey() {
         Ok(init) => init,
         Err(error) => {
-            report.error(format_args!("cannot catch signals: {error}"));
+            report.error(format_args!("cannot catch signals: {}", words(&error)));
             return Exit::NotExecutable;
         }
     };
@@ -85,7 +85,7 @@ fn run_under(mut guard: Guard, waited: Duration, job: &Job, init: &Init, report:
         Ok(started) => started,
         Err(error) => {
             let program = job.program.to_string_lossy();
-            report.error(format_args!("cannot run \"{}\": {error}", program.escape_debug()));
+            report.error(format_args!("cannot run \"{}\": {}", program.escape_debug(), words(&error)));
             release(guard, report);
             return if error.kind() == io::ErrorKind::NotFound {
                 Exit::NotFound

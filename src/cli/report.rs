@@ -153,6 +153,11 @@ impl Report {
     }
 }
 
+/// The system's words, without the number that Rust adds.
+pub(super) fn words(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// What fits into a line of a terminal and does not make it wrap; some do not know their width.
 fn cut(text: &str, width: usize) -> String {
     let mut left = if width == 0 { USUAL_WIDTH } else { width } - 1;

@@ -10,7 +10,7 @@ use super::job::lock_and_run;
 use super::list;
 use super::name::Lock;
 use super::options::{self, Stop, Task};
-use super::report::{Format, Level, Report};
+use super::report::{Format, Level, Report, words};
 use crate::conninfo::{self, Config, Parameters, Source};
 use crate::lock::{self, Key, sql};
 use crate::net::Request;
@@ -108,7 +108,7 @@ fn print(text: &str, report: &Report) -> Exit {
         // head(1) has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
         Err(error) => {
-            report.error(format_args!("cannot write to standard output: {error}"));
+            report.error(format_args!("cannot write to standard output: {}", words(&error)));
             Exit::NotWritten
         }
     }
