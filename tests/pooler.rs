@@ -78,8 +78,10 @@ fn a_pooler_that_swaps_sessions_loses_the_lock_and_is_found_out() {
     let pooler = PgBouncer::start(shared(), PoolMode::Transaction);
     let (holder, backend) = hold(&pooler, "swapped", &["--lease", "2s"]);
     // A client whose transaction takes the session with the lock, so that heimdall is given another one.
-    let mut client =
-        shared().psql(&pooler.conninfo()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut client = shared().psql(&pooler.conninfo());
+    // At first there is no transaction to end, which psql warns of.
+    client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut client = client.spawn().unwrap();
     let mut answers = BufReader::new(client.stdout.take().unwrap()).lines();
     let mut taken = String::new();
     while taken != backend {
