@@ -33,8 +33,8 @@ const STEPS: u32 = 10_000;
 /// A holder that is about to end is met soon after.
 const SHORTEST: Duration = Duration::from_millis(20);
 
-/// A pause is about a third of this on average: fifty waiters ask some 140 times a second, which takes a server less than
-/// a twentieth of one core, and a waiter finds a free lock within a fifth of a second, more often than not.
+/// Short enough for a waiter to find a free lock soon, and long enough for a server not to notice fifty of them: `make
+/// bench` measures both.
 const LONGEST: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
