@@ -17,7 +17,9 @@ fn the_readme_lists_every_option_and_no_other() {
         .collect();
     let listed: BTreeSet<String> = README
         .lines()
-        .filter(|line| line.starts_with("| `-"))
+        .skip_while(|line| *line != "| option | meaning |")
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
         .flat_map(|line| line.split('|').nth(1).unwrap().split('`'))
         .filter(|word| word.starts_with("--"))
         .map(|word| word.split(&['[', '='][..]).next().unwrap().to_owned())

@@ -38,6 +38,7 @@ mod peers;
 mod pooler;
 mod program;
 mod promises;
+mod recipes;
 mod sharing;
 mod support;
 mod terminal;

@@ -48,13 +48,26 @@ const README: &str = include_str!("../../README.md");
 
 /// The page's sections behind OPTIONS, and what of README each is made of.
 const SECTIONS: &[(&str, &[&str])] = &[
-    ("EXAMPLES", &["### Examples"]),
+    (
+        "EXAMPLES",
+        &[
+            "### Cron",
+            "### A migration step",
+            "### A script that locks itself",
+            "### A singleton daemon",
+            "### Readers and a writer",
+            "### N workers",
+        ],
+    ),
     ("EXIT STATUS", &["### Exit codes"]),
     ("ENVIRONMENT", &["### What heimdall reads", "### What the program sees"]),
     ("CONNECTING", &["### Which server", "### Several hosts", "### TLS", "### Which database"]),
+    ("WAITING", &["### Waiting"]),
+    ("LEASES", &["### When the network fails"]),
+    ("POOLERS", &["### Poolers"]),
     ("GUARANTEES", &["## What heimdall promises"]),
     ("LIMITS", &["## What it does not promise"]),
-    ("THE LOCK ON THE SERVER", &["## What it does on the server", "### Who holds it?"]),
+    ("THE LOCK ON THE SERVER", &["## What it does on the server", "### Who holds it?", "### Names and keys"]),
 ];
 
 const SEE_ALSO: &str = "\\fBflock\\fR(1), \\fBtimeout\\fR(1), \\fBenv\\fR(1), \\fBpsql\\fR(1)

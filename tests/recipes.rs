@@ -1,0 +1,241 @@
+//! The recipes of README.md, run as they are written there, with stand-ins for the programs that they name.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::heimdall::{BINARY, Heimdall, Running};
+use crate::support::postgres::shared;
+
+#[test]
+fn cron_runs_the_job_on_one_host_and_is_silent_on_the_others() {
+    let kitchen = Kitchen::new("Cron", &["nightly-run"]);
+    let line = kitchen.block(0).lines().find(|line| line.contains('*')).unwrap();
+    // Of which cron would make an end of line.
+    assert!(!line.contains('%'), "{line}");
+    let command = line.splitn(6, ' ').nth(5).unwrap();
+    let _first = kitchen.start(command, "nightly-run");
+    let second = kitchen.sh(command).run();
+    assert_eq!((second.code, second.stdout.as_str(), second.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[test]
+fn migrations_wait_for_their_turn() {
+    let kitchen = Kitchen::new("A migration step", &["migrate"]);
+    let first = kitchen.start(kitchen.block(0), "migrate up");
+    let second = kitchen.sh(kitchen.block(0)).spawn();
+    second.wait_for_stderr_line("waiting for the lock app/migrate");
+    finish(first);
+    second.wait_for_stdout_line("migrate up");
+    assert_eq!(second.wait().code, Some(0));
+}
+
+#[test]
+fn a_script_locks_itself() {
+    let kitchen = Kitchen::new("A script that locks itself", &["archive"]);
+    kitchen.write("backup", &format!("#!/bin/sh\n{}\n./archive \"$@\"", kitchen.block(0)));
+    let first = kitchen.start("./backup 'all of it'", "archive all of it");
+    assert_eq!(kitchen.sh("./backup").run().code, Some(75));
+    finish(first);
+}
+
+#[test]
+fn a_daemon_is_taken_over_when_its_host_dies() {
+    let kitchen = Kitchen::new("A singleton daemon", &["dispatcher"]);
+    taken_over(&kitchen, kitchen.block(0));
+}
+
+#[test]
+fn readers_share_and_a_writer_is_alone() {
+    let kitchen = Kitchen::new("Readers and a writer", &["report", "load"]);
+    let readers = [(); 2].map(|()| kitchen.start(kitchen.block(0), "report"));
+    let writer = kitchen.sh(kitchen.block(1)).pipe_stdin().spawn();
+    writer.wait_for_stderr_line("waiting");
+    readers.into_iter().for_each(finish);
+    writer.wait_for_stdout_line("load");
+    let reader = kitchen.sh(kitchen.block(0)).spawn();
+    reader.wait_for_stderr_line("waiting");
+    finish(writer);
+    assert_eq!(reader.wait().code, Some(0));
+}
+
+#[test]
+fn each_of_n_workers_has_a_number_of_its_own() {
+    let kitchen = Kitchen::new("N workers", &["worker"]);
+    let command = kitchen.block(0);
+    let workers = [(); 4].map(|()| kitchen.sh(command).pipe_stdin().spawn());
+    let shards: BTreeSet<String> =
+        workers.iter().map(|worker| worker.wait_for_stdout_line("worker")).collect();
+    assert_eq!(shards, [1, 2, 3, 4].map(|slot| format!("worker --shard {slot}")).into());
+    let fifth = kitchen.sh(command).spawn();
+    fifth.wait_for_stderr_line("waiting");
+    let [first, _others @ ..] = workers;
+    let shard = first.wait_for_stdout_line("worker");
+    finish(first);
+    fifth.wait_for_stdout_line(&shard);
+    assert_eq!(fifth.wait().code, Some(0));
+}
+
+#[test]
+fn systemd_takes_the_service_and_its_command_is_a_singleton() {
+    let kitchen = Kitchen::new("A systemd service", &["dispatcher"]);
+    kitchen.verify(&[("dispatcher.service", kitchen.block(0))]);
+    taken_over(&kitchen, &kitchen.exec_start(kitchen.block(0)));
+}
+
+#[test]
+fn systemd_takes_the_timer_and_its_service_runs_once() {
+    let kitchen = Kitchen::new("A systemd timer", &["nightly-run"]);
+    kitchen.verify(&[("nightly.service", kitchen.block(0)), ("nightly.timer", kitchen.block(1))]);
+    let command = kitchen.exec_start(kitchen.block(0));
+    let _first = kitchen.start(&command, "nightly-run");
+    let second = kitchen.sh(&command).run().code.map(|code| format!("SuccessExitStatus={code}"));
+    assert!(kitchen.block(0).lines().any(|line| Some(line) == second.as_deref()), "{second:?}");
+}
+
+#[test]
+fn a_pod_ends_well_where_the_lock_is_held() {
+    let kitchen = Kitchen::new("A Kubernetes CronJob", &["nightly-run"]);
+    let words = ["command:", "args:"].map(|field| {
+        let line = kitchen.block(0).lines().find(|line| line.trim_start().starts_with(field)).unwrap();
+        line.split('"').skip(1).step_by(2).map(|word| format!("'{word}' ")).collect::<String>()
+    });
+    let mut command = format!("exec {}", words.concat());
+    let namespace = "unshare --pid --fork --kill-child --mount-proc";
+    if kitchen.sh(&format!("{namespace} true")).run().code == Some(0) {
+        kitchen.write("in-pod", &format!("#!/bin/sh\n{command}"));
+        command = format!("exec {namespace} ./in-pod");
+        let parent = kitchen.sh(&command).env("STAND_IN", "parent").run();
+        assert_eq!(
+            (parent.code, parent.stdout.as_str()),
+            (Some(0), "nightly-run of 1\n"),
+            "{}",
+            parent.stderr
+        );
+    } else {
+        tell(
+            "the Kubernetes CronJob as process 1 DID NOT RUN: this system does not let us make PID namespaces",
+        );
+    }
+    let first = kitchen.start(&command, "nightly-run");
+    let second = kitchen.sh(&command).run();
+    assert_eq!((second.code, second.stdout.as_str()), (Some(0), ""), "{}", second.stderr);
+    finish(first);
+}
+
+/// A recipe, and the place where it is tried: a directory with its programs, and a database of its own, since
+/// recipes have locks in common.
+struct Kitchen {
+    blocks: Vec<&'static str>,
+    directory: PathBuf,
+    database: String,
+}
+
+impl Kitchen {
+    fn new(title: &str, programs: &[&str]) -> Self {
+        let (_, recipe) = README.split_once(&format!("\n### {title}\n")).expect("a recipe of this title");
+        let recipe = ["\n## ", "\n### "].iter().fold(recipe, |text, end| text.split(end).next().unwrap());
+        let code = recipe.split("```").skip(1).step_by(2);
+        let database = title.to_lowercase().replace(' ', "_");
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("recipes").join(&database);
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).unwrap();
+        symlink(BINARY, directory.join("heimdall")).unwrap();
+        shared().sql(&format!("create database {database}"));
+        let kitchen =
+            Self { blocks: code.map(|code| code.split_once('\n').unwrap().1).collect(), directory, database };
+        programs.iter().for_each(|program| kitchen.write(program, STAND_IN));
+        kitchen
+    }
+
+    fn block(&self, number: usize) -> &'static str {
+        self.blocks[number]
+    }
+
+    fn write(&self, program: &str, text: &str) {
+        let path = self.directory.join(program);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A shell with the programs beside it and on its PATH.
+    fn sh(&self, script: &str) -> Heimdall {
+        let path = format!("{}:{}", self.directory.display(), std::env::var("PATH").unwrap());
+        let script = format!("cd '{}' || exit\n{script}", self.directory.display());
+        Heimdall::program("sh").args(["-c", &script]).env("PATH", path).env(
+            "DATABASE_URL",
+            format!("postgres://trust_user@127.0.0.1:{}/{}", shared().port(), self.database),
+        )
+    }
+
+    /// Runs it until the program has begun, which goes on until [`finish`].
+    fn start(&self, script: &str, begun: &str) -> Running {
+        let running = self.sh(script).pipe_stdin().spawn();
+        assert_eq!(running.wait_for_stdout_line(""), begun);
+        running
+    }
+
+    /// A unit's command, with the programs of this place. systemd's quoting and the shell's are the same as long as
+    /// nothing is quoted.
+    fn exec_start(&self, unit: &str) -> String {
+        let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        assert!(!line.contains(['\'', '"', '\\', '%', '$']), "{line}");
+        format!("exec {}", self.moved(line))
+    }
+
+    fn moved(&self, text: &str) -> String {
+        text.replace("/usr/local/bin", self.directory.to_str().unwrap())
+    }
+
+    /// Has systemd read the units, where it is installed.
+    fn verify(&self, units: &[(&str, &str)]) {
+        let paths = units.iter().map(|(name, text)| {
+            let path = self.directory.join(name);
+            fs::write(&path, self.moved(text)).unwrap();
+            path
+        });
+        match Command::new("systemd-analyze").args(["--man=no", "verify"]).args(paths).output() {
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let about_ours = |line: &&str| units.iter().any(|(name, _)| line.contains(name));
+                let complaints: Vec<&str> = said.lines().filter(about_ours).collect();
+                assert!(output.status.success() && complaints.is_empty(), "{said}");
+            }
+            Err(_) => tell("the systemd units were NOT VERIFIED: there is no systemd-analyze"),
+        }
+    }
+}
+
+fn taken_over(kitchen: &Kitchen, command: &str) {
+    let first = kitchen.start(command, "dispatcher");
+    let second = kitchen.sh(command).spawn();
+    second.wait_for_stderr_line("waiting");
+    // Kills all of it at once.
+    drop(first);
+    second.wait_for_stdout_line("dispatcher");
+    assert_eq!(second.wait().code, Some(0));
+}
+
+/// Lets the program come to its end.
+fn finish(mut running: Running) {
+    running.close_stdin();
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+/// Also where the test passes, and cargo keeps to itself what passing tests print.
+fn tell(text: &str) {
+    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
+}
+
+const README: &str = include_str!("../README.md");
+
+/// Says how it was called, and goes on for as long as its standard input is open.
+const STAND_IN: &str = r#"#!/bin/sh
+[ "$STAND_IN" != parent ] || set -- of "$PPID"
+echo "${0##*/}${*:+ $*}"
+exec cat
+"#;
