@@ -101,7 +101,7 @@ fn a_pod_ends_well_where_the_lock_is_held() {
     let kitchen = Kitchen::new("A Kubernetes CronJob", &["nightly-run"]);
     let words = ["command:", "args:"].map(|field| {
         let line = kitchen.block(0).lines().find(|line| line.trim_start().starts_with(field)).unwrap();
-        line.split('"').skip(1).step_by(2).map(|word| format!("'{word}' ")).collect::<String>()
+        line.split('"').skip(1).step_by(2).fold(String::new(), |words, word| words + "'" + word + "' ")
     });
     let mut command = format!("exec {}", words.concat());
     let namespace = "unshare --pid --fork --kill-child --mount-proc";
@@ -147,7 +147,9 @@ impl Kitchen {
         shared().sql(&format!("create database {database}"));
         let kitchen =
             Self { blocks: code.map(|code| code.split_once('\n').unwrap().1).collect(), directory, database };
-        programs.iter().for_each(|program| kitchen.write(program, STAND_IN));
+        for program in programs {
+            kitchen.write(program, STAND_IN);
+        }
         kitchen
     }
 
