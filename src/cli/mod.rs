@@ -18,6 +18,7 @@
 //! | `wait` | waiting for a lock that is held elsewhere |
 //! | `list` | `--list` |
 //! | `report` | heimdall's own lines on standard error |
+//! | `stderr` | standard error, whose reader may take his time |
 //! | `event` | the transitions, as lines and as JSON |
 //! | `json` | JSON, as far as it is needed |
 
@@ -35,6 +36,7 @@ mod program;
 mod report;
 mod run;
 mod signals;
+mod stderr;
 mod supervise;
 mod terminal;
 mod timer;

@@ -1,14 +1,13 @@
 //! heimdall's own lines on standard error.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::SystemTime;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::event::Event;
 use super::json::{self, Value};
 use super::name::Lock;
+use super::stderr;
 use super::terminal;
 use crate::lock::Guard;
 
@@ -126,7 +125,7 @@ impl Report {
     pub(super) fn redraw(text: &str) {
         let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
         let line = if text.is_empty() { String::new() } else { cut(&[PREFIX, text].concat(), width) };
-        write(&format!("\r\x1b[K{line}"));
+        stderr::write(format!("\r\x1b[K{line}"));
     }
 
     fn message(&self, level: Level, name: &'static str, text: &dyn fmt::Display) {
@@ -140,7 +139,9 @@ impl Report {
     }
 
     fn lines(text: &str) {
-        write(&text.split_terminator('\n').fold(String::new(), |lines, line| lines + PREFIX + line + "\n"));
+        stderr::write(
+            text.split_terminator('\n').fold(String::new(), |lines, line| lines + PREFIX + line + "\n"),
+        );
     }
 
     fn object(&self, name: &'static str, fields: Vec<(&'static str, Value)>, text: &str) {
@@ -149,7 +150,7 @@ impl Report {
         all.extend(self.facts.iter().cloned());
         all.extend(fields);
         all.push(("message", Value::from(text)));
-        write(&(json::object(&all) + "\n"));
+        stderr::write(json::object(&all) + "\n");
     }
 }
 
@@ -173,29 +174,6 @@ fn cut(text: &str, width: usize) -> String {
 }
 
 const USUAL_WIDTH: usize = 80;
-
-fn write(text: &str) {
-    let mut stderr = io::stderr();
-    for piece in text.as_bytes().chunks(ROOM) {
-        // Nowhere is left to tell that standard error is closed or full, and the program must go on.
-        if !has_room(&stderr) || stderr.write_all(piece).is_err() {
-            return;
-        }
-    }
-}
-
-/// Whether a line can be written without waiting for a reader who does not read, such as a pager or a stopped
-/// terminal: the lock has to be watched meanwhile.
-fn has_room(stderr: &io::Stderr) -> bool {
-    let mut fd = [PollFd::new(stderr, PollFlags::OUT)];
-    !matches!(poll(&mut fd, Some(&PATIENCE)), Ok(0))
-}
-
-/// A pipe that takes anything takes as many bytes (`man 7 pipe`, `PIPE_BUF`).
-const ROOM: usize = 4096;
-
-/// How long a reader may be busy with something else.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What tells heimdall's lines from the program's.
 const PREFIX: &str = "heimdall: ";

@@ -29,7 +29,7 @@ impl Moment {
     }
 }
 
-/// As an absolute time of [`CLOCK`].
+/// As an absolute time of the same clock.
 impl From<Moment> for Timespec {
     fn from(moment: Moment) -> Self {
         // Only a moment after the end of the universe does not fit.

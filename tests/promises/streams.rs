@@ -29,7 +29,9 @@ fn start(name: &str, script: &str, stderr: impl Into<Stdio>) -> (Child, Pid) {
 
 fn assert_ends_with_the_lock(name: &str, mut child: Child, program: Pid) {
     terminate_backend(name);
-    assert_eq!(child.wait().unwrap().code(), Some(74), "{name}");
+    let status = poll(Duration::from_secs(30), || child.try_wait().unwrap());
+    let _ = child.kill();
+    assert_eq!(status.expect("heimdall ends").code(), Some(74), "{name}");
     assert_stopped(&[program]);
 }
 
