@@ -23,6 +23,7 @@ pub mod negotiation;
 pub mod reader;
 pub mod server;
 pub mod session;
+mod state;
 pub mod text;
 pub mod version;
 

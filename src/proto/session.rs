@@ -12,6 +12,7 @@ use super::frame::{self, Phase};
 use super::frontend::{FrontendMessage, Statement};
 use super::login::Login;
 use super::server::{Server, ServerMessage};
+use super::state::State;
 use super::version::Version;
 use crate::auth::scram;
 
@@ -48,27 +49,6 @@ pub struct Session {
     /// The version that the server speaks instead of the one asked for.
     negotiated: Option<Version>,
     trace: Option<Trace>,
-}
-
-enum State {
-    /// `StartupMessage` is out, and `SASLInitialResponse` behind it where nothing else can be asked for.
-    Starting(Option<scram::ClientFirst>),
-    /// `SASLInitialResponse` is out and asked for.
-    ScramFirst(scram::ClientFirst),
-    /// The last SCRAM message of ours is out.
-    ScramFinal(scram::ClientFinal),
-    /// The identity is proved as far as we can; `AuthenticationOk` must follow.
-    Proved,
-    /// `AuthenticationOk` was received.
-    LoggedIn,
-    /// The server waits for a statement.
-    Idle,
-    /// A statement is out.
-    Querying,
-    /// A statement has failed or is done; `ReadyForQuery` must follow.
-    Finishing,
-    /// Nothing more may be said or heard.
-    Over,
 }
 
 impl Session {
@@ -302,20 +282,6 @@ impl Session {
     fn traced(&mut self, direction: char, message: &dyn fmt::Display) {
         if let Some(trace) = &mut self.trace {
             trace(direction, message);
-        }
-    }
-}
-
-impl State {
-    fn during(&self) -> &'static str {
-        match self {
-            Self::Starting(_) => "in answer to StartupMessage",
-            Self::ScramFirst(_) | Self::ScramFinal(_) => "during SCRAM authentication",
-            Self::Proved => "in answer to the password",
-            Self::LoggedIn => "before the session is ready",
-            Self::Idle => "while the session is idle",
-            Self::Querying | Self::Finishing => "in answer to a statement",
-            Self::Over => "after the end of the session",
         }
     }
 }
