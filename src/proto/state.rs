@@ -2,6 +2,7 @@
 
 use crate::auth::scram;
 
+/// What may come next, and what it would mean.
 pub(super) enum State {
     /// `StartupMessage` is out, and `SASLInitialResponse` behind it where nothing else can be asked for.
     Starting(Option<scram::ClientFirst>),
