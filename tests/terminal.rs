@@ -55,6 +55,11 @@ fn assert_came_once(terminal: &mut Terminal, heimdall: &str) {
     assert_eq!(terminal.wait_for("\r\n"), "code 4");
 }
 
+fn is_stopped(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    status.lines().any(|line| line.starts_with("State:\tT"))
+}
+
 fn signal(pid: &str, signal: Signal) {
     kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), signal).unwrap();
 }
@@ -119,12 +124,16 @@ fn promise_10_control_c_ends_the_program_and_the_loops_and_scripts_around_it() {
 #[test]
 fn promise_10_a_program_reads_from_the_terminal_is_suspended_and_goes_on() {
     let mut terminal = bash();
-    terminal.enter("heimdall --name read cat");
+    terminal.enter("heimdall --name read sh -c 'echo cat $$; exec cat'");
+    terminal.wait_for("cat ");
+    let cat = terminal.wait_for("\r\n");
     terminal.enter("one");
     terminal.wait_for("one\r\n");
     terminal.press(SUSPEND);
     terminal.wait_for("Stopped");
     terminal.wait_for(PROMPT);
+    // Until it has stopped too, it may still read what is meant for the shell.
+    poll(Duration::from_secs(30), || is_stopped(&cat).then_some(())).expect("cat stops");
     terminal.enter("fg");
     terminal.enter("two");
     terminal.wait_for("two\r\n");
