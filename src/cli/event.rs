@@ -154,8 +154,10 @@ impl fmt::Display for Held<'_> {
         if let Some(application) = &first.application {
             write!(f, ", {application}")?;
         }
-        if let Some(client) = &first.client {
-            write!(f, ", from {client}")?;
+        match first.client.as_deref() {
+            Some("local") => f.write_str(", from the server's own host")?,
+            Some(client) => write!(f, ", from {client}")?,
+            None => {}
         }
         if let Some(since) = &first.since {
             write!(f, ", connected since {since}")?;
