@@ -85,9 +85,9 @@ impl Contender {
         Ok(holders)
     }
 
-    /// Listens to the server for so long, then tries once more; one round trip, for which the server has as long as
-    /// `patience` says, where that is not much anyway. Nothing is held in between, neither a transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have one, for which
-    /// `CREATE INDEX CONCURRENTLY` of the holder waits.
+    /// Listens to the server for so long, then tries once more; one round trip, for which the server has no longer than
+    /// `patience`. Nothing is held in between, neither a transaction nor a snapshot: a waiter inside
+    /// `pg_advisory_lock` would have one, for which `CREATE INDEX CONCURRENTLY` of the holder waits.
     ///
     /// # Errors
     /// The connection is lost, or the server has become one on which the lock would not exclude.
