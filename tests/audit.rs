@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use heimdall::lock::sql::Statement;
-use heimdall::lock::{Key, Mode, Wanted};
+use heimdall::lock::{Key, LockRequest, Mode};
 
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Cluster, ClusterOptions};
@@ -51,7 +51,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
         .collect();
     let version = cluster.version();
     let lease = Some(Duration::from_secs(60));
-    let acquire = |key| Statement::Acquire(Wanted::one(key, Mode::Exclusive));
+    let acquire = |key| Statement::Acquire(LockRequest::one(key, Mode::Exclusive));
     let release = |key| Statement::Release(key, Mode::Exclusive);
     let whole = |key| vec![acquire(key), Statement::Keep { lease, version }, release(key)];
     let named = Key::named("audit", "a");
@@ -59,10 +59,10 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     expected.extend([acquire(named), release(named)]);
     expected.extend(whole(Key::Single(-3)));
     expected.extend([
-        Statement::Acquire(Wanted::one(Key::named("audit", "b"), Mode::Shared)),
+        Statement::Acquire(LockRequest::one(Key::named("audit", "b"), Mode::Shared)),
         Statement::Keep { lease, version },
         Statement::Release(Key::named("audit", "b"), Mode::Shared),
-        Statement::Acquire(Wanted::slots("audit", "b", 2)),
+        Statement::Acquire(LockRequest::slots("audit", "b", 2)),
         Statement::Keep { lease, version },
         Statement::Release(Key::named("audit", "b"), Mode::Exclusive),
     ]);

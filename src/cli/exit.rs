@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::proto::Fault;
+use crate::proto::ErrorKind;
 
 /// How heimdall ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +40,13 @@ pub(super) enum Exit {
 /// `-E` where it is not given: `EX_TEMPFAIL`.
 pub(super) const DEFAULT_BUSY: u8 = 75;
 
-impl From<Fault> for Exit {
-    fn from(fault: Fault) -> Self {
+impl From<ErrorKind> for Exit {
+    fn from(fault: ErrorKind) -> Self {
         match fault {
-            Fault::Protocol => Self::Protocol,
-            Fault::Authentication => Self::Authentication,
-            Fault::Configuration => Self::Configuration,
-            Fault::Unavailable => Self::Unavailable,
+            ErrorKind::Protocol => Self::Protocol,
+            ErrorKind::Authentication => Self::Authentication,
+            ErrorKind::Configuration => Self::Configuration,
+            ErrorKind::Unavailable => Self::Unavailable,
         }
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::event::Event;
 use super::exit::Exit;
 use super::name::{Lock, Name};
-use super::options::{Job, Patience};
+use super::options::{Job, WaitPolicy};
 use super::program::{Program, Start, Status};
-use super::report::{Level, Report, words};
+use super::report::{Level, Report, os_error_text};
 use super::run::{failed, request};
-use super::signals::{self, Init, Signals};
-use super::supervise::{Ending, Events, Limits, supervise};
+use super::signals::{self, Pid1Handlers, Signals};
+use super::supervise::{Events, ExitReason, Limits, supervise};
 use super::terminal;
 use super::timer::Timer;
 use super::wait::{Wait, Waited};
@@ -21,10 +21,10 @@ use crate::lock::{self, Contender, Guard, Moment, Outcome, Release};
 
 /// Runs the program while the lock is held.
 pub(super) fn lock_and_run(job: &Job, config: &Config, report: &Report) -> Exit {
-    let init = match Init::obey() {
-        Ok(init) => init,
+    let pid1 = match Pid1Handlers::install() {
+        Ok(pid1) => pid1,
         Err(error) => {
-            report.error(format_args!("cannot catch signals: {}", words(&error)));
+            report.error(format_args!("cannot catch signals: {}", os_error_text(&error)));
             return Exit::NotExecutable;
         }
     };
@@ -33,19 +33,19 @@ pub(super) fn lock_and_run(job: &Job, config: &Config, report: &Report) -> Exit 
     let wanted = job.lock.wanted();
     report.event(&Event::Connecting);
     let contender = match lock::acquire(&request, &wanted, job.allows_pooler) {
-        Ok(Outcome::Held(guard)) => return run_under(*guard, Duration::ZERO, job, &init, report),
+        Ok(Outcome::Held(guard)) => return run_under(*guard, Duration::ZERO, job, &pid1, report),
         Ok(Outcome::Busy(contender)) => contender,
         Err(error) => return failed(report, &error),
     };
-    report.event(&Event::Connected { place: contender.place() });
+    report.event(&Event::Connected { place: contender.server_address() });
     let limit = match job.wait {
-        Patience::None => return busy(*contender, Duration::ZERO, job, report),
-        Patience::Limited(limit) => Some(limit),
-        Patience::Endless => None,
+        WaitPolicy::None => return busy(*contender, Duration::ZERO, job, report),
+        WaitPolicy::Limited(limit) => Some(limit),
+        WaitPolicy::Endless => None,
     };
     let wait = Wait { request: &request, wanted: &wanted, allows_pooler: job.allows_pooler, limit, report };
     match wait.from(contender) {
-        Waited::Held(guard, after) => run_under(*guard, after, job, &init, report),
+        Waited::Held(guard, after) => run_under(*guard, after, job, &pid1, report),
         Waited::TimedOut(contender) => busy(*contender, limit.unwrap_or_default(), job, report),
         Waited::Failed(error) => failed(report, &error),
     }
@@ -61,15 +61,15 @@ fn busy(mut contender: Contender, waited: Duration, job: &Job, report: &Report) 
     Exit::Busy(job.conflict_exit_code)
 }
 
-fn run_under(mut guard: Guard, waited: Duration, job: &Job, init: &Init, report: &Report) -> Exit {
+fn run_under(mut guard: Guard, waited: Duration, job: &Job, pid1: &Pid1Handlers, report: &Report) -> Exit {
     if waited.is_zero() {
-        report.event(&Event::Connected { place: guard.place() });
+        report.event(&Event::Connected { place: guard.server_address() });
     }
-    let report = &report.clone().holding(&guard);
+    let report = &report.clone().with_session(&guard);
     report.event(&Event::Acquired { guard: &guard, waited });
     let in_foreground = terminal::is_foreground();
     let started = Signals::catch(in_foreground).and_then(|signals| {
-        init.relax();
+        pid1.disarm();
         let timer = Timer::new()?;
         let program = Program::start(Start {
             program: &job.program,
@@ -85,7 +85,11 @@ fn run_under(mut guard: Guard, waited: Duration, job: &Job, init: &Init, report:
         Ok(started) => started,
         Err(error) => {
             let program = job.program.to_string_lossy();
-            report.error(format_args!("cannot run \"{}\": {}", program.escape_debug(), words(&error)));
+            report.error(format_args!(
+                "cannot run \"{}\": {}",
+                program.escape_debug(),
+                os_error_text(&error)
+            ));
             release(guard, report);
             return if error.kind() == io::ErrorKind::NotFound {
                 Exit::NotFound
@@ -98,22 +102,22 @@ fn run_under(mut guard: Guard, waited: Duration, job: &Job, init: &Init, report:
     let limits =
         Limits { timeout: job.timeout, kill_after: job.kill_after, lease: job.lease, min_hold: job.min_hold };
     let mut events = Events { guard: &mut guard, signals: &mut signals, timer: &timer };
-    let ending = supervise(&mut program, &mut events, limits, report);
-    if matches!(ending, Ending::Lost) {
+    let exit_reason = supervise(&mut program, &mut events, limits, report);
+    if matches!(exit_reason, ExitReason::Lost) {
         report.error("the lock was lost while the program ran; the program has been stopped");
         return Exit::Lost;
     }
     release(guard, report);
-    match ending {
-        Ending::Ended(Status::Exited(code)) => Exit::Program(code),
-        Ending::Ended(Status::Signalled(signal)) => {
+    match exit_reason {
+        ExitReason::Ended(Status::Exited(code)) => Exit::Program(code),
+        ExitReason::Ended(Status::Signalled(signal)) => {
             if let Some(typed) = signals.was_typed(signal) {
                 signals::die_of(typed);
             }
             Exit::Signalled(signal)
         }
-        Ending::TimedOut => Exit::TimedOut,
-        Ending::Lost => Exit::Lost,
+        ExitReason::TimedOut => Exit::TimedOut,
+        ExitReason::Lost => Exit::Lost,
     }
 }
 

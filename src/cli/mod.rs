@@ -53,5 +53,5 @@ pub fn main() -> ExitCode {
 /// The command line's definition, for whoever documents or tests it.
 #[must_use]
 pub fn command() -> clap::Command {
-    <options::Typed as clap::CommandFactory>::command()
+    <options::Args as clap::CommandFactory>::command()
 }

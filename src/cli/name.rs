@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::lock::{Key, Mode, Wanted};
+use crate::lock::{Key, LockRequest, Mode};
 
 /// One lock or several, to be had in this way.
 #[derive(Debug)]
@@ -42,10 +42,12 @@ impl Lock {
         }
     }
 
-    pub(super) fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> LockRequest {
         match &self.name {
-            Name::Named { namespace, name } if self.slots > 1 => Wanted::slots(namespace, name, self.slots),
-            _ => Wanted::one(self.key(), self.mode),
+            Name::Named { namespace, name } if self.slots > 1 => {
+                LockRequest::slots(namespace, name, self.slots)
+            }
+            _ => LockRequest::one(self.key(), self.mode),
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::lock::{Key, Mode};
     disable_version_flag = true,
     max_term_width = 100
 )]
-pub(super) struct Typed {
+pub(super) struct Args {
     /// Where to connect: a URI, a keyword/value string or a database name, as psql -d [default:
     /// $DATABASE_URL; what it leaves out comes from PG* variables and defaults]
     #[arg(short, long, value_name = "CONNINFO")]
@@ -51,9 +51,9 @@ pub(super) struct Typed {
           conflicts_with_all = ["shared", "key"])]
     slots: Option<u16>,
     /// Keep trying while the lock is held elsewhere, forever or for that long [default: try once]
-    #[arg(short, long, value_name = "DURATION", value_parser = patience, num_args = 0..=1, require_equals = true,
+    #[arg(short, long, value_name = "DURATION", value_parser = wait_policy, num_args = 0..=1, require_equals = true,
           default_missing_value = FOREVER)]
-    wait: Option<Patience>,
+    wait: Option<WaitPolicy>,
     /// Exit code when the lock is held elsewhere
     #[arg(short = 'E', long, value_name = "N", allow_hyphen_values = true, default_value_t = DEFAULT_BUSY)]
     conflict_exit_code: u8,
@@ -109,7 +109,7 @@ pub(super) struct Typed {
 
 /// What is to be done.
 #[derive(Debug)]
-pub(super) enum Task {
+pub(super) enum Action {
     /// Run a program under a lock.
     Run(Job),
     /// Print who holds and who waits; whether a pooler may be in between comes second.
@@ -128,7 +128,7 @@ pub(super) struct Job {
     pub(super) arguments: Vec<OsString>,
     pub(super) conflict_exit_code: u8,
     /// Whether to wait for a busy lock.
-    pub(super) wait: Patience,
+    pub(super) wait: WaitPolicy,
     pub(super) allows_pooler: bool,
     /// `None` is never.
     pub(super) timeout: Option<Duration>,
@@ -141,7 +141,7 @@ pub(super) struct Job {
 
 /// How long a busy lock is waited for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Patience {
+pub(super) enum WaitPolicy {
     /// One try.
     None,
     Limited(Duration),
@@ -154,12 +154,12 @@ pub(super) struct Command {
     pub(super) database: Option<String>,
     pub(super) level: Level,
     pub(super) format: Format,
-    pub(super) task: Task,
+    pub(super) action: Action,
 }
 
 /// Why nothing is to be done.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum EarlyExit {
     /// A text was asked for: help or version.
     Print(String),
     /// One line that says what is wrong, and how it is to look.
@@ -167,14 +167,14 @@ pub(super) enum Stop {
 }
 
 /// Reads the command line, the program's own name first.
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Stop> {
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, EarlyExit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let typed = Typed::try_parse_from(&arguments).map_err(|error| stop(&error, &arguments))?;
+    let typed = Args::try_parse_from(&arguments).map_err(|error| stop(&error, &arguments))?;
     let format = typed.log_format;
-    typed.understand().map_err(|text| Stop::Usage(text, format))
+    typed.understand().map_err(|text| EarlyExit::Usage(text, format))
 }
 
-impl Typed {
+impl Args {
     fn understand(self) -> Result<Command, String> {
         let level = match (self.quiet, self.verbose, self.debug) {
             (true, ..) => Level::Quiet,
@@ -182,33 +182,33 @@ impl Typed {
             (_, true, _) => Level::Verbose,
             _ => Level::Normal,
         };
-        let patience = self.wait.unwrap_or(Patience::None);
+        let wait_policy = self.wait.unwrap_or(WaitPolicy::None);
         let mode = if self.shared { Mode::Shared } else { Mode::Exclusive };
         let part_of_name = self.namespace.is_some();
         let name = Name::of(self.key, self.namespace, self.name);
         let lock = name.map(|name| Lock { name, mode, slots: self.slots.unwrap_or(1) });
         let mut words = self.program.into_iter();
-        let task = match (words.next(), lock) {
-            _ if self.print_conninfo => Task::PrintConninfo,
+        let action = match (words.next(), lock) {
+            _ if self.print_conninfo => Action::PrintConninfo,
             (_, None) if self.list && (part_of_name || self.slots.is_some() || self.shared) => {
                 return Err("the lock has no name: give --name, or nothing for all locks".to_owned());
             }
-            (_, lock) if self.list => Task::List(lock, self.allow_pooler),
-            (Some(word), _) if matches!(patience, Patience::Endless) && is_duration(&word) => {
+            (_, lock) if self.list => Action::List(lock, self.allow_pooler),
+            (Some(word), _) if matches!(wait_policy, WaitPolicy::Endless) && is_duration(&word) => {
                 let word = word.to_string_lossy();
                 return Err(format!(
                     "to wait for {word}, write --wait={word}; to run a program, write ./{word}"
                 ));
             }
             (_, None) => return Err("the lock has no name: give --name or --key".to_owned()),
-            (_, Some(lock)) if self.print_key => Task::PrintKey(lock),
+            (_, Some(lock)) if self.print_key => Action::PrintKey(lock),
             (None, _) => return Err("no PROGRAM to run is given".to_owned()),
-            (Some(program), Some(lock)) => Task::Run(Job {
+            (Some(program), Some(lock)) => Action::Run(Job {
                 lock,
                 program,
                 arguments: words.collect(),
                 conflict_exit_code: self.conflict_exit_code,
-                wait: patience,
+                wait: wait_policy,
                 allows_pooler: self.allow_pooler,
                 timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
                 kill_after: self.kill_after,
@@ -217,18 +217,18 @@ impl Typed {
                 inherits: !self.close,
             }),
         };
-        Ok(Command { database: self.database, level, format: self.log_format, task })
+        Ok(Command { database: self.database, level, format: self.log_format, action })
     }
 }
 
 /// What `--wait` means where it has no value.
 const FOREVER: &str = "forever";
 
-fn patience(text: &str) -> Result<Patience, String> {
+fn wait_policy(text: &str) -> Result<WaitPolicy, String> {
     match text {
-        FOREVER => Ok(Patience::Endless),
+        FOREVER => Ok(WaitPolicy::Endless),
         text => duration::parse(text)
-            .map(|limit| if limit.is_zero() { Patience::None } else { Patience::Limited(limit) }),
+            .map(|limit| if limit.is_zero() { WaitPolicy::None } else { WaitPolicy::Limited(limit) }),
     }
 }
 
@@ -241,19 +241,19 @@ fn is_duration(word: &OsString) -> bool {
 pub(super) const MAX_SLOTS: u16 = 1000;
 
 /// clap explains over several lines; the first paragraph says what is wrong.
-fn stop(error: &clap::Error, arguments: &[OsString]) -> Stop {
+fn stop(error: &clap::Error, arguments: &[OsString]) -> EarlyExit {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Stop::Print(text);
+        return EarlyExit::Print(text);
     }
     let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let line = paragraph.join(" ");
-    Stop::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned(), format_of(arguments))
+    EarlyExit::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned(), format_of(arguments))
 }
 
 /// What `--log-format` says among arguments that can't all be understood.
 fn format_of(arguments: &[OsString]) -> Format {
-    let understood = Typed::command().ignore_errors(true).try_get_matches_from(arguments);
+    let understood = Args::command().ignore_errors(true).try_get_matches_from(arguments);
     let format = understood.ok().and_then(|matches| matches.get_one("log_format").copied());
     format.unwrap_or(Format::Text)
 }

@@ -35,7 +35,7 @@ pub(super) struct Program {
     leads_group: bool,
     status: Option<Status>,
     /// Children that we had before: a shell's background jobs, where it has become us by exec. None of our business.
-    strangers: Vec<Pid>,
+    preexisting_children: Vec<Pid>,
     /// Who has been asked to end.
     asked: Vec<Pid>,
     is_childless: bool,
@@ -55,7 +55,7 @@ impl Program {
     pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
         adopt_orphans();
         // Most have no children before; to read the whole process table for that would be long.
-        let strangers = match wait(WaitOptions::NOHANG) {
+        let preexisting_children = match wait(WaitOptions::NOHANG) {
             Err(Errno::CHILD) => Vec::new(),
             _ => match descendants(&[]) {
                 Err(error) if is_exhaustion(&error) => return Err(error),
@@ -93,7 +93,7 @@ impl Program {
             pid: Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?,
             leads_group: !start.in_our_group,
             status: None,
-            strangers,
+            preexisting_children,
             asked: Vec::new(),
             is_childless: false,
         })
@@ -115,7 +115,7 @@ impl Program {
 
     /// Asks the program and all its descendants to end.
     pub(super) fn terminate(&mut self) {
-        if is_alone_and_blind() {
+        if is_alone_and_cannot_see() {
             signal_all(NixSignal::SIGTERM);
             return signal_all(NixSignal::SIGCONT);
         }
@@ -135,7 +135,7 @@ impl Program {
 
     /// Asks some of those to end that have not been asked; tells whether there were any.
     fn ask(&mut self, which: impl Fn(&Process) -> bool) -> bool {
-        let all = descendants(&self.strangers).unwrap_or_default();
+        let all = descendants(&self.preexisting_children).unwrap_or_default();
         let new: Vec<Process> = all
             .into_iter()
             .filter(|process| !self.is_in_group(process) && !self.asked.contains(&process.pid))
@@ -156,7 +156,7 @@ impl Program {
 
     /// Kills the program and all its descendants; returns one that may not be signalled, if there is one.
     pub(super) fn kill(&self) -> Option<Pid> {
-        if is_alone_and_blind() {
+        if is_alone_and_cannot_see() {
             signal_all(NixSignal::SIGKILL);
             return None;
         }
@@ -164,7 +164,7 @@ impl Program {
         let mut killed = Vec::new();
         let mut refused = None;
         for _ in 0..MAX_WALKS {
-            let all = descendants(&self.strangers).unwrap_or_default();
+            let all = descendants(&self.preexisting_children).unwrap_or_default();
             let new: Vec<Pid> =
                 all.into_iter().map(|process| process.pid).filter(|pid| !killed.contains(pid)).collect();
             if new.is_empty() {
@@ -181,8 +181,8 @@ impl Program {
     }
 
     /// Whether descendants that have left the program's group can't be seen, and so not be stopped.
-    pub(super) fn is_blind(&self) -> bool {
-        ADOPTS && !rustix::process::getpid().is_init() && descendants(&self.strangers).is_err()
+    pub(super) fn cannot_see_descendants(&self) -> bool {
+        ADOPTS && !rustix::process::getpid().is_init() && descendants(&self.preexisting_children).is_err()
     }
 
     /// Reaps all children that have ended, our own and those that have lost their parents.
@@ -190,7 +190,7 @@ impl Program {
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid == self.pid => self.status = Status::read(status),
-                Ok(Some((pid, _))) => self.strangers.retain(|stranger| *stranger != pid),
+                Ok(Some((pid, _))) => self.preexisting_children.retain(|child| *child != pid),
                 Ok(None) => return,
                 Err(Errno::INTR) => {}
                 Err(_) => {
@@ -212,7 +212,8 @@ impl Program {
             // Who has lost its parent has become our child, where the system does that.
             return !ADOPTS && self.leads_group && test_kill_process_group(self.pid) != Err(Errno::SRCH);
         }
-        self.strangers.is_empty() || descendants(&self.strangers).map_or(true, |left| !left.is_empty())
+        self.preexisting_children.is_empty()
+            || descendants(&self.preexisting_children).map_or(true, |left| !left.is_empty())
     }
 }
 
@@ -237,7 +238,7 @@ fn adopt_orphans() {
 fn adopt_orphans() {}
 
 /// Whether we are process 1, so that all processes we could signal are the program's, and can't see them.
-fn is_alone_and_blind() -> bool {
+fn is_alone_and_cannot_see() -> bool {
     rustix::process::getpid().is_init() && descendants(&[]).is_err()
 }
 

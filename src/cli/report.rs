@@ -50,13 +50,13 @@ impl Report {
     }
 
     /// One that tells of this lock in each line.
-    pub(super) fn of(self, lock: &Lock) -> Self {
+    pub(super) fn with_lock(self, lock: &Lock) -> Self {
         let facts = vec![("key", Value::Text(lock.key().to_string()))];
         Self { lock: lock.to_string(), facts, ..self }
     }
 
     /// One that tells also of the session that holds the lock.
-    pub(super) fn holding(self, guard: &Guard) -> Self {
+    pub(super) fn with_session(self, guard: &Guard) -> Self {
         let facts = vec![
             ("key", Value::Text(guard.key().to_string())),
             ("pid", Value::Number(guard.backend_pid().into())),
@@ -97,7 +97,7 @@ impl Report {
         }
         match self.format {
             // The line that is redrawn tells of it.
-            Format::Text if event.is_drawn() && self.level == Level::Normal && self.draws() => {}
+            Format::Text if event.is_drawn() && self.level == Level::Normal && self.shows_progress() => {}
             Format::Text => Self::lines(&self.text(event)),
             Format::Json => self.object(event.name(), event.fields(), &self.text(event)),
         }
@@ -114,7 +114,7 @@ impl Report {
 
     /// Whether a person looks at a line that is redrawn in place: not where somebody else has the terminal, such as the
     /// shell that has put us into the background.
-    pub(super) fn draws(&self) -> bool {
+    pub(super) fn shows_progress(&self) -> bool {
         self.format == Format::Text
             && self.level >= Level::Normal
             && io::stderr().is_terminal()
@@ -155,7 +155,7 @@ impl Report {
 }
 
 /// The system's words, without the number that Rust adds.
-pub(super) fn words(error: &io::Error) -> String {
+pub(super) fn os_error_text(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }
 

@@ -9,19 +9,19 @@ use super::exit::Exit;
 use super::job::lock_and_run;
 use super::list;
 use super::name::Lock;
-use super::options::{self, Stop, Task};
-use super::report::{Format, Level, Report, words};
+use super::options::{self, Action, EarlyExit};
+use super::report::{Format, Level, Report, os_error_text};
 use crate::conninfo::{self, Config, Parameters, Source};
 use crate::lock::{self, Key, sql};
-use crate::net::Request;
+use crate::net::ConnectOptions;
 use crate::proto::session::Trace;
 
 /// Does what the arguments say.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let command = match options::parse(arguments) {
         Ok(command) => command,
-        Err(Stop::Print(text)) => return print(&text, &Report::new(Level::Normal, Format::Text)),
-        Err(Stop::Usage(text, format)) => {
+        Err(EarlyExit::Print(text)) => return print(&text, &Report::new(Level::Normal, Format::Text)),
+        Err(EarlyExit::Usage(text, format)) => {
             let report = Report::new(Level::Normal, format);
             report.error(format_args!("{text} (try 'heimdall --help')"));
             return Exit::Usage;
@@ -29,21 +29,21 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let report = Report::new(command.level, command.format);
     let database = command.database.as_deref();
-    match command.task {
-        Task::PrintKey(lock) => print_key(&lock, &report),
-        Task::PrintConninfo => match resolve(database) {
+    match command.action {
+        Action::PrintKey(lock) => print_key(&lock, &report),
+        Action::PrintConninfo => match resolve(database) {
             Ok(parameters) => print(&parameters.to_string(), &report),
             Err(error) => misconfigured(&report, &error),
         },
-        Task::List(lock, allows_pooler) => with_config(database, &report, |config| {
+        Action::List(lock, allows_pooler) => with_config(database, &report, |config| {
             let keys = lock.as_ref().map(|lock| lock.wanted().keys().collect());
             match lock::list(&request(config, "heimdall --list", !allows_pooler, &report), keys) {
                 Ok(holders) => print(&list::text(&holders, lock.as_ref(), command.format), &report),
                 Err(error) => failed(&report, &error),
             }
         }),
-        Task::Run(job) => {
-            let report = report.of(&job.lock);
+        Action::Run(job) => {
+            let report = report.with_lock(&job.lock);
             with_config(database, &report, |config| lock_and_run(&job, config, &report))
         }
     }
@@ -71,12 +71,12 @@ pub(super) fn request<'a>(
     application_name: &'a str,
     pipelined: bool,
     report: &'a Report,
-) -> Request<'a> {
+) -> ConnectOptions<'a> {
     let trace = (report.level() >= Level::Debug).then(|| -> Trace {
         let report = report.clone();
         Arc::new(move |direction, message| report.wire(direction, message))
     });
-    Request { config, application_name, pipelined, trace, warn: Box::new(|text| report.warning(text)) }
+    ConnectOptions { config, application_name, pipelined, trace, warn: Box::new(|text| report.warning(text)) }
 }
 
 fn resolve(database: Option<&str>) -> Result<Parameters, conninfo::Error> {
@@ -99,7 +99,7 @@ fn misconfigured(report: &Report, error: &conninfo::Error) -> Exit {
 
 pub(super) fn failed(report: &Report, error: &lock::Error) -> Exit {
     report.error(error);
-    error.fault().into()
+    error.kind().into()
 }
 
 fn print(text: &str, report: &Report) -> Exit {
@@ -108,7 +108,7 @@ fn print(text: &str, report: &Report) -> Exit {
         // head(1) has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
         Err(error) => {
-            report.error(format_args!("cannot write to standard output: {}", words(&error)));
+            report.error(format_args!("cannot write to standard output: {}", os_error_text(&error)));
             Exit::NotWritten
         }
     }

@@ -119,12 +119,12 @@ pub(super) fn die_of(signal: Signal) {
     let _ = emulate_default_handler(signal.as_raw());
 }
 
-/// Until [`Init::relax`], signals end heimdall also where it is process 1, to which the kernel delivers only what has
+/// Until [`Pid1Handlers::disarm`], signals end heimdall also where it is process 1, to which the kernel delivers only what has
 /// a handler; elsewhere they do so anyway.
-pub(super) struct Init(Arc<AtomicBool>);
+pub(super) struct Pid1Handlers(Arc<AtomicBool>);
 
-impl Init {
-    pub(super) fn obey() -> io::Result<Self> {
+impl Pid1Handlers {
+    pub(super) fn install() -> io::Result<Self> {
         let armed = Arc::new(AtomicBool::new(true));
         if getpid().is_init() {
             for signal in not_ignored(FORWARDED.iter()) {
@@ -135,7 +135,7 @@ impl Init {
     }
 
     /// [`Signals::catch`] is in charge now.
-    pub(super) fn relax(&self) {
+    pub(super) fn disarm(&self) {
         self.0.store(false, Ordering::SeqCst);
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn write(text: String) {
     };
     let written = writer.written.lock().unwrap_or_else(PoisonError::into_inner);
     // Whether it was written or not, there is nothing more to do.
-    drop(writer.progress.wait_timeout_while(written, PATIENCE, |written| *written < number));
+    drop(writer.progress.wait_timeout_while(written, WRITE_TIMEOUT, |written| *written < number));
 }
 
 fn run(texts: &Receiver<String>) {
@@ -53,7 +53,7 @@ fn run(texts: &Receiver<String>) {
 }
 
 /// How long a reader may be busy with something else.
-const PATIENCE: Duration = Duration::from_millis(100);
+const WRITE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// More lines than heimdall has to say on a quiet connection; what a reader leaves unread beyond that is lost.
 const MAX_WAITING: usize = 100;

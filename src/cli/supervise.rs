@@ -14,7 +14,7 @@ use crate::lock::{Guard, Heard, Lost, Moment};
 
 /// How the supervision ended; in all cases but the first no process of the program is left.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Ending {
+pub(super) enum ExitReason {
     /// The program ended by itself, or by a signal that was not ours.
     Ended(Status),
     /// `--timeout` ran out.
@@ -49,9 +49,9 @@ pub(super) fn supervise(
     events: &mut Events<'_>,
     limits: Limits,
     report: &Report,
-) -> Ending {
+) -> ExitReason {
     let now = Moment::now();
-    let mut watch = Watch {
+    let mut supervisor = Supervisor {
         program,
         limits,
         report,
@@ -64,22 +64,22 @@ pub(super) fn supervise(
         refused: None,
         is_explained: false,
     };
-    watch.hear(events.guard);
-    if !watch.is_lost
-        && let Err(lost) = events.guard.keep(limits.lease, now)
+    supervisor.listen(events.guard);
+    if !supervisor.is_lost
+        && let Err(lost) = events.guard.start_heartbeat(limits.lease, now)
     {
-        watch.lose(&lost);
+        supervisor.lose(&lost);
     }
     loop {
-        watch.tick(events.guard);
-        if let Some(ending) = watch.ending() {
-            return ending;
+        supervisor.tick(events.guard);
+        if let Some(exit_reason) = supervisor.exit_reason() {
+            return exit_reason;
         }
-        watch.wait(events);
+        supervisor.wait(events);
     }
 }
 
-struct Watch<'a> {
+struct Supervisor<'a> {
     program: &'a mut Program,
     limits: Limits,
     report: &'a Report,
@@ -110,7 +110,7 @@ enum State {
         cause: Cause,
     },
     /// Nothing is left to be done but to hold the lock for as long as `--min-hold` says.
-    Over(Ending),
+    Over(ExitReason),
 }
 
 #[derive(Clone, Copy)]
@@ -119,7 +119,7 @@ enum Cause {
     Lost,
 }
 
-impl Watch<'_> {
+impl Supervisor<'_> {
     fn tick(&mut self, guard: &mut Guard) {
         let now = Moment::now();
         if !self.is_lost
@@ -129,11 +129,11 @@ impl Watch<'_> {
         }
         let is_left = || self.program.is_left();
         match (self.state, self.program.status()) {
-            (State::Running { .. }, Some(status)) => self.state = State::Over(Ending::Ended(status)),
+            (State::Running { .. }, Some(status)) => self.state = State::Over(ExitReason::Ended(status)),
             (State::Terminating { cause, .. } | State::Killing { cause }, Some(_)) if !is_left() => {
                 self.state = State::Over(match cause {
-                    Cause::TimedOut => Ending::TimedOut,
-                    Cause::Lost => Ending::Lost,
+                    Cause::TimedOut => ExitReason::TimedOut,
+                    Cause::Lost => ExitReason::Lost,
                 });
             }
             (State::Running { deadline: Some(deadline) }, None) if deadline <= now => {
@@ -155,9 +155,9 @@ impl Watch<'_> {
         }
     }
 
-    fn ending(&self) -> Option<Ending> {
+    fn exit_reason(&self) -> Option<ExitReason> {
         match self.state {
-            State::Over(ending) if self.is_lost || self.hold_until <= Moment::now() => Some(ending),
+            State::Over(exit_reason) if self.is_lost || self.hold_until <= Moment::now() => Some(exit_reason),
             _ => None,
         }
     }
@@ -171,7 +171,7 @@ impl Watch<'_> {
             self.obey(events.signals.take());
         }
         if socket || (self.has_more && !self.is_lost) {
-            self.hear(events.guard);
+            self.listen(events.guard);
         }
     }
 
@@ -201,8 +201,8 @@ impl Watch<'_> {
     }
 
     /// One thing at a time, so that a server that never stops talking can't keep us from all else.
-    fn hear(&mut self, guard: &mut Guard) {
-        let heard = guard.heard();
+    fn listen(&mut self, guard: &mut Guard) {
+        let heard = guard.poll();
         self.has_more = matches!(heard, Ok(Heard::Something | Heard::Notice(_)));
         match heard {
             Ok(Heard::Notice(notice)) => self.report.notice(notice),
@@ -260,7 +260,7 @@ impl Watch<'_> {
 
     /// Tells once why heimdall waits, where it can't do more.
     fn explain(&mut self) {
-        if !self.is_explained && self.program.status().is_some() && self.program.is_blind() {
+        if !self.is_explained && self.program.status().is_some() && self.program.cannot_see_descendants() {
             self.is_explained = true;
             self.report.warning(
                 "the process table can't be read; waiting for what may be left of the program outside of its group",
@@ -269,7 +269,7 @@ impl Watch<'_> {
     }
 
     fn next_timer(&self, guard: &Guard) -> Option<Moment> {
-        let beat = guard.next_tick().filter(|_| !self.is_lost);
+        let ping = guard.next_tick().filter(|_| !self.is_lost);
         let state = match self.state {
             State::Over(_) => Some(self.hold_until),
             State::Running { deadline } => deadline,
@@ -279,10 +279,10 @@ impl Watch<'_> {
         // The end of a process that is not our child is no event: one of the group, where orphans are not adopted.
         let is_stopping = matches!(self.state, State::Terminating { .. } | State::Killing { .. });
         let is_waiting_for_others = is_stopping && self.program.status().is_some();
-        let check = is_waiting_for_others.then(|| Moment::now().after(CHECK));
-        [beat, state, check].into_iter().flatten().min()
+        let check = is_waiting_for_others.then(|| Moment::now().after(DESCENDANT_POLL));
+        [ping, state, check].into_iter().flatten().min()
     }
 }
 
 /// How often it is looked whether descendants are left, once the program has ended.
-const CHECK: Duration = Duration::from_millis(20);
+const DESCENDANT_POLL: Duration = Duration::from_millis(20);

@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::event::Event;
 use super::report::{Level, Report};
 use crate::conninfo::Config;
-use crate::lock::{self, Backoff, Contender, Guard, Holder, Moment, Outcome, Wanted};
-use crate::net::Request;
-use crate::proto::Fault;
+use crate::lock::{self, Backoff, Contender, Guard, Holder, LockRequest, Moment, Outcome};
+use crate::net::ConnectOptions;
+use crate::proto::ErrorKind;
 
 /// What is waited for, and how.
 pub(super) struct Wait<'a> {
-    pub(super) request: &'a Request<'a>,
-    pub(super) wanted: &'a Wanted,
+    pub(super) request: &'a ConnectOptions<'a>,
+    pub(super) wanted: &'a LockRequest,
     pub(super) allows_pooler: bool,
     /// `None` is for ever.
     pub(super) limit: Option<Duration>,
@@ -50,7 +50,7 @@ impl Wait<'_> {
                 left => contender.retry(cut(backoff.pause(), left), last_chance(left)),
             };
             let tried = match tried {
-                Err(error) if error.fault() == Fault::Unavailable => {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
                     line.clear();
                     self.report.warning(format_args!("{error}; connecting again"));
                     self.connect_again(start, &mut backoff)
@@ -78,11 +78,13 @@ impl Wait<'_> {
             let left = self.left(start);
             thread::sleep(cut(backoff.pause(), left));
             let outcome = match self.acquire(left) {
-                Err(error) if error.fault() == Fault::Unavailable && left != Some(Duration::ZERO) => continue,
+                Err(error) if error.kind() == ErrorKind::Unavailable && left != Some(Duration::ZERO) => {
+                    continue;
+                }
                 Err(error) => return Err(error),
                 Ok(outcome) => outcome,
             };
-            self.report.event(&Event::Connected { place: outcome.place() });
+            self.report.event(&Event::Connected { place: outcome.server_address() });
             return Ok(outcome);
         }
     }
@@ -92,7 +94,7 @@ impl Wait<'_> {
         let request = self.request;
         let limits = request.config.connect_timeout.into_iter().chain(last_chance(left));
         let config = Config { connect_timeout: limits.min(), ..request.config.clone() };
-        let request = Request {
+        let request = ConnectOptions {
             config: &config,
             trace: request.trace.clone(),
             warn: Box::new(|text| (request.warn)(text)),
@@ -141,7 +143,7 @@ impl<'a> Line<'a> {
     }
 
     fn draw(&mut self, contender: &mut Contender) {
-        if !self.report.draws() {
+        if !self.report.shows_progress() {
             return;
         }
         if Moment::now().since(self.asked) >= ASK_AGAIN {

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::choices::{
-    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
-};
 use super::error::Error;
 use super::hosts::{self, Host};
 use super::parameters::{Parameters, Source};
 use super::reader::Reader;
 use super::secret::Secret;
+use super::values::{
+    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+};
 #[cfg(not(feature = "tls"))]
 use super::without_tls;
 use crate::auth::policy::{ChannelBinding, RequireAuth};

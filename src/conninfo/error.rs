@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::choices::SslMode;
 use super::plain_file::FileFault;
 use super::service::{LineError, LineFault};
+use super::values::SslMode;
 
 /// A wrong connection string, environment variable or file: the user's to mend. Its display is one
 /// line without a newline; control characters in what it quotes are escaped, secrets never quoted.

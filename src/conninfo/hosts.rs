@@ -13,7 +13,7 @@ pub struct Host {
     /// `host` as it was given, if it was; the name a certificate has to bear, also with `hostaddr`.
     pub name: Option<String>,
     /// Where that is.
-    pub place: Place,
+    pub place: Endpoint,
     /// The TCP port, or the last part of the socket's name; never 0.
     pub port: u16,
     /// The password that the password file has for this host; never empty.
@@ -25,7 +25,7 @@ impl Host {
     pub(super) fn key(&self) -> &str {
         match (&self.name, &self.place) {
             (Some(name), _) => name,
-            (None, Place::Address(address)) => address,
+            (None, Endpoint::Address(address)) => address,
             (None, _) => "",
         }
     }
@@ -33,7 +33,7 @@ impl Host {
 
 /// Where a host is to be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Endpoint {
     /// TCP, at the addresses of this name; it may also be the text of an address.
     Name(String),
     /// TCP, at this address (`hostaddr`): the text of an IP literal, not checked here.
@@ -46,11 +46,11 @@ pub enum Place {
     DefaultSocket,
 }
 
-impl Place {
+impl Endpoint {
     /// Whether this is a Unix socket, where TLS settings and keepalives mean nothing.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        matches!(self, Place::Socket(_) | Place::Abstract(_) | Place::DefaultSocket)
+        matches!(self, Endpoint::Socket(_) | Endpoint::Abstract(_) | Endpoint::DefaultSocket)
     }
 }
 
@@ -84,15 +84,15 @@ fn at<'a>(list: &[&'a str], index: usize) -> &'a str {
 
 fn host(name: &str, address: &str, port: &str) -> Result<Host, Error> {
     let place = if !address.is_empty() {
-        Place::Address(address.to_owned())
+        Endpoint::Address(address.to_owned())
     } else if let Some(name) = name.strip_prefix('@') {
-        Place::Abstract(name.to_owned())
+        Endpoint::Abstract(name.to_owned())
     } else if name.starts_with('/') {
-        Place::Socket(PathBuf::from(name))
+        Endpoint::Socket(PathBuf::from(name))
     } else if name.is_empty() {
-        Place::DefaultSocket
+        Endpoint::DefaultSocket
     } else {
-        Place::Name(name.to_owned())
+        Endpoint::Name(name.to_owned())
     };
     let name = Some(name.to_owned()).filter(|name| !name.is_empty());
     let port = if port.is_empty() { DEFAULT_PORT } else { number::port(port)? };
@@ -106,7 +106,7 @@ mod tests {
     use super::super::testing::parameters;
     use super::*;
 
-    fn places(text: &str) -> Vec<(Option<String>, Place, u16)> {
+    fn places(text: &str) -> Vec<(Option<String>, Endpoint, u16)> {
         let hosts = list(&parameters(text)).unwrap();
         hosts.into_iter().map(|host| (host.name, host.place, host.port)).collect()
     }
@@ -114,14 +114,14 @@ mod tests {
     #[test]
     fn the_kind_of_place_is_told_by_how_it_is_given() {
         let name = |text: &str| Some(text.to_owned());
-        assert_eq!(places(""), [(None, Place::DefaultSocket, 5432)]);
-        assert_eq!(places("host=h"), [(name("h"), Place::Name("h".into()), 5432)]);
-        assert_eq!(places("host=::1"), [(name("::1"), Place::Name("::1".into()), 5432)]);
-        assert_eq!(places("host=/run/x"), [(name("/run/x"), Place::Socket("/run/x".into()), 5432)]);
-        assert_eq!(places("host=@x"), [(name("@x"), Place::Abstract("x".into()), 5432)]);
-        assert_eq!(places("hostaddr=::1"), [(None, Place::Address("::1".into()), 5432)]);
-        assert_eq!(places("host=h hostaddr=::1"), [(name("h"), Place::Address("::1".into()), 5432)]);
-        assert_eq!(places("port=6000"), [(None, Place::DefaultSocket, 6000)]);
+        assert_eq!(places(""), [(None, Endpoint::DefaultSocket, 5432)]);
+        assert_eq!(places("host=h"), [(name("h"), Endpoint::Name("h".into()), 5432)]);
+        assert_eq!(places("host=::1"), [(name("::1"), Endpoint::Name("::1".into()), 5432)]);
+        assert_eq!(places("host=/run/x"), [(name("/run/x"), Endpoint::Socket("/run/x".into()), 5432)]);
+        assert_eq!(places("host=@x"), [(name("@x"), Endpoint::Abstract("x".into()), 5432)]);
+        assert_eq!(places("hostaddr=::1"), [(None, Endpoint::Address("::1".into()), 5432)]);
+        assert_eq!(places("host=h hostaddr=::1"), [(name("h"), Endpoint::Address("::1".into()), 5432)]);
+        assert_eq!(places("port=6000"), [(None, Endpoint::DefaultSocket, 6000)]);
     }
 
     #[test]
@@ -130,7 +130,8 @@ mod tests {
         assert_eq!(ports("host=a,b,c port=1"), [1, 1, 1]);
         assert_eq!(ports("host=a,b,c port=1,,3"), [1, 5432, 3]);
         assert_eq!(ports("host=a,b port=''"), [5432, 5432]);
-        let expected = [Place::Address("1.1.1.1".into()), Place::Name("b".into()), Place::DefaultSocket];
+        let expected =
+            [Endpoint::Address("1.1.1.1".into()), Endpoint::Name("b".into()), Endpoint::DefaultSocket];
         let found = places("host=a,b, hostaddr=1.1.1.1,,");
         assert_eq!(found.into_iter().map(|(_, place, _)| place).collect::<Vec<_>>(), expected);
     }

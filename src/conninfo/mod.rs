@@ -3,7 +3,6 @@
 //! [`Parameters::resolve`] finds the value of every parameter and where it came from;
 //! [`Config::new`] says what they mean.
 
-mod choices;
 mod config;
 mod environment;
 mod error;
@@ -23,17 +22,15 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod uri;
+mod values;
 #[cfg(not(feature = "tls"))]
 mod without_tls;
 
 pub use crate::auth::policy::ChannelBinding;
-pub use choices::{
-    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
-};
 pub use config::{Config, RootCertificates, TlsFile};
 pub use environment::{Environment, Passwd};
 pub use error::{Error, Excerpt};
-pub use hosts::{Host, Place};
+pub use hosts::{Endpoint, Host};
 pub use parameters::{Parameters, Source};
 pub use plain_file::FileFault;
 #[cfg(feature = "tls")]
@@ -41,3 +38,6 @@ pub(crate) use plain_file::PlainFile;
 pub use secret::Secret;
 pub use settings::Settings;
 pub use table::{Parameter, TABLE as PARAMETERS};
+pub use values::{
+    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+};

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choices::{Choice, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
 use super::config::{RootCertificates, TlsFile};
 use super::error::Error;
 use super::number;
 use super::parameters::{Parameters, Source};
 use super::table::TABLE;
+use super::values::{Choice, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
 use crate::auth::policy::RequireAuth;
 
 /// Reads the values of these parameters.

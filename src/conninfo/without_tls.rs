@@ -1,10 +1,10 @@
 //! The settings that a build without the feature `tls` knows but can't honour: they ask for security, so they may
 //! not be dropped, and are refused.
 
-use super::choices::{SslCertMode, SslMode, SslNegotiation};
 use super::config::Config;
 use super::error::Error;
 use super::parameters::{Parameters, Source};
+use super::values::{SslCertMode, SslMode, SslNegotiation};
 use crate::auth::policy::ChannelBinding;
 
 /// Refuses a configuration in which the user gave one of these and it asks for something.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::error::{Error, Refusal};
+use super::error::{Error, UnsafeServer};
 use super::guard::{Grant, Guard};
 use super::holder::{self, Holder};
 use super::key::Key;
+use super::request::LockRequest;
 use super::sql::{self, Statement};
-use super::wanted::Wanted;
-use crate::net::{self, Connection, Deadline, Request, Search};
+use crate::net::{self, ConnectOptions, Connection, Connector, Deadline};
 use crate::proto::{self, Step};
 
 /// What an attempt came to.
@@ -23,10 +23,10 @@ pub enum Outcome {
 impl Outcome {
     /// Where the server is.
     #[must_use]
-    pub fn place(&self) -> &str {
+    pub fn server_address(&self) -> &str {
         match self {
-            Self::Held(guard) => guard.place(),
-            Self::Busy(contender) => contender.place(),
+            Self::Held(guard) => guard.server_address(),
+            Self::Busy(contender) => contender.server_address(),
         }
     }
 }
@@ -34,7 +34,7 @@ impl Outcome {
 /// Who could not have the lock, and may try again.
 pub struct Contender {
     connection: Connection,
-    wanted: Wanted,
+    wanted: LockRequest,
     allows_pooler: bool,
 }
 
@@ -44,21 +44,25 @@ pub struct Contender {
 /// # Errors
 /// No connection, no answer, or a server on which the lock would not exclude. Whatever was locked is given
 /// back by closing the connection.
-pub fn acquire(request: &Request<'_>, wanted: &Wanted, allows_pooler: bool) -> Result<Outcome, Error> {
-    let mut search = Search::new(request);
+pub fn acquire(
+    request: &ConnectOptions<'_>,
+    wanted: &LockRequest,
+    allows_pooler: bool,
+) -> Result<Outcome, Error> {
+    let mut connector = Connector::new(request);
     let statement = Statement::Acquire(wanted.clone());
     loop {
-        let (mut connection, deadline) = search.connect(&statement).map_err(Error::Connecting)?;
-        let place = connection.place().to_owned();
+        let (mut connection, deadline) = connector.connect(&statement).map_err(Error::Connecting)?;
+        let place = connection.server_address().to_owned();
         let passed = match answer(&mut connection, wanted, deadline) {
-            Ok(attempt) => match search.check(connection.server(), attempt.standby, attempt.read_only) {
+            Ok(attempt) => match connector.check(connection.server(), attempt.standby, attempt.read_only) {
                 Ok(()) => {
                     let contender = Contender { connection, wanted: wanted.clone(), allows_pooler };
                     return contender.judge(&attempt);
                 }
-                Err(error) => search.pass_over(connection, error),
+                Err(error) => connector.pass_over(connection, error),
             },
-            Err(Unanswered::Early(error)) => search.pass_over(connection, error),
+            Err(Unanswered::Early(error)) => connector.pass_over(connection, error),
             Err(Unanswered::Late(error)) => Err(error),
         };
         passed.map_err(|error| Error::Acquiring { place, error })?;
@@ -68,8 +72,8 @@ pub fn acquire(request: &Request<'_>, wanted: &Wanted, allows_pooler: bool) -> R
 impl Contender {
     /// Where the server is.
     #[must_use]
-    pub fn place(&self) -> &str {
-        self.connection.place()
+    pub fn server_address(&self) -> &str {
+        self.connection.server_address()
     }
 
     /// The sessions that hold the lock or any of its slots, each once, as far as we may see; one round trip.
@@ -94,11 +98,11 @@ impl Contender {
     pub fn retry(mut self, pause: Duration, patience: Option<Duration>) -> Result<Outcome, Error> {
         match self.try_again(pause, patience) {
             Ok(attempt) => self.judge(&attempt),
-            Err(error) => Err(Error::Acquiring { place: self.place().to_owned(), error }),
+            Err(error) => Err(Error::Acquiring { place: self.server_address().to_owned(), error }),
         }
     }
 
-    fn try_again(&mut self, pause: Duration, patience: Option<Duration>) -> Result<Attempt, net::Error> {
+    fn try_again(&mut self, pause: Duration, patience: Option<Duration>) -> Result<AcquireRow, net::Error> {
         self.connection.listen(Deadline::after(Some(pause)))?;
         self.connection.query(&Statement::Acquire(self.wanted.clone()));
         let timeout = patience.map_or(ANSWER_TIMEOUT, |patience| patience.min(ANSWER_TIMEOUT));
@@ -113,14 +117,14 @@ impl Contender {
         self.connection.close();
     }
 
-    fn judge(mut self, attempt: &Attempt) -> Result<Outcome, Error> {
+    fn judge(mut self, attempt: &AcquireRow) -> Result<Outcome, Error> {
         if let Some(mut refusal) = self.refusal(attempt) {
-            if let (Refusal::Pooler, Some(granted)) = (refusal, attempt.granted)
+            if let (UnsafeServer::Pooler, Some(granted)) = (refusal, attempt.granted)
                 && !self.gives_back(granted.key)
             {
-                refusal = Refusal::PoolerKeeps(attempt.pid);
+                refusal = UnsafeServer::PoolerKeeps(attempt.pid);
             }
-            let place = self.place().to_owned();
+            let place = self.server_address().to_owned();
             self.connection.close();
             return Err(Error::Refused { place, refusal });
         }
@@ -151,21 +155,21 @@ impl Contender {
         }
     }
 
-    fn refusal(&self, attempt: &Attempt) -> Option<Refusal> {
+    fn refusal(&self, attempt: &AcquireRow) -> Option<UnsafeServer> {
         let server = self.connection.server();
         if server.is_cockroach {
-            Some(Refusal::Cockroach)
+            Some(UnsafeServer::Cockroach)
         } else if attempt.standby {
-            Some(Refusal::Standby)
+            Some(UnsafeServer::Standby)
         } else if server.pid != Some(attempt.pid) && !self.allows_pooler {
-            Some(Refusal::Pooler)
+            Some(UnsafeServer::Pooler)
         } else {
             None
         }
     }
 }
 
-struct Attempt {
+struct AcquireRow {
     pid: i32,
     standby: bool,
     /// Whether the session's transactions can't write.
@@ -188,7 +192,11 @@ enum Unanswered {
     Late(net::Error),
 }
 
-fn answer(connection: &mut Connection, wanted: &Wanted, deadline: Deadline) -> Result<Attempt, Unanswered> {
+fn answer(
+    connection: &mut Connection,
+    wanted: &LockRequest,
+    deadline: Deadline,
+) -> Result<AcquireRow, Unanswered> {
     let mut attempt = None;
     loop {
         let step = connection.next(deadline, WAITING).map_err(|error| match attempt {
@@ -206,7 +214,7 @@ fn answer(connection: &mut Connection, wanted: &Wanted, deadline: Deadline) -> R
     }
 }
 
-fn read(row: &proto::backend::Row, wanted: &Wanted) -> Option<Attempt> {
+fn read(row: &proto::backend::Row, wanted: &LockRequest) -> Option<AcquireRow> {
     let pid = row.text(sql::acquire::PID)?.parse().ok()?;
     let standby = match row.text(sql::acquire::STANDBY)? {
         "t" => true,
@@ -223,7 +231,7 @@ fn read(row: &proto::backend::Row, wanted: &Wanted) -> Option<Attempt> {
             token: row.text(sql::acquire::TOKEN)?.parse().ok()?,
         }),
     };
-    Some(Attempt { pid, standby, read_only, granted })
+    Some(AcquireRow { pid, standby, read_only, granted })
 }
 
 fn late(message: &str) -> Unanswered {

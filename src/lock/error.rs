@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::net;
-use crate::proto::{self, Fault, ServerMessage};
+use crate::proto::{self, ErrorKind, ServerMessage};
 
 /// Why there is no lock, other than that somebody else has it.
 #[derive(Debug)]
 pub enum Error {
     /// No server took us.
-    Connecting(net::Attempts),
+    Connecting(net::ConnectFailures),
     /// The server took us, and the attempt to lock failed there.
     Acquiring {
         /// Where the server is.
@@ -30,31 +30,31 @@ pub enum Error {
         /// Where the server is.
         place: String,
         /// Why not.
-        refusal: Refusal,
+        refusal: UnsafeServer,
     },
 }
 
 /// Why a lock on a server would not exclude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum UnsafeServer {
     /// It is a standby: its locks are its own, unknown to the primary.
     Standby,
     /// It is CockroachDB: its advisory lock functions do nothing.
     Cockroach,
     /// A pooler is in between, which may give the session with our lock to somebody else.
     Pooler,
-    /// As [`Refusal::Pooler`], and this backend of it has our lock, which could not be given back.
+    /// As [`UnsafeServer::Pooler`], and this backend of it has our lock, which could not be given back.
     PoolerKeeps(i32),
 }
 
 impl Error {
     /// Who has to act.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Connecting(attempts) => attempts.fault(),
-            Self::Acquiring { error, .. } | Self::Listing { error, .. } => error.fault(),
-            Self::Refused { .. } => Fault::Protocol,
+            Self::Connecting(attempts) => attempts.kind(),
+            Self::Acquiring { error, .. } | Self::Listing { error, .. } => error.kind(),
+            Self::Refused { .. } => ErrorKind::Protocol,
         }
     }
 }
@@ -76,7 +76,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl fmt::Display for Refusal {
+impl fmt::Display for UnsafeServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Standby => "it is a standby, where a lock would not exclude holders on the primary; connect to the primary",

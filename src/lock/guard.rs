@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::clock::Moment;
 use super::error::Lost;
+use super::heartbeat::Heartbeat;
 use super::key::Key;
-use super::pulse::Pulse;
+use super::request::Mode;
 use super::sql::Statement;
-use super::wanted::Mode;
 use crate::net::{self, Connection, Deadline};
 use crate::proto::{self, ServerMessage, Step};
 
@@ -18,8 +18,8 @@ pub struct Guard {
     connection: Connection,
     grant: Grant,
     acquired: Moment,
-    /// Once [`Guard::keep`] was called.
-    pulse: Option<Pulse>,
+    /// Once [`Guard::start_heartbeat`] was called.
+    heartbeat: Option<Heartbeat>,
 }
 
 /// What the server has granted.
@@ -56,7 +56,7 @@ pub enum Release {
 
 impl Guard {
     pub(super) fn new(connection: Connection, grant: Grant) -> Self {
-        Self { connection, grant, acquired: Moment::now(), pulse: None }
+        Self { connection, grant, acquired: Moment::now(), heartbeat: None }
     }
 
     /// The lock's key.
@@ -91,8 +91,8 @@ impl Guard {
 
     /// Where the server is.
     #[must_use]
-    pub fn place(&self) -> &str {
-        self.connection.place()
+    pub fn server_address(&self) -> &str {
+        self.connection.server_address()
     }
 
     /// From now on the lock is kept for as long as both sides hear of each other: the server is told to free it
@@ -101,19 +101,19 @@ impl Guard {
     ///
     /// # Errors
     /// The lock is lost.
-    pub fn keep(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
+    pub fn start_heartbeat(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
         let server = self.connection.server();
         let version = server.major_version();
         // The other end of a pooler's connection to the server is the pooler, which others use after us.
         let is_direct = server.pid == Some(self.grant.backend_pid);
-        self.pulse = Some(Pulse::new(lease, now));
+        self.heartbeat = Some(Heartbeat::new(lease, now));
         self.ask(&Statement::Keep { lease: is_direct.then_some(lease), version }, now)
     }
 
     /// When [`Guard::tick`] has something to do next.
     #[must_use]
     pub fn next_tick(&self) -> Option<Moment> {
-        self.pulse.as_ref().map(Pulse::next)
+        self.heartbeat.as_ref().map(Heartbeat::next)
     }
 
     /// Asks the server for a sign of life, where that is due.
@@ -122,24 +122,24 @@ impl Guard {
     /// The lock is lost: the last question was not answered in time, or what has come in says so.
     pub fn tick(&mut self, now: Moment) -> Result<(), Lost> {
         // Where we were stopped meanwhile, the answer has come and nobody has read it.
-        let is_late = |pulse: &Pulse| pulse.silence(now).is_some();
+        let is_late = |heartbeat: &Heartbeat| heartbeat.silence(now).is_some();
         for _ in 0..LOOKS {
-            if !self.pulse.as_ref().is_some_and(is_late) {
+            if !self.heartbeat.as_ref().is_some_and(is_late) {
                 break;
             }
-            self.heard()?;
+            self.poll()?;
         }
-        let Some(pulse) = &self.pulse else { return Ok(()) };
-        if let Some(silence) = pulse.silence(now) {
+        let Some(heartbeat) = &self.heartbeat else { return Ok(()) };
+        if let Some(silence) = heartbeat.silence(now) {
             return Err(Lost::Silent(silence));
         }
-        if pulse.is_due(now) { self.ask(&Statement::Beat, now) } else { Ok(()) }
+        if heartbeat.is_due(now) { self.ask(&Statement::Ping, now) } else { Ok(()) }
     }
 
     fn ask(&mut self, statement: &Statement, now: Moment) -> Result<(), Lost> {
         self.connection.query(statement);
-        if let Some(pulse) = &mut self.pulse {
-            pulse.ask(now);
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.ask(now);
         }
         Ok(self.connection.flush(Deadline::after(Some(Duration::ZERO)), ROOM)?)
     }
@@ -148,12 +148,12 @@ impl Guard {
     ///
     /// # Errors
     /// The lock is lost.
-    pub fn heard(&mut self) -> Result<Heard, Lost> {
+    pub fn poll(&mut self) -> Result<Heard, Lost> {
         match self.connection.try_next(Deadline::after(Some(Duration::ZERO)), ROOM) {
             Ok(None) => return Ok(Heard::Nothing),
             Ok(Some(Step::Notice(notice))) => return Ok(Heard::Notice(notice)),
             Ok(Some(Step::Row(row))) => self.check(row.text(0))?,
-            Ok(Some(Step::Ready)) => self.pulse.iter_mut().for_each(Pulse::answered),
+            Ok(Some(Step::Ready)) => self.heartbeat.iter_mut().for_each(Heartbeat::answered),
             Ok(Some(_)) => {}
             // The statement has failed and not the session: that is a sign of life too.
             Err(net::Error::Conversation(proto::Error::Server { message, .. }))
@@ -173,7 +173,7 @@ impl Guard {
     }
 
     fn is_asked(&self) -> bool {
-        self.pulse.as_ref().is_some_and(Pulse::is_asked)
+        self.heartbeat.as_ref().is_some_and(Heartbeat::is_asked)
     }
 
     /// Gives the lock back and waits for the answer, 5 seconds at most, then says goodbye.
@@ -195,7 +195,7 @@ impl Guard {
         loop {
             match self.connection.next(deadline, "the release to be confirmed") {
                 // The answer to a question that is still on its way comes first.
-                Ok(Step::Ready) if self.is_asked() => self.pulse = None,
+                Ok(Step::Ready) if self.is_asked() => self.heartbeat = None,
                 Ok(Step::Row(row)) if !self.is_asked() => held = row.text(0) == Some("t"),
                 Ok(Step::Ready) => return Ok(held),
                 Ok(_) => {}

@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::key::Key;
 use super::sql::{self, Statement};
-use crate::net::{self, Connection, Deadline, Request, Search};
+use crate::net::{self, ConnectOptions, Connection, Connector, Deadline};
 use crate::proto::text::printable;
 use crate::proto::{self, Step};
 
@@ -30,10 +30,11 @@ pub struct Holder {
 ///
 /// # Errors
 /// No connection or no answer.
-pub fn list(request: &Request<'_>, keys: Option<Vec<Key>>) -> Result<Vec<Holder>, Error> {
-    let mut search = Search::new(request);
-    let (mut connection, deadline) = search.connect(&Statement::Holders(keys)).map_err(Error::Connecting)?;
-    let place = connection.place().to_owned();
+pub fn list(request: &ConnectOptions<'_>, keys: Option<Vec<Key>>) -> Result<Vec<Holder>, Error> {
+    let mut connector = Connector::new(request);
+    let (mut connection, deadline) =
+        connector.connect(&Statement::Holders(keys)).map_err(Error::Connecting)?;
+    let place = connection.server_address().to_owned();
     let holders = read_all(&mut connection, deadline).map_err(|error| Error::Listing { place, error })?;
     connection.close();
     Ok(holders)

@@ -1,7 +1,7 @@
 //! Keys, every SQL statement, acquiring, and the held lock.
 //!
 //! ```text
-//!   names or --key ──► Key ──► Wanted ──► acquire ──► Outcome::Held(Guard) ──► Guard::keep … tick … heard … release
+//!   names or --key ──► Key ──► LockRequest ──► acquire ──► Outcome::Held(Guard) ──► Guard::start_heartbeat … tick … heard … release
 //!                                            ▲    └──► Outcome::Busy(Contender) ──► holders
 //!                                            └── Backoff ── retry ──┘
 //! ```
@@ -13,17 +13,17 @@ mod backoff;
 mod clock;
 mod error;
 mod guard;
+mod heartbeat;
 mod holder;
 mod key;
-mod pulse;
+mod request;
 pub mod sql;
-mod wanted;
 
 pub use acquire::{Contender, Outcome, acquire};
 pub use backoff::Backoff;
 pub use clock::Moment;
-pub use error::{Error, Lost, Refusal};
+pub use error::{Error, Lost, UnsafeServer};
 pub use guard::{Guard, Heard, Release};
 pub use holder::{Holder, list};
 pub use key::{InvalidKey, Key};
-pub use wanted::{Mode, Wanted};
+pub use request::{LockRequest, Mode};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::key::Key;
-use super::wanted::{Mode, Wanted};
+use super::request::{LockRequest, Mode};
 use crate::proto;
 
 /// All that is ever sent as a Query. Keys are integers, so there is nothing to quote; functions are named with
@@ -11,7 +11,7 @@ use crate::proto;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
     /// Tries once to take the first free lock; one row, its columns as in [`acquire`].
-    Acquire(Wanted),
+    Acquire(LockRequest),
     /// Makes the session last for as long as the client is heard of, and a lease longer; one row with the
     /// backend's process id first.
     Keep {
@@ -22,7 +22,7 @@ pub enum Statement {
         version: u32,
     },
     /// Asks for a sign of life; one row with the backend's process id.
-    Beat,
+    Ping,
     /// Gives the lock back; one row, `t` where it was held.
     Release(Key, Mode),
     /// Who holds these locks, or any of this database, and who waits for them; rows with columns as in [`holders`].
@@ -34,7 +34,7 @@ impl proto::Statement for Statement {
         match self {
             Self::Acquire(wanted) => acquire(wanted),
             Self::Keep { lease, version } => keep(*lease, *version),
-            Self::Beat => "SELECT pg_catalog.pg_backend_pid()".to_owned(),
+            Self::Ping => "SELECT pg_catalog.pg_backend_pid()".to_owned(),
             Self::Release(key, mode) => {
                 format!("SELECT pg_catalog.pg_advisory_unlock{}({key})", suffix(*mode))
             }
@@ -46,7 +46,7 @@ impl proto::Statement for Statement {
 /// The inner query is evaluated first, whole and once: OFFSET 0 and its volatile functions keep the planner from
 /// folding it into the outer one. So nothing is locked on a standby, and the token is drawn only after the lock
 /// was granted. CASE stops at the first slot that is granted.
-fn acquire(wanted: &Wanted) -> String {
+fn acquire(wanted: &LockRequest) -> String {
     let try_lock = format!("pg_catalog.pg_try_advisory_lock{}", suffix(wanted.mode()));
     let slots = wanted
         .keys()
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn slots_are_tried_one_after_the_other_in_one_statement() {
-        let sql = Statement::Acquire(Wanted::slots("joker", "test", 2)).sql();
+        let sql = Statement::Acquire(LockRequest::slots("joker", "test", 2)).sql();
         let tries = " WHEN pg_catalog.pg_try_advisory_lock(856429646,-1137964055) THEN 1 \
                      WHEN pg_catalog.pg_try_advisory_lock(856429646,-158328310) THEN 2 ELSE";
         assert!(sql.contains(tries), "{sql}");

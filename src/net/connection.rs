@@ -122,7 +122,7 @@ impl Connection {
 
     /// Where the server is, such as `at "db" (10.0.0.1), port 5432`.
     #[must_use]
-    pub fn place(&self) -> &str {
+    pub fn server_address(&self) -> &str {
         &self.place
     }
 }

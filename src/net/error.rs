@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::proto::{self, Fault, Stage};
+use crate::proto::{self, ErrorKind, Stage};
 
 /// What went wrong with one connection.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub enum Error {
     /// The connection would be less secure than was asked for; what is missing.
     Insecure(String),
     /// TLS came to an end: what for, in libpq's words where it has some, and who has to act.
-    Tls(String, Fault),
+    Tls(String, ErrorKind),
     /// The session is not one that `target_session_attrs` asks for; libpq's words.
     Unsuitable(&'static str),
     /// The deadline passed.
@@ -37,14 +37,14 @@ pub enum Error {
 impl Error {
     /// Who has to act.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unusable(_) => Fault::Configuration,
-            Self::Peer(_) => Fault::Authentication,
-            Self::Insecure(_) => Fault::Protocol,
+            Self::Unusable(_) => ErrorKind::Configuration,
+            Self::Peer(_) => ErrorKind::Authentication,
+            Self::Insecure(_) => ErrorKind::Protocol,
             Self::Tls(_, fault) => *fault,
-            Self::Conversation(error) => error.fault(),
-            _ => Fault::Unavailable,
+            Self::Conversation(error) => error.kind(),
+            _ => ErrorKind::Unavailable,
         }
     }
 
@@ -106,7 +106,7 @@ impl From<proto::Error> for Error {
 
 /// One failed attempt: where, and why.
 #[derive(Debug)]
-pub struct Attempt {
+pub struct ConnectFailure {
     /// Such as `at "db" (10.0.0.1), port 5432` or `on socket "/tmp/.s.PGSQL.5432"`.
     pub place: String,
     /// Why it failed.
@@ -115,7 +115,7 @@ pub struct Attempt {
     pub hint: Option<String>,
 }
 
-impl fmt::Display for Attempt {
+impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connection to server {} failed: {}", self.place, self.error)?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
@@ -124,25 +124,25 @@ impl fmt::Display for Attempt {
 
 /// All attempts at a connection, none of which succeeded; never empty.
 #[derive(Debug)]
-pub struct Attempts(pub Vec<Attempt>);
+pub struct ConnectFailures(pub Vec<ConnectFailure>);
 
-impl Attempts {
+impl ConnectFailures {
     /// Who has to act, by the last attempt: any but an unavailable server ends the list.
     #[must_use]
-    pub fn fault(&self) -> Fault {
-        self.0.last().map_or(Fault::Unavailable, |attempt| attempt.error.fault())
+    pub fn kind(&self) -> ErrorKind {
+        self.0.last().map_or(ErrorKind::Unavailable, |attempt| attempt.error.kind())
     }
 }
 
 /// One line an attempt.
-impl fmt::Display for Attempts {
+impl fmt::Display for ConnectFailures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
         f.write_str(&lines.join("\n"))
     }
 }
 
-impl std::error::Error for Attempts {}
+impl std::error::Error for ConnectFailures {}
 
 /// SQLSTATE `invalid_authorization_specification`.
 const INVALID_AUTHORIZATION: &str = "28000";

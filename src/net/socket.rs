@@ -10,9 +10,9 @@ use rustix::net::{
     socket_with, sockopt,
 };
 
+use super::address::Address;
 use super::deadline::Deadline;
 use super::error::Error;
-use super::place::Address;
 use super::stream::Received;
 use crate::conninfo::Config;
 

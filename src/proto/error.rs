@@ -53,7 +53,7 @@ pub enum Error {
         during: &'static str,
     },
     /// The server makes of the protocol's version what it may not.
-    Version(version::Refusal),
+    Version(version::NegotiationError),
     /// The server's side of SCRAM is wrong, or proves that it does not know the password.
     Scram(scram::Error),
     /// The server offers SASL mechanisms, none of which heimdall has and may use.
@@ -121,7 +121,7 @@ pub enum Stage {
 
 /// Who has to act on an error; the exit code follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum ErrorKind {
     /// The peer breaks the protocol or is no PostgreSQL.
     Protocol,
     /// The identity was not proved, or is not allowed to do this.
@@ -135,7 +135,7 @@ pub enum Fault {
 impl Error {
     /// Who has to act.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotPostgres { .. }
             | Self::OldServer { .. }
@@ -153,33 +153,33 @@ impl Error {
                 | scram::Error::Nonce
                 | scram::Error::Iterations
                 | scram::Error::Signature,
-            ) => Fault::Protocol,
+            ) => ErrorKind::Protocol,
             Self::Scram(scram::Error::Refused(_))
             | Self::NoMechanism { .. }
             | Self::Unbound(_)
             | Self::PasswordNeeded { .. }
             | Self::NotAllowed { .. }
             | Self::CleartextRefused
-            | Self::UnsupportedMethod { .. } => Fault::Authentication,
+            | Self::UnsupportedMethod { .. } => ErrorKind::Authentication,
             Self::Server { message, stage } => sqlstate_fault(&message.code, *stage),
         }
     }
 }
 
 /// By SQLSTATE (PostgreSQL documentation, appendix A).
-fn sqlstate_fault(code: &str, stage: Stage) -> Fault {
+fn sqlstate_fault(code: &str, stage: Stage) -> ErrorKind {
     match code {
         // insufficient_privilege: no CONNECT on the database, or no EXECUTE on a function.
-        "42501" => Fault::Authentication,
+        "42501" => ErrorKind::Authentication,
         // The database does not exist, or a startup parameter or its value is unknown.
-        "3D000" => Fault::Configuration,
+        "3D000" => ErrorKind::Configuration,
         _ => match code.get(..2) {
             // invalid_authorization_specification
-            Some("28") => Fault::Authentication,
-            Some("22" | "42") if stage != Stage::Session => Fault::Configuration,
+            Some("28") => ErrorKind::Authentication,
+            Some("22" | "42") if stage != Stage::Session => ErrorKind::Configuration,
             // protocol_violation and its kin
-            Some("08") => Fault::Protocol,
-            _ => Fault::Unavailable,
+            Some("08") => ErrorKind::Protocol,
+            _ => ErrorKind::Unavailable,
         },
     }
 }
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_login_that_is_not_bound_is_a_failed_one_and_a_removed_channel_a_broken_protocol() {
-        assert_eq!(Error::PlusWithoutTls.fault(), Fault::Protocol);
+        assert_eq!(Error::PlusWithoutTls.kind(), ErrorKind::Protocol);
         for unbound in [
             Unbound::NoTls,
             Unbound::NoEndPoint,
@@ -287,7 +287,7 @@ mod tests {
             Unbound::NoExchange,
         ] {
             let error = Error::Unbound(unbound);
-            assert_eq!(error.fault(), Fault::Authentication);
+            assert_eq!(error.kind(), ErrorKind::Authentication);
             assert!(!error.to_string().contains(['\n', '\t']) && !error.to_string().contains("  "));
         }
     }

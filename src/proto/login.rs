@@ -157,7 +157,7 @@ impl Login {
     }
 
     /// `AuthenticationOk` without any exchange.
-    pub(super) fn none(&self) -> Result<(), Error> {
+    pub(super) fn check_trust_allowed(&self) -> Result<(), Error> {
         self.allow(Method::None, "none")
     }
 

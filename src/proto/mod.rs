@@ -27,7 +27,7 @@ mod state;
 pub mod text;
 pub mod version;
 
-pub use error::{Error, Fault, Stage, Unbound};
+pub use error::{Error, ErrorKind, Stage, Unbound};
 pub use frontend::{Startup, Statement};
 pub use login::{Channel, Login, Password};
 pub use server::{Server, ServerMessage};

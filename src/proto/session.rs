@@ -72,11 +72,11 @@ impl Session {
 
     fn begin(&mut self) {
         let startup = self.login.startup.clone();
-        self.say(FrontendMessage::Startup(&startup));
+        self.send(FrontendMessage::Startup(&startup));
         let scram = self.login.scram_unasked();
         match &scram {
-            Some(scram) => self.say_scram_first(scram),
-            None if self.login.is_unproved() => self.say_first_early(),
+            Some(scram) => self.send_scram_first(scram),
+            None if self.login.is_unproved() => self.send_first_early(),
             None => {}
         }
         self.state = State::Starting(scram);
@@ -90,7 +90,7 @@ impl Session {
     /// Says a statement; it is answered by rows, [`Step::Done`] and [`Step::Ready`], or by an error.
     pub fn query(&mut self, statement: &dyn Statement) {
         self.unanswered += 1;
-        self.say(FrontendMessage::Query(statement));
+        self.send(FrontendMessage::Query(statement));
         if matches!(self.state, State::Idle) {
             self.state = State::Querying;
         }
@@ -98,7 +98,7 @@ impl Session {
 
     /// Says Terminate.
     pub fn terminate(&mut self) {
-        self.say(FrontendMessage::Terminate);
+        self.send(FrontendMessage::Terminate);
         self.state = State::Over;
     }
 
@@ -121,7 +121,7 @@ impl Session {
             let Some(frame) = frame::take(&mut self.received, phase)? else { return Ok(Step::Receive) };
             let message = BackendMessage::decode(&frame)?;
             self.traced('<', &message);
-            if let Some(step) = self.hear(message)? {
+            if let Some(step) = self.handle(message)? {
                 return Ok(step);
             }
         }
@@ -142,10 +142,10 @@ impl Session {
     }
 
     /// All rules of the conversation. A state that is left is consumed; what is not listed is refused.
-    fn hear(&mut self, message: BackendMessage) -> Result<Option<Step>, Error> {
+    fn handle(&mut self, message: BackendMessage) -> Result<Option<Step>, Error> {
         use Authentication as Auth;
         use BackendMessage as Message;
-        use State::{Finishing, LoggedIn, Over, Proved, Querying, ScramFinal, ScramFirst, Starting};
+        use State::{AwaitingAuthOk, Finishing, LoggedIn, Over, Querying, ScramFinal, ScramFirst, Starting};
 
         let (state, step) = match (std::mem::replace(&mut self.state, Over), message) {
             // At any time after the login.
@@ -167,25 +167,25 @@ impl Session {
 
             // Who are you?
             (Starting(_), Message::Authentication(Auth::Ok)) => {
-                self.login.none()?;
-                self.say_first_early();
+                self.login.check_trust_allowed()?;
+                self.send_first_early();
                 (LoggedIn, None)
             }
             (Starting(_), Message::Authentication(Auth::CleartextPassword)) => {
                 let password = self.login.cleartext()?.to_vec();
-                self.say(FrontendMessage::Password(&password));
-                self.say_first_early();
-                (Proved, None)
+                self.send(FrontendMessage::Password(&password));
+                self.send_first_early();
+                (AwaitingAuthOk, None)
             }
             (Starting(_), Message::Authentication(Auth::Md5Password(salt))) => {
                 let response = self.login.md5(salt)?;
-                self.say(FrontendMessage::Password(response.as_bytes()));
-                self.say_first_early();
-                (Proved, None)
+                self.send(FrontendMessage::Password(response.as_bytes()));
+                self.send_first_early();
+                (AwaitingAuthOk, None)
             }
             (Starting(None), Message::Authentication(Auth::Sasl(mechanisms))) => {
                 let scram = self.login.scram(&mechanisms)?;
-                self.say_scram_first(&scram);
+                self.send_scram_first(&scram);
                 (ScramFirst(scram), None)
             }
             (Starting(Some(scram)), Message::Authentication(Auth::Sasl(mechanisms))) => {
@@ -198,15 +198,15 @@ impl Session {
             }
             (ScramFirst(scram), Message::Authentication(Auth::SaslContinue(server_first))) => {
                 let scram = scram.receive(&server_first).map_err(Error::Scram)?;
-                self.say(FrontendMessage::SaslResponse(scram.message().as_bytes()));
-                self.say_first_early();
+                self.send(FrontendMessage::SaslResponse(scram.message().as_bytes()));
+                self.send_first_early();
                 (ScramFinal(scram), None)
             }
             (ScramFinal(scram), Message::Authentication(Auth::SaslFinal(server_final))) => {
                 scram.verify(&server_final).map_err(Error::Scram)?;
-                (Proved, None)
+                (AwaitingAuthOk, None)
             }
-            (Proved, Message::Authentication(Auth::Ok)) => (LoggedIn, None),
+            (AwaitingAuthOk, Message::Authentication(Auth::Ok)) => (LoggedIn, None),
 
             // The session's facts, then statements one after the other.
             (LoggedIn, Message::BackendKeyData { pid, key_length }) if self.server.pid.is_none() => {
@@ -216,7 +216,7 @@ impl Session {
                 (LoggedIn, None)
             }
             (LoggedIn, Message::ReadyForQuery(Transaction::Idle)) => {
-                self.say_first();
+                self.send_first();
                 (self.next_statement(), Some(Step::Ready))
             }
             (Querying, Message::RowDescription { .. }) => (Querying, None),
@@ -254,27 +254,27 @@ impl Session {
     }
 
     /// Says the first statement before the server is known to wait for it, where that is allowed.
-    fn say_first_early(&mut self) {
+    fn send_first_early(&mut self) {
         if self.login.pipelined {
-            self.say_first();
+            self.send_first();
         }
     }
 
     /// Says the first statement, unless that was done before.
-    fn say_first(&mut self) {
+    fn send_first(&mut self) {
         if let Some(statement) = self.first.take() {
             self.query(statement.as_ref());
         }
     }
 
-    fn say_scram_first(&mut self, scram: &scram::ClientFirst) {
-        self.say(FrontendMessage::SaslInitialResponse {
+    fn send_scram_first(&mut self, scram: &scram::ClientFirst) {
+        self.send(FrontendMessage::SaslInitialResponse {
             mechanism: scram.mechanism(),
             response: scram.message().as_bytes(),
         });
     }
 
-    fn say(&mut self, message: FrontendMessage<'_>) {
+    fn send(&mut self, message: FrontendMessage<'_>) {
         self.traced('>', &message);
         message.encode(&mut self.outgoing);
     }

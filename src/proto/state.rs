@@ -11,7 +11,7 @@ pub(super) enum State {
     /// The last SCRAM message of ours is out.
     ScramFinal(scram::ClientFinal),
     /// The identity is proved as far as we can; `AuthenticationOk` must follow.
-    Proved,
+    AwaitingAuthOk,
     /// `AuthenticationOk` was received.
     LoggedIn,
     /// The server waits for a statement.
@@ -30,7 +30,7 @@ impl State {
         match self {
             Self::Starting(_) => "in answer to StartupMessage",
             Self::ScramFirst(_) | Self::ScramFinal(_) => "during SCRAM authentication",
-            Self::Proved => "in answer to the password",
+            Self::AwaitingAuthOk => "in answer to the password",
             Self::LoggedIn => "before the session is ready",
             Self::Idle => "while the session is idle",
             Self::Querying | Self::Finishing => "in answer to a statement",

@@ -31,19 +31,19 @@ impl Version {
         oldest: Version,
         offered: Version,
         unknown: &[Bytes],
-    ) -> Result<Version, Refusal> {
+    ) -> Result<Version, NegotiationError> {
         if offered > self {
-            Err(Refusal::Higher)
+            Err(NegotiationError::Higher)
         } else if offered < Self::V3_0 {
-            Err(Refusal::Older)
+            Err(NegotiationError::Older)
         } else if offered == NEVER_WAS {
-            Err(Refusal::NeverWas)
+            Err(NegotiationError::NeverWas)
         } else if let Some(name) = unknown.first() {
-            Err(Refusal::Unrequested(printable(name)))
+            Err(NegotiationError::Unrequested(printable(name)))
         } else if offered == self {
-            Err(Refusal::NoChange)
+            Err(NegotiationError::NoChange)
         } else if offered < oldest {
-            Err(Refusal::BelowOldest { offered, oldest })
+            Err(NegotiationError::BelowOldest { offered, oldest })
         } else {
             Ok(offered)
         }
@@ -53,11 +53,11 @@ impl Version {
     ///
     /// # Errors
     /// One that this version does not have.
-    pub(super) fn allow_key(self, length: usize) -> Result<(), Refusal> {
+    pub(super) fn allow_key(self, length: usize) -> Result<(), NegotiationError> {
         match length {
             4 => Ok(()),
             ..=MAX_KEY if length > 4 && self > Self::V3_0 => Ok(()),
-            _ => Err(Refusal::CancelKey { version: self, length }),
+            _ => Err(NegotiationError::CancelKey { version: self, length }),
         }
     }
 }
@@ -76,7 +76,7 @@ impl fmt::Display for Version {
 
 /// What is wrong with a server's answer to the version asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum NegotiationError {
     /// It wants a newer version.
     Higher,
     /// It wants one before 3.0.
@@ -104,7 +104,7 @@ pub enum Refusal {
 }
 
 /// In libpq's words (`fe-protocol3.c`, `pqGetNegotiateProtocolVersion3` and `getBackendKeyData`).
-impl fmt::Display for Refusal {
+impl fmt::Display for NegotiationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Higher => invalid(f, "server requested downgrade to a higher-numbered version"),

@@ -3,12 +3,12 @@
 use heimdall::conninfo::SslMode;
 
 use super::{config, connect, explicit, trusting};
-use crate::support::openssl::{CA, Certificates, Wanted};
+use crate::support::openssl::{CA, Certificates, LockRequest};
 
 /// A server's certificate `db.crt`, what it sends, whom the client trusts, and what comes of it.
 struct Case {
     name: &'static str,
-    db: Wanted<'static>,
+    db: LockRequest<'static>,
     /// Sent behind `db.crt`.
     sent: &'static [&'static str],
     roots: &'static [&'static str],
@@ -16,36 +16,36 @@ struct Case {
     fault: &'static str,
 }
 
-const DB: Wanted = Wanted { issuer: "root", subject: "", extensions: SAN, key: "", options: "" };
+const DB: LockRequest = LockRequest { issuer: "root", subject: "", extensions: SAN, key: "", options: "" };
 const SAN: &str = "subjectAltName=DNS:db";
 const CASE: Case = Case { name: "", db: DB, sent: &[], roots: &["root"], fault: "" };
 
 const CASES: &[Case] = &[
     Case { name: "issued by the root", ..CASE },
-    Case { name: "version 1", db: Wanted { extensions: "", ..DB }, ..CASE },
+    Case { name: "version 1", db: LockRequest { extensions: "", ..DB }, ..CASE },
     Case {
         name: "version 1 below an intermediate",
-        db: Wanted { extensions: "", issuer: "between", ..DB },
+        db: LockRequest { extensions: "", issuer: "between", ..DB },
         sent: &["between"],
         ..CASE
     },
-    Case { name: "an authority's", db: Wanted { extensions: "basicConstraints=CA:TRUE", ..DB }, ..CASE },
+    Case { name: "an authority's", db: LockRequest { extensions: "basicConstraints=CA:TRUE", ..DB }, ..CASE },
     Case {
         name: "its own root, an authority",
-        db: Wanted { issuer: "", extensions: "basicConstraints=critical,CA:TRUE", ..DB },
+        db: LockRequest { issuer: "", extensions: "basicConstraints=critical,CA:TRUE", ..DB },
         roots: &["db"],
         ..CASE
     },
-    Case { name: "its own root", db: Wanted { issuer: "", ..DB }, roots: &["db"], ..CASE },
+    Case { name: "its own root", db: LockRequest { issuer: "", ..DB }, roots: &["db"], ..CASE },
     Case {
         name: "its own root of version 1",
-        db: Wanted { issuer: "", extensions: "", ..DB },
+        db: LockRequest { issuer: "", extensions: "", ..DB },
         roots: &["root", "db"],
         ..CASE
     },
     Case {
         name: "its own, not trusted",
-        db: Wanted { issuer: "", ..DB },
+        db: LockRequest { issuer: "", ..DB },
         fault: "self-signed certificate",
         ..CASE
     },
@@ -55,22 +55,27 @@ const CASES: &[Case] = &[
         fault: "unable to get local issuer certificate",
         ..CASE
     },
-    Case { name: "intermediate sent", db: Wanted { issuer: "between", ..DB }, sent: &["between"], ..CASE },
+    Case {
+        name: "intermediate sent",
+        db: LockRequest { issuer: "between", ..DB },
+        sent: &["between"],
+        ..CASE
+    },
     Case {
         name: "intermediate in the root file",
-        db: Wanted { issuer: "between", ..DB },
+        db: LockRequest { issuer: "between", ..DB },
         roots: &["between", "root"],
         ..CASE
     },
     Case {
         name: "intermediate missing",
-        db: Wanted { issuer: "between", ..DB },
+        db: LockRequest { issuer: "between", ..DB },
         fault: "unable to get local issuer certificate",
         ..CASE
     },
     Case {
         name: "a lone intermediate in the root file",
-        db: Wanted { issuer: "between", ..DB },
+        db: LockRequest { issuer: "between", ..DB },
         sent: &["between"],
         roots: &["between"],
         fault: "unable to get local issuer certificate",
@@ -97,160 +102,167 @@ const CASES: &[Case] = &[
     Case { name: "one of several roots", roots: &["other", "impostor", "root"], ..CASE },
     Case {
         name: "expired",
-        db: Wanted { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..DB },
+        db: LockRequest { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..DB },
         fault: "certificate has expired",
         ..CASE
     },
     Case {
         name: "not yet valid",
-        db: Wanted { options: "-startdate 20900101000000Z -enddate 20910101000000Z", ..DB },
+        db: LockRequest { options: "-startdate 20900101000000Z -enddate 20910101000000Z", ..DB },
         fault: "certificate is not yet valid",
         ..CASE
     },
     Case {
         name: "below an expired root",
-        db: Wanted { issuer: "expired", ..DB },
+        db: LockRequest { issuer: "expired", ..DB },
         roots: &["expired"],
         fault: "certificate has expired",
         ..CASE
     },
     Case {
         name: "its own root, expired",
-        db: Wanted { issuer: "", options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..DB },
+        db: LockRequest { issuer: "", options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..DB },
         roots: &["db"],
         fault: "certificate has expired",
         ..CASE
     },
     Case {
         name: "issued by a server",
-        db: Wanted { issuer: "server", ..DB },
+        db: LockRequest { issuer: "server", ..DB },
         sent: &["server"],
         fault: "invalid CA certificate",
         ..CASE
     },
     Case {
         name: "issued by a certificate of version 1",
-        db: Wanted { issuer: "v1", ..DB },
+        db: LockRequest { issuer: "v1", ..DB },
         sent: &["v1"],
         fault: "invalid CA certificate",
         ..CASE
     },
     Case {
         name: "below a root of version 1",
-        db: Wanted { issuer: "v1root", ..DB },
+        db: LockRequest { issuer: "v1root", ..DB },
         roots: &["v1root"],
         ..CASE
     },
     Case {
         name: "below a root that is none",
-        db: Wanted { issuer: "noroot", ..DB },
+        db: LockRequest { issuer: "noroot", ..DB },
         roots: &["noroot"],
         fault: "invalid CA certificate",
         ..CASE
     },
     Case {
         name: "below an authority that may not sign",
-        db: Wanted { issuer: "mute", ..DB },
+        db: LockRequest { issuer: "mute", ..DB },
         sent: &["mute"],
         fault: "invalid CA certificate",
         ..CASE
     },
     Case {
         name: "more authorities than allowed",
-        db: Wanted { issuer: "below", ..DB },
+        db: LockRequest { issuer: "below", ..DB },
         sent: &["below", "last"],
         fault: "path length constraint exceeded",
         ..CASE
     },
     Case {
         name: "as many authorities as allowed",
-        db: Wanted { issuer: "last", ..DB },
+        db: LockRequest { issuer: "last", ..DB },
         sent: &["last"],
         ..CASE
     },
     Case {
         name: "for clients",
-        db: Wanted { extensions: "extendedKeyUsage=clientAuth", ..DB },
+        db: LockRequest { extensions: "extendedKeyUsage=clientAuth", ..DB },
         fault: "unsuitable certificate purpose",
         ..CASE
     },
     Case {
         name: "for servers and clients",
-        db: Wanted { extensions: "extendedKeyUsage=clientAuth,serverAuth|keyUsage=digitalSignature", ..DB },
+        db: LockRequest {
+            extensions: "extendedKeyUsage=clientAuth,serverAuth|keyUsage=digitalSignature",
+            ..DB
+        },
         ..CASE
     },
     Case {
         name: "below an authority for clients",
-        db: Wanted { issuer: "clients", ..DB },
+        db: LockRequest { issuer: "clients", ..DB },
         sent: &["clients"],
         fault: "unsuitable certificate purpose",
         ..CASE
     },
     Case {
         name: "for signing lists",
-        db: Wanted { extensions: "keyUsage=cRLSign", ..DB },
+        db: LockRequest { extensions: "keyUsage=cRLSign", ..DB },
         fault: "unsuitable certificate purpose",
         ..CASE
     },
     Case {
         name: "unknown critical extension",
-        db: Wanted { extensions: "1.2.3.4=critical,DER:0500", ..DB },
+        db: LockRequest { extensions: "1.2.3.4=critical,DER:0500", ..DB },
         fault: "unhandled critical extension",
         ..CASE
     },
-    Case { name: "unknown extension", db: Wanted { extensions: "1.2.3.4=DER:0500", ..DB }, ..CASE },
+    Case { name: "unknown extension", db: LockRequest { extensions: "1.2.3.4=DER:0500", ..DB }, ..CASE },
     Case {
         name: "within the names of its authority",
-        db: Wanted { issuer: "limited", extensions: "subjectAltName=DNS:a.example.com,IP:10.1.2.3", ..DB },
+        db: LockRequest {
+            issuer: "limited",
+            extensions: "subjectAltName=DNS:a.example.com,IP:10.1.2.3",
+            ..DB
+        },
         sent: &["limited"],
         ..CASE
     },
     Case {
         name: "a name beyond those of its authority",
-        db: Wanted { issuer: "limited", extensions: "subjectAltName=DNS:notexample.com", ..DB },
+        db: LockRequest { issuer: "limited", extensions: "subjectAltName=DNS:notexample.com", ..DB },
         sent: &["limited"],
         fault: "permitted or excluded subtree violation",
         ..CASE
     },
     Case {
         name: "a common name beyond those of its authority",
-        db: Wanted { issuer: "limited", extensions: "", subject: "/CN=example.org", ..DB },
+        db: LockRequest { issuer: "limited", extensions: "", subject: "/CN=example.org", ..DB },
         sent: &["limited"],
         fault: "permitted or excluded subtree violation",
         ..CASE
     },
     Case {
         name: "a name that its authority may not issue for",
-        db: Wanted { issuer: "limited", extensions: "subjectAltName=DNS:secret.example.com", ..DB },
+        db: LockRequest { issuer: "limited", extensions: "subjectAltName=DNS:secret.example.com", ..DB },
         sent: &["limited"],
         fault: "permitted or excluded subtree violation",
         ..CASE
     },
     Case {
         name: "an address beyond those of its authority",
-        db: Wanted { issuer: "limited", extensions: "subjectAltName=DNS:example.com,IP:11.1.2.3", ..DB },
+        db: LockRequest { issuer: "limited", extensions: "subjectAltName=DNS:example.com,IP:11.1.2.3", ..DB },
         sent: &["limited"],
         fault: "permitted or excluded subtree violation",
         ..CASE
     },
-    Case { name: "RSA", db: Wanted { key: "RSA:2048", issuer: "rsa", ..DB }, roots: &["rsa"], ..CASE },
-    Case { name: "P-384", db: Wanted { key: "EC:P-384", ..DB }, ..CASE },
+    Case { name: "RSA", db: LockRequest { key: "RSA:2048", issuer: "rsa", ..DB }, roots: &["rsa"], ..CASE },
+    Case { name: "P-384", db: LockRequest { key: "EC:P-384", ..DB }, ..CASE },
     Case {
         name: "Ed25519",
-        db: Wanted { key: "ED25519", issuer: "ed25519", ..DB },
+        db: LockRequest { key: "ED25519", issuer: "ed25519", ..DB },
         roots: &["ed25519"],
         ..CASE
     },
-    Case { name: "SHA-384", db: Wanted { options: "-md sha384", ..DB }, ..CASE },
+    Case { name: "SHA-384", db: LockRequest { options: "-md sha384", ..DB }, ..CASE },
     Case {
         name: "RSA with SHA-512",
-        db: Wanted { issuer: "rsa", options: "-md sha512", ..DB },
+        db: LockRequest { issuer: "rsa", options: "-md sha512", ..DB },
         roots: &["rsa"],
         ..CASE
     },
     Case {
         name: "RSA-PSS",
-        db: Wanted {
+        db: LockRequest {
             issuer: "rsa",
             options: "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32",
             ..DB
@@ -260,20 +272,20 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "SHA-1",
-        db: Wanted { issuer: "rsa", options: "-md sha1", ..DB },
+        db: LockRequest { issuer: "rsa", options: "-md sha1", ..DB },
         roots: &["rsa"],
         fault: "signature algorithm too weak or not supported",
         ..CASE
     },
     Case {
         name: "its own root with SHA-1",
-        db: Wanted { issuer: "", options: "-md sha1", ..DB },
+        db: LockRequest { issuer: "", options: "-md sha1", ..DB },
         roots: &["db"],
         ..CASE
     },
     Case {
         name: "below a short RSA key",
-        db: Wanted { issuer: "short", ..DB },
+        db: LockRequest { issuer: "short", ..DB },
         roots: &["short"],
         fault: "certificate key too weak",
         ..CASE
@@ -282,29 +294,29 @@ const CASES: &[Case] = &[
 
 /// The authorities and others that issue the cases' certificates.
 fn issuers(pki: &Certificates) {
-    let ca = Wanted { extensions: CA, ..Wanted::default() };
-    let below_root = Wanted { issuer: "root", ..ca };
+    let ca = LockRequest { extensions: CA, ..LockRequest::default() };
+    let below_root = LockRequest { issuer: "root", ..ca };
     pki.issue("root", ca);
     for (name, wanted) in [
         ("other", ca),
-        ("impostor", Wanted { subject: "/CN=root", ..ca }),
-        ("rsa", Wanted { key: "RSA:2048", ..ca }),
-        ("short", Wanted { key: "RSA:1024", ..ca }),
-        ("ed25519", Wanted { key: "ED25519", options: "-md null", ..ca }),
-        ("expired", Wanted { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..ca }),
-        ("v1root", Wanted { extensions: "", ..ca }),
-        ("noroot", Wanted { extensions: "basicConstraints=CA:FALSE", ..ca }),
+        ("impostor", LockRequest { subject: "/CN=root", ..ca }),
+        ("rsa", LockRequest { key: "RSA:2048", ..ca }),
+        ("short", LockRequest { key: "RSA:1024", ..ca }),
+        ("ed25519", LockRequest { key: "ED25519", options: "-md null", ..ca }),
+        ("expired", LockRequest { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..ca }),
+        ("v1root", LockRequest { extensions: "", ..ca }),
+        ("noroot", LockRequest { extensions: "basicConstraints=CA:FALSE", ..ca }),
         ("between", below_root),
-        ("server", Wanted { extensions: SAN, ..below_root }),
-        ("v1", Wanted { extensions: "", ..below_root }),
-        ("mute", Wanted { extensions: "basicConstraints=CA:TRUE|keyUsage=cRLSign", ..below_root }),
-        ("last", Wanted { extensions: "basicConstraints=CA:TRUE,pathlen:0", ..below_root }),
-        ("below", Wanted { issuer: "last", ..ca }),
+        ("server", LockRequest { extensions: SAN, ..below_root }),
+        ("v1", LockRequest { extensions: "", ..below_root }),
+        ("mute", LockRequest { extensions: "basicConstraints=CA:TRUE|keyUsage=cRLSign", ..below_root }),
+        ("last", LockRequest { extensions: "basicConstraints=CA:TRUE,pathlen:0", ..below_root }),
+        ("below", LockRequest { issuer: "last", ..ca }),
         (
             "clients",
-            Wanted { extensions: "basicConstraints=CA:TRUE|extendedKeyUsage=clientAuth", ..below_root },
+            LockRequest { extensions: "basicConstraints=CA:TRUE|extendedKeyUsage=clientAuth", ..below_root },
         ),
-        ("limited", Wanted { extensions: LIMITED, ..below_root }),
+        ("limited", LockRequest { extensions: LIMITED, ..below_root }),
     ] {
         pki.issue(name, wanted);
     }
@@ -354,11 +366,11 @@ fn a_chain_is_trusted_where_openssl_trusts_it() {
 #[test]
 fn what_an_issuer_has_revoked_is_refused_and_every_issuer_needs_a_list() {
     let pki = Certificates::new("revocation");
-    let ca = Wanted { extensions: CA, ..Wanted::default() };
+    let ca = LockRequest { extensions: CA, ..LockRequest::default() };
     pki.issue("root", ca);
-    pki.issue("between", Wanted { issuer: "root", ..ca });
-    pki.issue("good", Wanted { issuer: "between", extensions: SAN, ..Wanted::default() });
-    pki.issue("bad", Wanted { issuer: "between", extensions: SAN, ..Wanted::default() });
+    pki.issue("between", LockRequest { issuer: "root", ..ca });
+    pki.issue("good", LockRequest { issuer: "between", extensions: SAN, ..LockRequest::default() });
+    pki.issue("bad", LockRequest { issuer: "between", extensions: SAN, ..LockRequest::default() });
     pki.crl("root", "root", "");
     pki.crl("old", "between", "-crl_lastupdate 20200101000000Z -crl_nextupdate 20200102000000Z");
     pki.crl("early", "between", "-crl_lastupdate 20900101000000Z -crl_nextupdate 20910102000000Z");

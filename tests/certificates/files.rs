@@ -7,10 +7,10 @@ use heimdall::conninfo::{Config, RootCertificates, SslCertMode, SslMode, TlsFile
 use heimdall::net::tls::Tls;
 
 use super::{config, explicit, trusting};
-use crate::support::openssl::{CA, Certificates, Wanted};
+use crate::support::openssl::{CA, Certificates, LockRequest};
 
 /// What is said of a configuration, with the folder's name replaced by `DIR`.
-fn fault(config: &Config, pki: &Certificates) -> String {
+fn line(config: &Config, pki: &Certificates) -> String {
     let error = Tls::new(config).map(drop).unwrap_err().to_string();
     assert!(!error.contains('\n'), "{error}");
     error.replace(&pki.path("").display().to_string(), "DIR/")
@@ -27,7 +27,7 @@ fn presenting(pki: &Certificates, certificate: &str, key: &str) -> Config {
 /// Files that are no certificates, and one that is.
 fn folder(name: &str) -> Certificates {
     let pki = Certificates::new(name);
-    pki.issue("root", Wanted { extensions: CA, ..Wanted::default() });
+    pki.issue("root", LockRequest { extensions: CA, ..LockRequest::default() });
     pki.write("empty", "");
     pki.write("text", "no certificate\n");
     pki.write("cut", "-----BEGIN CERTIFICATE-----\nMIIB\n");
@@ -55,15 +55,15 @@ fn a_root_certificate_file_has_certificates_or_is_refused() {
              roots with sslrootcert=system, or change sslmode to disable server certificate verification",
         ),
     ] {
-        assert_eq!(fault(&trusting(SslMode::VerifyCa, &pki, file), &pki), expected);
+        assert_eq!(line(&trusting(SslMode::VerifyCa, &pki, file), &pki), expected);
         if file != "missing" {
-            assert_eq!(fault(&trusting(SslMode::Prefer, &pki, file), &pki), expected);
+            assert_eq!(line(&trusting(SslMode::Prefer, &pki, file), &pki), expected);
         }
     }
     let mut nowhere = config(SslMode::VerifyFull);
     nowhere.sslrootcert = None;
     assert!(
-        fault(&nowhere, &pki).starts_with("could not get home directory to locate root certificate file; ")
+        line(&nowhere, &pki).starts_with("could not get home directory to locate root certificate file; ")
     );
 }
 
@@ -87,7 +87,7 @@ fn verify_full_needs_a_host_name_for_each_tcp_host() {
     let pki = folder("nameless");
     let mut nameless = trusting(SslMode::VerifyFull, &pki, "root.crt");
     nameless.hosts[0].name = None;
-    assert_eq!(fault(&nameless, &pki), "host name must be specified for a verified SSL connection");
+    assert_eq!(line(&nameless, &pki), "host name must be specified for a verified SSL connection");
     nameless.sslmode = SslMode::VerifyCa;
     Tls::new(&nameless).unwrap().client(None).unwrap();
 }
@@ -105,7 +105,7 @@ fn a_revocation_list_that_is_named_has_to_be_there() {
         ("pipe", "could not read certificate revocation list file \"DIR/pipe\": it is not a plain file"),
     ] {
         with_list.sslcrl = Some(explicit(pki.path(file)));
-        assert_eq!(fault(&with_list, &pki), expected);
+        assert_eq!(line(&with_list, &pki), expected);
     }
     with_list.sslcrl = Some(TlsFile { path: pki.path("missing"), explicit: false });
     Tls::new(&with_list).unwrap();
@@ -114,9 +114,9 @@ fn a_revocation_list_that_is_named_has_to_be_there() {
 #[test]
 fn keys_are_read_in_all_usual_forms() {
     let pki = Certificates::new("keys");
-    pki.issue("rsa", Wanted { key: "RSA:2048", ..Wanted::default() });
-    pki.issue("ec", Wanted { key: "EC:P-384", extensions: CA, ..Wanted::default() });
-    pki.issue("ed", Wanted { key: "ED25519", options: "-md null", ..Wanted::default() });
+    pki.issue("rsa", LockRequest { key: "RSA:2048", ..LockRequest::default() });
+    pki.issue("ec", LockRequest { key: "EC:P-384", extensions: CA, ..LockRequest::default() });
+    pki.issue("ed", LockRequest { key: "ED25519", options: "-md null", ..LockRequest::default() });
     pki.openssl("rsa -in rsa.key -traditional -out rsa.pkcs1");
     pki.openssl("rsa -in rsa.key -traditional -outform DER -out rsa.der");
     pki.openssl("ec -in ec.key -out ec.sec1");
@@ -145,7 +145,7 @@ fn keys_are_read_in_all_usual_forms() {
 fn a_key_that_is_no_use_is_refused_by_name() {
     let pki = folder("badkeys");
     pki.key("other", "EC:P-256");
-    pki.issue("p521", Wanted { key: "EC:P-521", ..Wanted::default() });
+    pki.issue("p521", LockRequest { key: "EC:P-521", ..LockRequest::default() });
     pki.openssl("pkcs8 -in root.key -topk8 -passout pass:x -out encrypted.key");
     pki.openssl("ec -in root.key -aes128 -passout pass:x -out older.key");
     for (certificate, key, expected) in [
@@ -189,7 +189,7 @@ fn a_key_that_is_no_use_is_refused_by_name() {
         if pki.path(key).is_file() {
             fs::set_permissions(pki.path(key), Permissions::from_mode(0o600)).unwrap();
         }
-        assert_eq!(fault(&presenting(&pki, certificate, key), &pki), expected);
+        assert_eq!(line(&presenting(&pki, certificate, key), &pki), expected);
     }
 }
 
@@ -234,7 +234,7 @@ fn sslcertmode_says_whether_there_has_to_be_a_certificate() {
     Tls::new(&config).unwrap();
     config.sslcertmode = SslCertMode::Require;
     assert_eq!(
-        fault(&config, &pki),
+        line(&config, &pki),
         "sslcertmode \"require\" needs a client certificate, but certificate file \"DIR/missing\" does not exist"
     );
 }

@@ -15,13 +15,13 @@ use rustls::{
 };
 
 use super::{config, explicit, server, shake};
-use crate::support::openssl::{CA, Certificates, Wanted};
+use crate::support::openssl::{CA, Certificates, LockRequest};
 
 #[test]
 fn a_server_without_the_key_of_its_certificate_is_refused_also_where_nothing_is_verified() {
     let pki = Certificates::new("stolen");
-    pki.issue("db", Wanted { extensions: CA, ..Wanted::default() });
-    pki.issue("rsa", Wanted { key: "RSA:2048", ..Wanted::default() });
+    pki.issue("db", LockRequest { extensions: CA, ..LockRequest::default() });
+    pki.issue("rsa", LockRequest { key: "RSA:2048", ..LockRequest::default() });
     pki.key("thief", "EC:P-256");
     pki.key("rsathief", "RSA:2048");
     for (certificate, key) in [("db.crt", "thief"), ("rsa.crt", "rsathief"), ("rsa.crt", "thief")] {
@@ -39,7 +39,7 @@ fn a_server_without_the_key_of_its_certificate_is_refused_also_where_nothing_is_
 #[test]
 fn the_version_is_within_the_limits() {
     let pki = Certificates::new("versions");
-    pki.issue("db", Wanted::default());
+    pki.issue("db", LockRequest::default());
     for (min, max, old, new) in [
         (TlsVersion::V1_2, None, true, true),
         (TlsVersion::V1_2, Some(TlsVersion::V1_2), true, false),
@@ -65,7 +65,7 @@ fn the_version_is_within_the_limits() {
 #[test]
 fn the_server_is_told_a_name_where_there_is_one_to_tell() {
     let pki = Certificates::new("sni");
-    pki.issue("db", Wanted::default());
+    pki.issue("db", LockRequest::default());
     for (host, sslsni, expected) in [
         (Some("db.example.com"), true, Some("db.example.com")),
         (Some("db.example.com"), false, None),
@@ -88,9 +88,9 @@ fn the_server_is_told_a_name_where_there_is_one_to_tell() {
 #[test]
 fn a_client_certificate_is_sent_to_a_server_that_asks() {
     let pki = Certificates::new("clients");
-    pki.issue("db", Wanted::default());
+    pki.issue("db", LockRequest::default());
     // Of version 1, as PostgreSQL's documentation makes them.
-    pki.issue("ann", Wanted { issuer: "db", ..Wanted::default() });
+    pki.issue("ann", LockRequest { issuer: "db", ..LockRequest::default() });
     for version in [&version::TLS12, &version::TLS13] {
         for (certificate, asks, expected) in [
             (true, false, (false, false)),
@@ -120,7 +120,7 @@ fn a_client_certificate_is_sent_to_a_server_that_asks() {
 #[test]
 fn a_server_that_refuses_the_client_certificate_is_told_from_one_that_fails() {
     let pki = Certificates::new("refused");
-    pki.issue("db", Wanted::default());
+    pki.issue("db", LockRequest::default());
     let mut presenting = config(SslMode::Require);
     for version in [&version::TLS12, &version::TLS13] {
         presenting.sslcert = None;
@@ -143,9 +143,9 @@ fn a_server_that_refuses_the_client_certificate_is_told_from_one_that_fails() {
 #[test]
 fn the_channel_is_bound_to_the_certificate_by_the_hash_of_its_signature() {
     let pki = Certificates::new("binding");
-    pki.issue("rsa", Wanted { key: "RSA:2048", extensions: CA, ..Wanted::default() });
-    pki.issue("ec", Wanted { key: "EC:P-521", extensions: CA, ..Wanted::default() });
-    pki.issue("ed", Wanted { key: "ED25519", options: "-md null", ..Wanted::default() });
+    pki.issue("rsa", LockRequest { key: "RSA:2048", extensions: CA, ..LockRequest::default() });
+    pki.issue("ec", LockRequest { key: "EC:P-521", extensions: CA, ..LockRequest::default() });
+    pki.issue("ed", LockRequest { key: "ED25519", options: "-md null", ..LockRequest::default() });
     let pss = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20 -md";
     for (issuer, options, expected) in [
         ("rsa", "-md md5", "sha256"),
@@ -163,7 +163,7 @@ fn the_channel_is_bound_to_the_certificate_by_the_hash_of_its_signature() {
         ("ec", "-md sha384", "sha384"),
         ("ec", "-md sha512", "sha512"),
     ] {
-        pki.issue("db", Wanted { issuer, options, ..Wanted::default() });
+        pki.issue("db", LockRequest { issuer, options, ..LockRequest::default() });
         pki.openssl("x509 -in db.crt -outform DER -out db.der");
         pki.openssl(&format!("dgst -{expected} -binary -out db.hash db.der"));
         assert_eq!(server_end_point(&pki.read("db.der")), Some(pki.read("db.hash")), "{issuer} {options}");

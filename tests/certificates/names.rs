@@ -3,7 +3,7 @@
 use heimdall::conninfo::SslMode;
 
 use super::{connect, trusting};
-use crate::support::openssl::{CA, Certificates, Wanted};
+use crate::support::openssl::{CA, Certificates, LockRequest};
 
 const NAME: &str = "server certificate for ";
 
@@ -125,10 +125,10 @@ const CASES: &[Case] = &[
 #[test]
 fn a_certificate_is_for_the_hosts_that_libpq_takes_it_for() {
     let pki = Certificates::new("names");
-    pki.issue("root", Wanted { extensions: CA, ..Wanted::default() });
+    pki.issue("root", LockRequest { extensions: CA, ..LockRequest::default() });
     pki.key("db", "EC:P-256");
     for (subject, extensions, hosts) in CASES {
-        pki.issue("db", Wanted { issuer: "root", subject, extensions, ..Wanted::default() });
+        pki.issue("db", LockRequest { issuer: "root", subject, extensions, ..LockRequest::default() });
         for (host, expected) in *hosts {
             let expected = match *expected {
                 "" => Ok(()),

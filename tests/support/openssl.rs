@@ -9,7 +9,7 @@ pub struct Certificates(PathBuf);
 
 /// How a certificate is to be; the default is one of version 3 for a server, valid for a month.
 #[derive(Clone, Copy, Default)]
-pub struct Wanted<'a> {
+pub struct LockRequest<'a> {
     /// The certificate that issues it; `""`: itself.
     pub issuer: &'a str,
     /// As `/CN=db`; `""`: `/CN=` and its name.
@@ -65,7 +65,7 @@ impl Certificates {
     }
 
     /// Makes `NAME.crt`, and `NAME.key` if there is none yet.
-    pub fn issue(&self, name: &str, wanted: Wanted<'_>) {
+    pub fn issue(&self, name: &str, wanted: LockRequest<'_>) {
         let or =
             |given: &str, default: &str| if given.is_empty() { default.to_owned() } else { given.to_owned() };
         if !self.path(&format!("{name}.key")).exists() {

@@ -6,10 +6,10 @@
 use rustls::crypto::WebPkiSupportedAlgorithms;
 
 use super::certificate::Certificate;
+use super::certificate_error::CertificateError;
 use super::constraints;
 use super::crl::Crl;
 use super::extensions::{Extensions, SERVER_AUTH, USAGE_SIGNS_CERTIFICATES, USAGE_SIGNS_CRLS, USAGE_TLS};
-use super::fault::Fault;
 use super::signed::BadSignature;
 use super::time::Seconds;
 
@@ -27,20 +27,24 @@ pub(super) struct Chains<'a> {
 
 impl<'a> Chains<'a> {
     /// Whether the server's certificate is good.
-    pub(super) fn verify(&self, leaf: &'a Certificate<'a>) -> Result<(), Fault> {
+    pub(super) fn verify(&self, leaf: &'a Certificate<'a>) -> Result<(), CertificateError> {
         self.extend(&mut vec![leaf], &mut { MAX_SIGNATURES })
     }
 
     /// Looks for the issuers of the last one of `chain`, and theirs, until a root is found.
-    fn extend(&self, chain: &mut Vec<&'a Certificate<'a>>, budget: &mut usize) -> Result<(), Fault> {
-        let Some(&last) = chain.last() else { return Err(Fault::NoIssuer) };
+    fn extend(
+        &self,
+        chain: &mut Vec<&'a Certificate<'a>>,
+        budget: &mut usize,
+    ) -> Result<(), CertificateError> {
+        let Some(&last) = chain.last() else { return Err(CertificateError::NoIssuer) };
         if last.is_self_issued() && self.roots.iter().any(|root| root.der == last.der) {
             return self.check(chain);
         }
         let mut fault = match (last.is_self_issued(), chain.len()) {
-            (true, 1) => Fault::SelfSigned,
-            (true, _) => Fault::SelfSignedInChain,
-            (false, _) => Fault::NoIssuer,
+            (true, 1) => CertificateError::SelfSigned,
+            (true, _) => CertificateError::SelfSignedInChain,
+            (false, _) => CertificateError::NoIssuer,
         };
         for issuer in self.roots.iter().chain(self.sent) {
             let is_new = chain.iter().all(|known| known.der != issuer.der);
@@ -48,7 +52,7 @@ impl<'a> Chains<'a> {
                 continue;
             }
             if *budget == 0 || chain.len() == MAX_LENGTH {
-                return Err(Fault::TooComplex);
+                return Err(CertificateError::TooComplex);
             }
             *budget -= 1;
             let found = match last.signed.verify(&issuer.key, self.algorithms) {
@@ -58,14 +62,14 @@ impl<'a> Chains<'a> {
                     chain.pop();
                     found
                 }
-                Err(_) if issuer.key.is_weak() => Err(Fault::WeakKey),
-                Err(BadSignature::Unsupported) => Err(Fault::Algorithm),
-                Err(BadSignature::Wrong) => Err(Fault::Signature),
+                Err(_) if issuer.key.is_weak() => Err(CertificateError::WeakKey),
+                Err(BadSignature::Unsupported) => Err(CertificateError::Algorithm),
+                Err(BadSignature::Wrong) => Err(CertificateError::Signature),
             };
             match found {
-                Ok(()) | Err(Fault::TooComplex) => return found,
+                Ok(()) | Err(CertificateError::TooComplex) => return found,
                 // What is wrong with a chain to a root says more than that there is none.
-                Err(Fault::NoIssuer) => {}
+                Err(CertificateError::NoIssuer) => {}
                 Err(other) => fault = other,
             }
         }
@@ -73,16 +77,16 @@ impl<'a> Chains<'a> {
     }
 
     /// Checks a whole chain, whose signatures are good, from the server's certificate to the root.
-    fn check(&self, chain: &[&Certificate<'_>]) -> Result<(), Fault> {
+    fn check(&self, chain: &[&Certificate<'_>]) -> Result<(), CertificateError> {
         let last = chain.len() - 1;
         let mut authorities_below = 0;
         for (depth, certificate) in chain.iter().enumerate() {
             let extensions = certificate.extensions()?;
             if extensions.has_unknown_critical {
-                return Err(Fault::CriticalExtension);
+                return Err(CertificateError::CriticalExtension);
             }
             if certificate.key.is_weak() {
-                return Err(Fault::WeakKey);
+                return Err(CertificateError::WeakKey);
             }
             if depth == 0 {
                 may_be_server(&extensions)?;
@@ -99,37 +103,41 @@ impl<'a> Chains<'a> {
         Ok(())
     }
 
-    fn is_in_time(&self, certificate: &Certificate<'_>) -> Result<(), Fault> {
+    fn is_in_time(&self, certificate: &Certificate<'_>) -> Result<(), CertificateError> {
         let (from, to) = certificate.validity()?;
         if self.now < from {
-            Err(Fault::NotYetValid)
+            Err(CertificateError::NotYetValid)
         } else if self.now > to {
-            Err(Fault::Expired)
+            Err(CertificateError::Expired)
         } else {
             Ok(())
         }
     }
 
     /// As with OpenSSL's `X509_V_FLAG_CRL_CHECK_ALL`, the root is looked up too.
-    fn is_not_revoked(&self, certificate: &Certificate<'_>, issuer: &Certificate<'_>) -> Result<(), Fault> {
+    fn is_not_revoked(
+        &self,
+        certificate: &Certificate<'_>,
+        issuer: &Certificate<'_>,
+    ) -> Result<(), CertificateError> {
         if self.crls.is_empty() {
             return Ok(());
         }
         let usage = issuer.extensions()?.key_usage;
         let may_sign = usage.is_none_or(|usage| usage & USAGE_SIGNS_CRLS != 0);
-        let mut found = Err(Fault::NoCrl);
+        let mut found = Err(CertificateError::NoCrl);
         for crl in self.crls.iter().filter(|crl| crl.issuer == certificate.issuer) {
             let fault = if !may_sign || crl.signed.verify(&issuer.key, self.algorithms).is_err() {
-                Fault::CrlSignature
+                CertificateError::CrlSignature
             } else if crl.has_critical_extension {
-                Fault::CrlExtension
+                CertificateError::CrlExtension
             } else if crl.lists(certificate.serial)? {
                 // In one of several lists, or in an old one, is enough.
-                return Err(Fault::Revoked);
+                return Err(CertificateError::Revoked);
             } else if self.now < crl.this_update {
-                Fault::CrlNotYetValid
+                CertificateError::CrlNotYetValid
             } else if crl.next_update.is_some_and(|next| self.now > next) {
-                Fault::CrlExpired
+                CertificateError::CrlExpired
             } else {
                 found = Ok(());
                 continue;
@@ -141,22 +149,22 @@ impl<'a> Chains<'a> {
 }
 
 /// A server's certificate may also be an authority's; psql does not mind.
-fn may_be_server(extensions: &Extensions<'_>) -> Result<(), Fault> {
+fn may_be_server(extensions: &Extensions<'_>) -> Result<(), CertificateError> {
     if extensions.key_usage.is_some_and(|usage| usage & USAGE_TLS == 0) {
-        return Err(Fault::Purpose);
+        return Err(CertificateError::Purpose);
     }
     is_for_servers(extensions)
 }
 
 /// An extended key usage, also an authority's, limits all below it.
-fn is_for_servers(extensions: &Extensions<'_>) -> Result<(), Fault> {
+fn is_for_servers(extensions: &Extensions<'_>) -> Result<(), CertificateError> {
     let Some(usages) = extensions.extended_key_usage else { return Ok(()) };
     for usage in usages.all() {
         if usage?.contents == SERVER_AUTH {
             return Ok(());
         }
     }
-    Err(Fault::Purpose)
+    Err(CertificateError::Purpose)
 }
 
 /// Whether this authority may issue what is below it (`check_ca` in OpenSSL's `v3_purp.c`).
@@ -165,7 +173,7 @@ fn may_issue(
     extensions: &Extensions<'_>,
     is_root: bool,
     authorities_below: usize,
-) -> Result<(), Fault> {
+) -> Result<(), CertificateError> {
     is_for_servers(extensions)?;
     let signs = extensions.key_usage.map(|usage| usage & USAGE_SIGNS_CERTIFICATES != 0);
     let is_ca = match extensions.basic_constraints {
@@ -174,11 +182,11 @@ fn may_issue(
         None => is_root && (certificate.is_v1 || signs == Some(true)),
     };
     if !is_ca || signs == Some(false) {
-        return Err(Fault::InvalidCa);
+        return Err(CertificateError::InvalidCa);
     }
     let limit = extensions.basic_constraints.and_then(|constraints| constraints.path_length);
     if limit.is_some_and(|limit| authorities_below > limit) {
-        return Err(Fault::PathLength);
+        return Err(CertificateError::PathLength);
     }
     Ok(())
 }

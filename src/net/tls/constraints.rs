@@ -1,13 +1,13 @@
 //! The names that an authority may issue for (RFC 5280 §4.2.1.10), for the few authorities that are limited so.
 
 use super::certificate::Certificate;
+use super::certificate_error::CertificateError;
 use super::der::{CONTEXT_0, CONTEXT_1, CONTEXT_4, Reader, SEQUENCE, Value};
 use super::extensions::Extensions;
-use super::fault::Fault;
 
 /// Holds the names of the certificates below an authority to the authority's name constraints, if it has any.
 /// The first of `below` is the server's.
-pub(super) fn check(authority: &Extensions<'_>, below: &[&Certificate<'_>]) -> Result<(), Fault> {
+pub(super) fn check(authority: &Extensions<'_>, below: &[&Certificate<'_>]) -> Result<(), CertificateError> {
     let Some(mut fields) = authority.name_constraints else { return Ok(()) };
     let permitted = subtrees(fields.optional(CONTEXT_0)?)?;
     let excluded = subtrees(fields.optional(CONTEXT_1)?)?;
@@ -20,7 +20,7 @@ pub(super) fn check(authority: &Extensions<'_>, below: &[&Certificate<'_>]) -> R
         for name in names(certificate, depth == 0)? {
             for subtree in &excluded {
                 if subtree.tag == name.tag && contains(subtree, &name)? {
-                    return Err(Fault::NameNotPermitted);
+                    return Err(CertificateError::NameNotPermitted);
                 }
             }
             let mut is_limited = false;
@@ -30,7 +30,7 @@ pub(super) fn check(authority: &Extensions<'_>, below: &[&Certificate<'_>]) -> R
                 is_permitted |= contains(subtree, &name)?;
             }
             if is_limited && !is_permitted {
-                return Err(Fault::NameNotPermitted);
+                return Err(CertificateError::NameNotPermitted);
             }
         }
     }
@@ -38,19 +38,19 @@ pub(super) fn check(authority: &Extensions<'_>, below: &[&Certificate<'_>]) -> R
 }
 
 /// The bases of subtrees, each a general name.
-fn subtrees(list: Option<Value<'_>>) -> Result<Vec<Value<'_>>, Fault> {
+fn subtrees(list: Option<Value<'_>>) -> Result<Vec<Value<'_>>, CertificateError> {
     let mut bases = Vec::new();
     for subtree in list.into_iter().flat_map(|list| Reader::new(list.contents).all()) {
         let mut fields = Reader::only(subtree?.whole, SEQUENCE)?;
         bases.push(fields.value()?);
         // A minimum or a maximum, which nobody may use (RFC 5280 §4.2.1.10).
-        fields.end().map_err(|_| Fault::UnknownNameConstraint)?;
+        fields.end().map_err(|_| CertificateError::UnknownNameConstraint)?;
     }
     Ok(bases)
 }
 
 /// All names of a certificate, as general names.
-fn names<'a>(certificate: &Certificate<'a>, is_server: bool) -> Result<Vec<Value<'a>>, Fault> {
+fn names<'a>(certificate: &Certificate<'a>, is_server: bool) -> Result<Vec<Value<'a>>, CertificateError> {
     let mut names: Vec<Value<'a>> = Vec::new();
     if let Some(alternatives) = certificate.extensions()?.alternative_names {
         for name in alternatives.all() {
@@ -73,13 +73,13 @@ fn names<'a>(certificate: &Certificate<'a>, is_server: bool) -> Result<Vec<Value
 }
 
 /// Whether a name is within a subtree of its kind.
-fn contains(subtree: &Value<'_>, name: &Value<'_>) -> Result<bool, Fault> {
+fn contains(subtree: &Value<'_>, name: &Value<'_>) -> Result<bool, CertificateError> {
     let (base, name) = (subtree.contents, name.contents);
     match subtree.tag {
         DNS => Ok(dns(base, name)),
         ADDRESS => Ok(address(base, name)),
         DIRECTORY => Ok(name.starts_with(Reader::only(base, SEQUENCE)?.rest())),
-        _ => Err(Fault::UnknownNameConstraint),
+        _ => Err(CertificateError::UnknownNameConstraint),
     }
 }
 

@@ -3,15 +3,15 @@
 //! [`Tls::new`] reads all files, [`Tls::client`] makes the connection, [`explain`] says what went wrong.
 
 mod certificate;
+mod certificate_error;
 mod chain;
+mod channel_binding;
 mod constraints;
 mod crl;
 mod der;
-mod end_point;
 mod error;
 mod explain;
 mod extensions;
-mod fault;
 mod files;
 mod identity;
 mod name;
@@ -33,12 +33,12 @@ use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion, version};
 
 use crate::conninfo::{Config, SslMode, TlsVersion};
 
-pub use self::end_point::server_end_point;
+pub use self::certificate_error::CertificateError;
+pub use self::channel_binding::server_end_point;
 pub use self::error::{ConfigError, TlsFileKind};
 pub use self::explain::{explain, is_about_client_certificate};
-pub use self::fault::Fault;
 pub use self::identity::ClientCertificate;
-pub use self::name::Misnamed;
+pub use self::name::NameMismatch;
 pub use self::trust::{Source, Trust};
 pub use self::verifier::{Verifier, VerifyError};
 

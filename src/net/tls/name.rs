@@ -9,7 +9,7 @@ use crate::proto::text::printable;
 
 /// Why a certificate is not for this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Misnamed {
+pub enum NameMismatch {
     /// It is for others: the first of its names, fit to print, and how many more it has.
     Other(String, usize),
     /// It has no name.
@@ -24,7 +24,7 @@ pub enum Misnamed {
 }
 
 /// Whether the certificate is for `host`, a name or the text of an address.
-pub(super) fn verify(certificate: &Certificate<'_>, host: &str) -> Result<(), Misnamed> {
+pub(super) fn verify(certificate: &Certificate<'_>, host: &str) -> Result<(), NameMismatch> {
     let host_tag = if ipv4(host).is_some() || ipv6(host).is_some() { ADDRESS } else { DNS };
     let mut seen = Names { first: None, count: 0 };
     let mut has_host_tag = false;
@@ -46,7 +46,7 @@ pub(super) fn verify(certificate: &Certificate<'_>, host: &str) -> Result<(), Mi
     {
         return Ok(());
     }
-    Err(seen.first.map_or(Misnamed::Nameless, |first| Misnamed::Other(first, seen.count - 1)))
+    Err(seen.first.map_or(NameMismatch::Nameless, |first| NameMismatch::Other(first, seen.count - 1)))
 }
 
 /// The names that were looked at, for the message.
@@ -57,15 +57,15 @@ struct Names {
 
 impl Names {
     /// Whether a name that is a text, which may also be that of an address, is the host's.
-    fn text(&mut self, name: &[u8], host: &str) -> Result<bool, Misnamed> {
+    fn text(&mut self, name: &[u8], host: &str) -> Result<bool, NameMismatch> {
         if name.contains(&0) {
-            return Err(Misnamed::EmbeddedNul);
+            return Err(NameMismatch::EmbeddedNul);
         }
         self.saw(|| printable(name));
         Ok(name.eq_ignore_ascii_case(host.as_bytes()) || wildcard(name, host.as_bytes()))
     }
 
-    fn address(&mut self, name: &[u8], host: &str) -> Result<bool, Misnamed> {
+    fn address(&mut self, name: &[u8], host: &str) -> Result<bool, NameMismatch> {
         if let Ok(address) = <[u8; 4]>::try_from(name) {
             self.saw(|| std::net::Ipv4Addr::from(address).to_string());
             Ok(ipv4(host) == Some(address))
@@ -73,7 +73,7 @@ impl Names {
             self.saw(|| Ipv6Addr::from(address).to_string());
             Ok(ipv6(host) == Some(address))
         } else {
-            Err(Misnamed::AddressLength(name.len()))
+            Err(NameMismatch::AddressLength(name.len()))
         }
     }
 
@@ -125,32 +125,32 @@ fn ipv6(text: &str) -> Option<[u8; 16]> {
     text.parse::<Ipv6Addr>().ok().map(|address| address.octets())
 }
 
-impl Misnamed {
+impl NameMismatch {
     /// The line that says so, in libpq's words.
     pub(super) fn line(&self, host: &str) -> String {
         match self {
-            Misnamed::Other(name, 0) => {
+            NameMismatch::Other(name, 0) => {
                 format!("server certificate for \"{name}\" does not match host name \"{host}\"")
             }
-            Misnamed::Other(name, others) => {
+            NameMismatch::Other(name, others) => {
                 let plural = if *others == 1 { "" } else { "s" };
                 format!(
                     "server certificate for \"{name}\" (and {others} other name{plural}) does not match host name \"{host}\""
                 )
             }
-            Misnamed::Nameless => "could not get server's host name from server certificate".to_owned(),
-            Misnamed::EmbeddedNul => "SSL certificate's name contains embedded null".to_owned(),
-            Misnamed::AddressLength(length) => {
+            NameMismatch::Nameless => "could not get server's host name from server certificate".to_owned(),
+            NameMismatch::EmbeddedNul => "SSL certificate's name contains embedded null".to_owned(),
+            NameMismatch::AddressLength(length) => {
                 format!("certificate contains IP address with invalid length {length}")
             }
-            Misnamed::Malformed => "the names in the server certificate can't be read".to_owned(),
+            NameMismatch::Malformed => "the names in the server certificate can't be read".to_owned(),
         }
     }
 }
 
-impl From<Malformed> for Misnamed {
-    fn from(_: Malformed) -> Misnamed {
-        Misnamed::Malformed
+impl From<Malformed> for NameMismatch {
+    fn from(_: Malformed) -> NameMismatch {
+        NameMismatch::Malformed
     }
 }
 

@@ -12,7 +12,7 @@ use crate::net::deadline::Deadline;
 use crate::net::error::Error;
 use crate::net::socket::Socket;
 use crate::net::stream::Received;
-use crate::proto::Fault;
+use crate::proto::ErrorKind;
 
 /// An encrypted stream. The last message of the handshake leaves with the first bytes that are sent.
 pub(in crate::net) struct TlsStream {
@@ -167,7 +167,8 @@ fn broken(error: &io::Error) -> Error {
 }
 
 fn failed(error: &rustls::Error) -> Error {
-    let fault = if is_about_client_certificate(error) { Fault::Authentication } else { Fault::Protocol };
+    let fault =
+        if is_about_client_certificate(error) { ErrorKind::Authentication } else { ErrorKind::Protocol };
     Error::Tls(explain(error), fault)
 }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
+use rustls::{DigitallySignedStruct, OtherError, SignatureScheme};
 
 use super::certificate::Certificate;
+use super::certificate_error::CertificateError;
 use super::chain::Chains;
 use super::crl::Crl;
-use super::fault::Fault;
-use super::name::{self, Misnamed};
+use super::name::{self, NameMismatch};
 use super::trust::{Source, Trust};
 
 /// What is to be verified for one host.
@@ -30,11 +30,11 @@ pub struct Verifier {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VerifyError {
     /// It can't be traced to the trusted.
-    Chain(Fault, Source),
+    Chain(CertificateError, Source),
     /// It is not this host's.
-    Name(Misnamed, String),
+    Name(NameMismatch, String),
     /// It can't be used for TLS at all, whoever is trusted.
-    Unusable(Fault),
+    Unusable(CertificateError),
 }
 
 impl Verifier {
@@ -48,7 +48,7 @@ impl Verifier {
         sent: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), VerifyError> {
-        let leaf = Certificate::read(leaf).map_err(|_| VerifyError::Unusable(Fault::Malformed))?;
+        let leaf = Certificate::read(leaf).map_err(|_| VerifyError::Unusable(CertificateError::Malformed))?;
         if let Some(trust) = &self.trust {
             self.chain(trust, &leaf, sent, now)
                 .map_err(|fault| VerifyError::Chain(fault, trust.source.clone()))?;
@@ -65,7 +65,7 @@ impl Verifier {
         leaf: &Certificate<'_>,
         sent: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CertificateError> {
         // What can't be read is no link; the system's store may have such, files of our own were checked.
         let roots: Vec<_> = trust.roots.iter().filter_map(|der| Certificate::read(der).ok()).collect();
         let sent: Vec<_> = sent.iter().filter_map(|der| Certificate::read(der).ok()).collect();
@@ -135,7 +135,7 @@ fn outcome(is_good: bool) -> Result<HandshakeSignatureValid, rustls::Error> {
     if is_good {
         Ok(HandshakeSignatureValid::assertion())
     } else {
-        Err(CertificateError::BadSignature.into())
+        Err(rustls::CertificateError::BadSignature.into())
     }
 }
 
@@ -143,15 +143,15 @@ fn outcome(is_good: bool) -> Result<HandshakeSignatureValid, rustls::Error> {
 /// reader would not do.
 fn usable<'a>(der: &'a CertificateDer<'_>) -> Result<Certificate<'a>, VerifyError> {
     match Certificate::read(der) {
-        Ok(certificate) if certificate.key.is_weak() => Err(VerifyError::Unusable(Fault::WeakKey)),
+        Ok(certificate) if certificate.key.is_weak() => Err(VerifyError::Unusable(CertificateError::WeakKey)),
         Ok(certificate) => Ok(certificate),
-        Err(_) => Err(VerifyError::Unusable(Fault::Malformed)),
+        Err(_) => Err(VerifyError::Unusable(CertificateError::Malformed)),
     }
 }
 
 impl From<VerifyError> for rustls::Error {
     fn from(error: VerifyError) -> rustls::Error {
-        CertificateError::Other(OtherError(Arc::new(error))).into()
+        rustls::CertificateError::Other(OtherError(Arc::new(error))).into()
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) trait Choice: Sized {
 }
 
 /// Declares enumerations together with the words for their values.
-macro_rules! choices {
+macro_rules! values {
     ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ macro_rules! choices {
     )*};
 }
 
-choices! {
+values! {
     /// Whether to encrypt TCP connections, and what to verify (`sslmode`); weaker is less.
     SslMode {
         /// Never TLS.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::clock::Moment;
 
-/// The beat of one held lock.
+/// The ping of one held lock.
 ///
 /// ```text
 ///   0         L/6                          L/2          7L/10            L
@@ -13,7 +13,7 @@ use super::clock::Moment;
 ///
 /// Time is counted from when the server was *asked*: it can't have heard of us later than it answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pulse {
+pub(super) struct Heartbeat {
     lease: Duration,
     /// When the last question that was answered was asked.
     alive: Moment,
@@ -21,7 +21,7 @@ pub(super) struct Pulse {
     asked: Option<Moment>,
 }
 
-impl Pulse {
+impl Heartbeat {
     pub(super) fn new(lease: Duration, now: Moment) -> Self {
         Self { lease, alive: now, asked: None }
     }
@@ -30,7 +30,7 @@ impl Pulse {
     pub(super) fn next(&self) -> Moment {
         match self.asked {
             Some(asked) => asked.after(self.lease / ANSWER),
-            None => self.alive.after(self.lease / BEAT),
+            None => self.alive.after(self.lease / PING),
         }
     }
 
@@ -60,7 +60,7 @@ impl Pulse {
 }
 
 /// The server is asked once in this part of a lease.
-const BEAT: u32 = 6;
+const PING: u32 = 6;
 
 /// It has this part of a lease to answer.
 const ANSWER: u32 = 3;
@@ -75,23 +75,23 @@ mod tests {
     fn silence_is_known_half_a_lease_after_the_last_sign_of_life() {
         let start = Moment::now();
         let at = |seconds| start.after(Duration::from_secs(seconds));
-        let mut pulse = Pulse::new(LEASE, start);
-        assert!(!pulse.is_due(at(9)) && pulse.is_due(at(10)));
-        pulse.ask(at(10));
-        assert!(!pulse.is_due(at(11)), "one question at a time");
-        pulse.answered();
-        assert_eq!(pulse.next(), at(20));
-        pulse.ask(at(20));
-        assert_eq!((pulse.silence(at(39)), pulse.next()), (None, at(40)));
-        assert_eq!(pulse.silence(at(40)), Some(LEASE / 2));
+        let mut heartbeat = Heartbeat::new(LEASE, start);
+        assert!(!heartbeat.is_due(at(9)) && heartbeat.is_due(at(10)));
+        heartbeat.ask(at(10));
+        assert!(!heartbeat.is_due(at(11)), "one question at a time");
+        heartbeat.answered();
+        assert_eq!(heartbeat.next(), at(20));
+        heartbeat.ask(at(20));
+        assert_eq!((heartbeat.silence(at(39)), heartbeat.next()), (None, at(40)));
+        assert_eq!(heartbeat.silence(at(40)), Some(LEASE / 2));
     }
 
     #[test]
     fn after_a_late_answer_the_next_question_is_due_at_once() {
         let start = Moment::now();
-        let mut pulse = Pulse::new(LEASE, start);
-        pulse.ask(start);
-        pulse.answered();
-        assert!(pulse.is_due(start.after(Duration::from_secs(15))));
+        let mut heartbeat = Heartbeat::new(LEASE, start);
+        heartbeat.ask(start);
+        heartbeat.answered();
+        assert!(heartbeat.is_due(start.after(Duration::from_secs(15))));
     }
 }

@@ -5,19 +5,19 @@ use base64::engine::general_purpose::STANDARD;
 #[cfg(feature = "tls")]
 use {
     crate::conninfo::{SslCertMode, SslMode, SslNegotiation},
-    crate::proto::Fault,
+    crate::proto::ErrorKind,
     crate::proto::frontend::FrontendMessage,
     crate::proto::negotiation::{Answer, answer},
     bytes::BytesMut,
     rustix::event::PollFlags,
 };
 
+use super::address::Address;
 use super::connection::Connection;
+use super::connector::ConnectOptions;
 use super::deadline::Deadline;
 use super::error::Error;
-use super::peer;
-use super::place::Address;
-use super::search::Request;
+use super::peercred;
 use super::socket::Socket;
 use super::stream::Stream;
 #[cfg(feature = "tls")]
@@ -36,15 +36,15 @@ pub(super) enum Encryption {
 }
 
 /// Tries addresses, one at a time; no state of one attempt reaches the next but the files read for TLS.
-pub(super) struct Try<'a> {
-    request: &'a Request<'a>,
+pub(super) struct Handshake<'a> {
+    request: &'a ConnectOptions<'a>,
     was_encrypted: bool,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
 
-impl<'a> Try<'a> {
-    pub(super) fn new(request: &'a Request<'a>) -> Self {
+impl<'a> Handshake<'a> {
+    pub(super) fn new(request: &'a ConnectOptions<'a>) -> Self {
         Self {
             request,
             was_encrypted: false,
@@ -53,7 +53,7 @@ impl<'a> Try<'a> {
         }
     }
 
-    pub(super) fn request(&self) -> &'a Request<'a> {
+    pub(super) fn request(&self) -> &'a ConnectOptions<'a> {
         self.request
     }
 
@@ -80,7 +80,7 @@ impl<'a> Try<'a> {
             }
             Encryption::None => {
                 if let Some(user) = &self.request.config.requirepeer {
-                    peer::require(user, &socket)?;
+                    peercred::require(user, &socket)?;
                 }
                 (Stream::Plain(socket), Channel::Local)
             }
@@ -123,14 +123,14 @@ impl<'a> Try<'a> {
         }
         if config.sslcertmode == SslCertMode::Require && !client.certificate.was_sent() {
             let line = "server did not request an SSL certificate (sslcertmode=require)".to_owned();
-            return Err(Error::Tls(line, Fault::Authentication));
+            return Err(Error::Tls(line, ErrorKind::Authentication));
         }
         let end_point = stream.server_certificate().and_then(tls::server_end_point);
         self.was_encrypted = true;
         Ok((Stream::Tls(Box::new(stream)), Channel::Encrypted { end_point }))
     }
 
-    /// Not reached: `search::order` knows of no encryption without the feature.
+    /// Not reached: `connector::order` knows of no encryption without the feature.
     #[cfg(not(feature = "tls"))]
     #[allow(clippy::unused_self, reason = "it stands in for the one above")]
     fn encrypt(&mut self, _: Socket, _: &Host, _: Deadline) -> Result<(Stream, Channel), Error> {

@@ -3,19 +3,19 @@
 use std::mem;
 use std::vec::IntoIter;
 
-use super::attempt::{Encryption, Try};
+use super::address::{self, Address};
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::error::{Attempt, Attempts, Error};
-use super::place::{self, Address};
+use super::error::{ConnectFailure, ConnectFailures, Error};
+use super::handshake::{Encryption, Handshake};
+use super::session_attrs;
 use super::shuffle::shuffle;
-use super::suitable;
 use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode};
 use crate::proto::session::Trace;
-use crate::proto::{self, Fault, Server, Statement};
+use crate::proto::{self, ErrorKind, Server, Statement};
 
 /// What to connect to, and how.
-pub struct Request<'a> {
+pub struct ConnectOptions<'a> {
     /// Where, and who we are.
     pub config: &'a Config,
     /// The name that others see in `pg_stat_activity`, where none is configured.
@@ -29,21 +29,21 @@ pub struct Request<'a> {
 }
 
 /// The way through the hosts, until one takes us and will do.
-pub struct Search<'a> {
-    one_try: Try<'a>,
+pub struct Connector<'a> {
+    handshake: Handshake<'a>,
     hosts: IntoIter<&'a Host>,
-    failed: Vec<Attempt>,
+    failed: Vec<ConnectFailure>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> Connector<'a> {
     /// Begins with the first host, or with any where `load_balance_hosts` says so.
     #[must_use]
-    pub fn new(request: &'a Request<'a>) -> Self {
+    pub fn new(request: &'a ConnectOptions<'a>) -> Self {
         let mut hosts: Vec<&Host> = request.config.hosts.iter().collect();
         if is_random(request.config) {
             shuffle(&mut hosts);
         }
-        Self { one_try: Try::new(request), hosts: hosts.into_iter(), failed: Vec::new() }
+        Self { handshake: Handshake::new(request), hosts: hosts.into_iter(), failed: Vec::new() }
     }
 
     /// Connects to the next host that takes us and is what `target_session_attrs` asks for, with `first` on its
@@ -55,7 +55,7 @@ impl<'a> Search<'a> {
     /// Every attempt that failed. An address that can't be reached is followed by the next one, a server that
     /// can't serve yet (SQLSTATE 57P03) or is not what was asked for by the next host; any other word of a
     /// server ends the list.
-    pub fn connect<S>(&mut self, first: &S) -> Result<(Connection, Deadline), Attempts>
+    pub fn connect<S>(&mut self, first: &S) -> Result<(Connection, Deadline), ConnectFailures>
     where
         S: Statement + Clone + Send + 'static,
     {
@@ -66,24 +66,24 @@ impl<'a> Search<'a> {
                 Err(Next::Address | Next::Host) => {}
             }
         }
-        Err(Attempts(mem::take(&mut self.failed)))
+        Err(ConnectFailures(mem::take(&mut self.failed)))
     }
 
     /// Refuses a server that is not what was asked for, by its answer: not all of them report that at login. A standby
     /// that is the only host, and will do for `any`, is not refused here.
     ///
     /// # Errors
-    /// What it is, for [`Search::pass_over`].
+    /// What it is, for [`Connector::pass_over`].
     pub fn check(&self, server: &Server, is_standby: bool, is_read_only: Option<bool>) -> Result<(), Error> {
         let config = self.config();
         if is_standby && config.hosts.len() > 1 {
-            return Err(suitable::standby(config.target_session_attrs));
+            return Err(session_attrs::standby(config.target_session_attrs));
         }
         let is_read_only = server.default_transaction_read_only.or(is_read_only);
-        suitable::check(config.target_session_attrs, Some(is_standby), is_read_only)
+        session_attrs::check(config.target_session_attrs, Some(is_standby), is_read_only)
     }
 
-    /// Leaves a server that has logged us in and then turned out to be of no use; [`Search::connect`] goes on with
+    /// Leaves a server that has logged us in and then turned out to be of no use; [`Connector::connect`] goes on with
     /// the next host.
     ///
     /// # Errors
@@ -92,13 +92,13 @@ impl<'a> Search<'a> {
         if matches!(after(&error), Next::Nothing) && !is_shutdown(&error) {
             return Err(error);
         }
-        self.failed.push(Attempt { place: connection.place().to_owned(), error, hint: None });
+        self.failed.push(ConnectFailure { place: connection.server_address().to_owned(), error, hint: None });
         connection.close();
         Ok(())
     }
 
     fn config(&self) -> &'a Config {
-        self.one_try.request().config
+        self.handshake.request().config
     }
 
     /// One host: each of its addresses, until one answers.
@@ -108,8 +108,8 @@ impl<'a> Search<'a> {
     {
         let config = self.config();
         let mut deadline = Deadline::after(config.connect_timeout);
-        let mut addresses = place::addresses(host, deadline).map_err(|error| {
-            self.failed.push(Attempt { place: place::describe(host), error, hint: None });
+        let mut addresses = address::addresses(host, deadline).map_err(|error| {
+            self.failed.push(ConnectFailure { place: address::describe(host), error, hint: None });
             Next::Host
         })?;
         if is_random(config) {
@@ -139,7 +139,7 @@ impl<'a> Search<'a> {
     /// Refuses a server that is not what was asked for, by what it has reported at login.
     fn check_greeting(&self, server: &Server) -> Result<(), Error> {
         let wanted = self.config().target_session_attrs;
-        suitable::check(wanted, server.in_hot_standby, server.default_transaction_read_only)
+        session_attrs::check(wanted, server.in_hot_standby, server.default_transaction_read_only)
     }
 
     /// One address: as `sslmode` says first, and then the other way round where that is allowed.
@@ -154,20 +154,20 @@ impl<'a> Search<'a> {
         S: Statement + Clone + Send + 'static,
     {
         let (encryption, other) = order(self.config().sslmode, address);
-        let refused = match self.one_try.connect(host, address, encryption, Box::new(first.clone()), deadline)
-        {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
+        let refused =
+            match self.handshake.connect(host, address, encryption, Box::new(first.clone()), deadline) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
         // Only a server that refuses this kind of connection is asked for the other one: not one that says "wrong
         // password", nor one whose certificate is wrong, or somebody in between could have us give up encryption.
         let Some(other) = other.filter(|_| refused.is_refusal()) else {
             return Err(refused);
         };
-        if self.one_try.was_encrypted() == (other == Encryption::Tls) {
+        if self.handshake.was_encrypted() == (other == Encryption::Tls) {
             return Err(refused);
         }
-        match self.one_try.connect(host, address, other, Box::new(first.clone()), deadline) {
+        match self.handshake.connect(host, address, other, Box::new(first.clone()), deadline) {
             // It was not the encryption that the server refused.
             Err(error) if error.to_string() == refused.to_string() => Err(refused),
             result => {
@@ -179,7 +179,7 @@ impl<'a> Search<'a> {
 
     fn push(&mut self, host: &Host, address: &Address, error: Error) {
         let hint = password_hint(self.config(), host, &error);
-        self.failed.push(Attempt { place: address.to_string(), error, hint });
+        self.failed.push(ConnectFailure { place: address.to_string(), error, hint });
     }
 }
 
@@ -222,7 +222,7 @@ fn after(error: &Error) -> Next {
         error if error.sqlstate() == Some(CANNOT_CONNECT_NOW) => Next::Host,
         Error::Unsuitable(_) => Next::Host,
         Error::Conversation(_) => Next::Nothing,
-        error if error.fault() == Fault::Unavailable => Next::Address,
+        error if error.kind() == ErrorKind::Unavailable => Next::Address,
         _ => Next::Nothing,
     }
 }

@@ -13,13 +13,13 @@ pub enum Mode {
 
 /// The keys of which the first free one is taken, and how. There is at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct LockRequest {
     first: Key,
     others: Vec<Key>,
     mode: Mode,
 }
 
-impl Wanted {
+impl LockRequest {
     /// One key.
     #[must_use]
     pub fn one(key: Key, mode: Mode) -> Self {
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn slot_1_is_the_name_and_slot_i_has_its_number() {
-        let slots = Wanted::slots("joker", "test", 3);
+        let slots = LockRequest::slots("joker", "test", 3);
         assert_eq!(slots.key(1), Some(Key::named("joker", "test")));
         assert_eq!(slots.key(3), Some(Key::named("joker", "test#3")));
         assert_eq!((slots.key(0), slots.key(4)), (None, None));

@@ -6,7 +6,7 @@ use super::der::Malformed;
 
 /// Why a certificate, or the chain above it, is not good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum CertificateError {
     /// Not a certificate, or one with contents that can't be read.
     Malformed,
     /// Nobody trusted, nor anybody sent along, has issued it.
@@ -53,37 +53,37 @@ pub enum Fault {
     TooComplex,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Fault::Malformed => "the certificate can't be read",
-            Fault::NoIssuer => "unable to get local issuer certificate",
-            Fault::SelfSigned => "self-signed certificate",
-            Fault::SelfSignedInChain => "self-signed certificate in certificate chain",
-            Fault::Signature => "certificate signature failure",
-            Fault::Algorithm => "signature algorithm too weak or not supported",
-            Fault::WeakKey => "certificate key too weak",
-            Fault::NotYetValid => "certificate is not yet valid",
-            Fault::Expired => "certificate has expired",
-            Fault::Revoked => "certificate revoked",
-            Fault::NoCrl => "unable to get certificate CRL",
-            Fault::CrlSignature => "CRL signature failure",
-            Fault::CrlExtension => "unhandled critical CRL extension",
-            Fault::CrlNotYetValid => "CRL is not yet valid",
-            Fault::CrlExpired => "CRL has expired",
-            Fault::InvalidCa => "invalid CA certificate",
-            Fault::PathLength => "path length constraint exceeded",
-            Fault::Purpose => "unsuitable certificate purpose",
-            Fault::CriticalExtension => "unhandled critical extension",
-            Fault::NameNotPermitted => "permitted or excluded subtree violation",
-            Fault::UnknownNameConstraint => "unsupported name constraint type",
-            Fault::TooComplex => "the certificate chain is too complex",
+            CertificateError::Malformed => "the certificate can't be read",
+            CertificateError::NoIssuer => "unable to get local issuer certificate",
+            CertificateError::SelfSigned => "self-signed certificate",
+            CertificateError::SelfSignedInChain => "self-signed certificate in certificate chain",
+            CertificateError::Signature => "certificate signature failure",
+            CertificateError::Algorithm => "signature algorithm too weak or not supported",
+            CertificateError::WeakKey => "certificate key too weak",
+            CertificateError::NotYetValid => "certificate is not yet valid",
+            CertificateError::Expired => "certificate has expired",
+            CertificateError::Revoked => "certificate revoked",
+            CertificateError::NoCrl => "unable to get certificate CRL",
+            CertificateError::CrlSignature => "CRL signature failure",
+            CertificateError::CrlExtension => "unhandled critical CRL extension",
+            CertificateError::CrlNotYetValid => "CRL is not yet valid",
+            CertificateError::CrlExpired => "CRL has expired",
+            CertificateError::InvalidCa => "invalid CA certificate",
+            CertificateError::PathLength => "path length constraint exceeded",
+            CertificateError::Purpose => "unsuitable certificate purpose",
+            CertificateError::CriticalExtension => "unhandled critical extension",
+            CertificateError::NameNotPermitted => "permitted or excluded subtree violation",
+            CertificateError::UnknownNameConstraint => "unsupported name constraint type",
+            CertificateError::TooComplex => "the certificate chain is too complex",
         })
     }
 }
 
-impl From<Malformed> for Fault {
-    fn from(_: Malformed) -> Fault {
-        Fault::Malformed
+impl From<Malformed> for CertificateError {
+    fn from(_: Malformed) -> CertificateError {
+        CertificateError::Malformed
     }
 }

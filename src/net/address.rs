@@ -10,7 +10,7 @@ use rustix::net::SocketAddrUnix;
 
 use super::deadline::Deadline;
 use super::error::Error;
-use crate::conninfo::{Host, Place};
+use crate::conninfo::{Endpoint, Host};
 
 /// Where the usual builds of PostgreSQL put their socket.
 pub(super) const SOCKET_DIRECTORIES: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
@@ -48,20 +48,20 @@ impl fmt::Display for Address {
 /// The place of a host before its addresses are known.
 pub(super) fn describe(host: &Host) -> String {
     match &host.place {
-        Place::Name(name) | Place::Address(name) => {
+        Endpoint::Name(name) | Endpoint::Address(name) => {
             format!("at \"{}\", port {}", name.escape_debug(), host.port)
         }
-        Place::Socket(directory) => on_socket(&socket_file(directory, host.port)),
-        Place::Abstract(name) => on_abstract_socket(&abstract_name(name, host.port)),
-        Place::DefaultSocket => "on the default socket".to_owned(),
+        Endpoint::Socket(directory) => on_socket(&socket_file(directory, host.port)),
+        Endpoint::Abstract(name) => on_abstract_socket(&abstract_name(name, host.port)),
+        Endpoint::DefaultSocket => "on the default socket".to_owned(),
     }
 }
 
 /// All addresses of a host, in the order in which they are to be tried.
 pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>, Error> {
     Ok(match &host.place {
-        Place::Name(name) => tcp(name, resolve(name.clone(), host.port, deadline)?),
-        Place::Address(text) => {
+        Endpoint::Name(name) => tcp(name, resolve(name.clone(), host.port, deadline)?),
+        Endpoint::Address(text) => {
             // A scope (fe80::1%eth0) is the resolver's to read, but only behind a numeric address.
             let number = text.split('%').next().unwrap_or_default();
             if number.parse::<IpAddr>().is_err() {
@@ -72,9 +72,9 @@ pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>,
             }
             tcp(host.name.as_deref().unwrap_or(text), resolve(text.clone(), host.port, deadline)?)
         }
-        Place::Socket(directory) => vec![socket(&socket_file(directory, host.port))?],
-        Place::Abstract(name) => vec![abstract_socket(&abstract_name(name, host.port))?],
-        Place::DefaultSocket => vec![socket(&default_socket(&SOCKET_DIRECTORIES, host.port)?)?],
+        Endpoint::Socket(directory) => vec![socket(&socket_file(directory, host.port))?],
+        Endpoint::Abstract(name) => vec![abstract_socket(&abstract_name(name, host.port))?],
+        Endpoint::DefaultSocket => vec![socket(&default_socket(&SOCKET_DIRECTORIES, host.port)?)?],
     })
 }
 
