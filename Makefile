@@ -27,7 +27,7 @@ deps: ## find or install what building and testing need
 
 test: deps ## run all tests; DATABASE_URL, if set, is the server of those that need only one
 	cargo test --locked
-	cargo test --locked --no-default-features -- without_tls options exclusion flights
+	cargo test --locked --no-default-features --features cli -- without_tls options exclusion flights
 
 test-matrix: deps ## run all tests on every major version of PostgreSQL that can be had
 	scripts/test-matrix

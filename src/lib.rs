@@ -1,6 +1,7 @@
 //! heimdall runs a program while it holds a PostgreSQL advisory lock.
 
 pub mod auth;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod conninfo;
 pub mod lock;
