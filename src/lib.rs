@@ -7,3 +7,5 @@ pub mod conninfo;
 pub mod lock;
 pub mod net;
 pub mod proto;
+#[cfg(feature = "tls")]
+pub mod x509;

@@ -2,11 +2,9 @@
 //! as root and as revocation list.
 #![no_main]
 
-use std::sync::Arc;
-
-use heimdall::net::tls::{Source, Trust, Verifier, server_end_point};
+use heimdall::x509::{self, Anchors, HostName, server_end_point};
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut changed = include_bytes!("../seeds/certificate.der").to_vec();
@@ -19,15 +17,14 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
 });
 
 fn verify(der: &[u8]) {
-    let trust = Trust { source: Source::System, roots: vec![der.to_vec().into()], crls: Vec::new() };
-    let revoking = Trust { source: Source::System, roots: vec![der.to_vec().into()], crls: vec![der.to_vec().into()] };
-    for trust in [None, Some(trust), Some(revoking)] {
-        let algorithms = ring::default_provider().signature_verification_algorithms;
-        let verifier = Verifier { trust: trust.map(Arc::new), host: Some("192.0.2.1".to_owned()), algorithms };
-        let certificate = CertificateDer::from(der);
-        let sent = [certificate.clone(), certificate.clone()];
+    let crl = CertificateRevocationListDer::from(der.to_vec());
+    for crls in [vec![], vec![crl]] {
+        let roots = vec![der.to_vec().into()];
+        let anchors = Anchors { roots, crls, algorithms: ring::default_provider().signature_verification_algorithms };
+        let host = HostName::new("192.0.2.1");
+        let sent = [CertificateDer::from(der), CertificateDer::from(der)];
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
-        let _ = verifier.verify(&certificate, &sent, now);
+        let _ = x509::verify(der, &sent, &anchors, Some(&host), now);
     }
     let _ = server_end_point(der);
 }

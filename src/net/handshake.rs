@@ -8,6 +8,7 @@ use {
     crate::proto::ErrorKind,
     crate::proto::frontend::FrontendMessage,
     crate::proto::negotiation::{Answer, answer},
+    crate::x509,
     bytes::BytesMut,
     rustix::event::PollFlags,
 };
@@ -21,7 +22,7 @@ use super::peercred;
 use super::socket::Socket;
 use super::stream::Stream;
 #[cfg(feature = "tls")]
-use super::tls::{self, Tls, stream::TlsStream};
+use super::tls::{Tls, stream::TlsStream};
 use crate::conninfo::{Host, ProtocolVersion, Secret};
 use crate::proto::login::Password;
 use crate::proto::{Channel, Login, Session, Startup, Statement, Version};
@@ -125,7 +126,7 @@ impl<'a> Handshake<'a> {
             let line = "server did not request an SSL certificate (sslcertmode=require)".to_owned();
             return Err(Error::Tls(line, ErrorKind::Authentication));
         }
-        let end_point = stream.server_certificate().and_then(tls::server_end_point);
+        let end_point = stream.server_certificate().and_then(x509::server_end_point);
         self.was_encrypted = true;
         Ok((Stream::Tls(Box::new(stream)), Channel::Encrypted { end_point }))
     }

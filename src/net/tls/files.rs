@@ -5,10 +5,9 @@ use std::path::Path;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
-use super::certificate::Certificate;
-use super::crl::Crl;
 use super::error::{ConfigError, TlsFileKind};
 use crate::conninfo::PlainFile;
+use crate::x509::{Certificate, Crl};
 
 /// The certificates of a PEM file; `None` if there is no such file.
 pub(super) fn certificates(
@@ -23,7 +22,7 @@ pub(super) fn certificates(
     if certificates.is_empty() {
         return Err(invalid("no PEM certificate in it"));
     }
-    if certificates.iter().any(|der| Certificate::read(der).and_then(|read| read.extensions()).is_err()) {
+    if certificates.iter().any(|der| Certificate::read(der).is_err()) {
         return Err(invalid("a certificate in it can't be read"));
     }
     Ok(Some(certificates))
@@ -45,9 +44,9 @@ pub(super) fn crls(path: &Path) -> Result<Option<Vec<CertificateRevocationListDe
     Ok(Some(crls))
 }
 
-/// The first private key of a PEM file, or that of a DER file, that nobody else may read.
+/// The first private key of a PEM file, or that of a DER file, that no one else may read.
 pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
-    let unreadable = |fault| ConfigError::Unreadable(TlsFileKind::Key, path.to_owned(), fault);
+    let unreadable = |error| ConfigError::Unreadable(TlsFileKind::Key, path.to_owned(), error);
     let invalid = |why| ConfigError::Invalid(TlsFileKind::Key, path.to_owned(), why);
     let file =
         PlainFile::open(path).map_err(unreadable)?.ok_or_else(|| ConfigError::KeyMissing(path.to_owned()))?;
@@ -68,7 +67,7 @@ pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
 
 fn read(kind: TlsFileKind, path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
     let file = PlainFile::open(path).and_then(|file| file.map(PlainFile::read).transpose());
-    file.map_err(|fault| ConfigError::Unreadable(kind, path.to_owned(), fault))
+    file.map_err(|error| ConfigError::Unreadable(kind, path.to_owned(), error))
 }
 
 const BAD_PEM: &str = "it is not valid PEM";

@@ -8,10 +8,10 @@ use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 
-use super::certificate::Certificate;
 use super::error::{ConfigError, TlsFileKind};
 use super::files;
 use crate::conninfo::{Config, SslCertMode};
+use crate::x509::Certificate;
 
 /// Reads the client certificate that the settings name, if there is one.
 pub(super) fn load(
@@ -23,12 +23,12 @@ pub(super) fn load(
     }
     let is_needed = config.sslcertmode == SslCertMode::Require;
     let Some(file) = &config.sslcert else {
-        return if is_needed { Err(ConfigError::NoClientCertificate(None)) } else { Ok(None) };
+        return if is_needed { Err(ConfigError::NoClientCertificateFile) } else { Ok(None) };
     };
     let Some(chain) = files::certificates(TlsFileKind::Certificate, &file.path)? else {
         return match file.explicit {
             true => Err(ConfigError::Missing(TlsFileKind::Certificate, file.path.clone())),
-            false if is_needed => Err(ConfigError::NoClientCertificate(Some(file.path.clone()))),
+            false if is_needed => Err(ConfigError::NoClientCertificate(file.path.clone())),
             false => Ok(None),
         };
     };
@@ -40,7 +40,7 @@ pub(super) fn load(
     // rustls could compare them itself, but not for a certificate of version 1.
     let certified = chain.first().and_then(|leaf| Certificate::read(leaf).ok());
     let own = key.public_key();
-    if certified.map(|leaf| leaf.key.whole) != own.as_ref().map(AsRef::as_ref) {
+    if certified.map(|leaf| leaf.key.der) != own.as_ref().map(AsRef::as_ref) {
         return Err(ConfigError::KeyMismatch(file.path.clone(), key_file.path.clone()));
     }
     Ok(Some(Arc::new(CertifiedKey::new(chain, key))))

@@ -2,22 +2,11 @@
 //!
 //! [`Tls::new`] reads all files, [`Tls::client`] makes the connection, [`explain`] says what went wrong.
 
-mod certificate;
-mod certificate_error;
-mod chain;
-mod channel_binding;
-mod constraints;
-mod crl;
-mod der;
 mod error;
 mod explain;
-mod extensions;
 mod files;
 mod identity;
-mod name;
-mod signed;
 pub(super) mod stream;
-mod time;
 mod trust;
 mod verifier;
 
@@ -32,13 +21,11 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion, version};
 
 use crate::conninfo::{Config, SslMode, TlsVersion};
+use crate::x509::HostName;
 
-pub use self::certificate_error::CertificateError;
-pub use self::channel_binding::server_end_point;
 pub use self::error::{ConfigError, TlsFileKind};
 pub use self::explain::{explain, is_about_client_certificate};
 pub use self::identity::ClientCertificate;
-pub use self::name::NameMismatch;
 pub use self::trust::{Source, Trust};
 pub use self::verifier::{Verifier, VerifyError};
 
@@ -81,7 +68,8 @@ impl Tls {
         provider.kx_groups = vec![kx_group::SECP256R1, kx_group::X25519, kx_group::SECP384R1];
         let provider = Arc::new(provider);
         let mut warnings = Vec::new();
-        let trust = Trust::load(config, &mut warnings)?.map(Arc::new);
+        let trust =
+            Trust::load(config, provider.signature_verification_algorithms, &mut warnings)?.map(Arc::new);
         let identity = identity::load(config, &provider)?;
         let versions = versions(config);
         let sends_name = config.sslsni;
@@ -97,7 +85,7 @@ impl Tls {
         let certificate = Arc::new(ClientCertificate::new(self.identity.clone()));
         let verifier = Verifier {
             trust: self.trust.clone(),
-            host: host.filter(|host| self.verifies_name && !host.is_empty()).map(str::to_owned),
+            host: host.filter(|host| self.verifies_name && !host.is_empty()).map(HostName::new),
             algorithms: self.provider.signature_verification_algorithms,
         };
         if self.verifies_name && verifier.host.is_none() {

@@ -18,7 +18,7 @@ use crate::proto::ErrorKind;
 pub(in crate::net) struct TlsStream {
     socket: Socket,
     tls: ClientConnection,
-    /// The server has said goodbye; its last words may have come with that.
+    /// The server has closed the stream; the last look may still have brought bytes.
     has_ended: bool,
 }
 
@@ -62,8 +62,8 @@ impl TlsStream {
         self.flush(deadline, waiting)
     }
 
-    /// Reads once, and hands over all that can be decrypted: what stayed behind would wake nobody up, since
-    /// the socket is not readable for it.
+    /// Reads once, and hands over all that can be decrypted: the socket does not become readable again for what is
+    /// left in the buffer.
     pub(in crate::net) fn receive(&mut self, hand_over: &mut dyn FnMut(&[u8])) -> Result<Received, Error> {
         let mut received = match self.read()? {
             Received::End => Received::End,
@@ -79,7 +79,7 @@ impl TlsStream {
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The end without a goodbye: PostgreSQL's own messages say whether they are whole.
+                // The end without close_notify: PostgreSQL's own messages say whether they are whole.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.has_ended = true,
                 Err(error) => return Err(broken(&error)),
             }
@@ -104,7 +104,7 @@ impl TlsStream {
             Err(error) => return Err(broken(&error)),
         };
         if let Err(error) = self.tls.process_new_packets() {
-            // The alert that tells the server why; whether it arrives changes nothing for us.
+            // The alert tells the server why; whether it arrives changes nothing for us.
             let _ = self.tls.write_tls(&mut Wire(&self.socket));
             return Err(failed(&error));
         }
@@ -167,9 +167,9 @@ fn broken(error: &io::Error) -> Error {
 }
 
 fn failed(error: &rustls::Error) -> Error {
-    let fault =
+    let kind =
         if is_about_client_certificate(error) { ErrorKind::Authentication } else { ErrorKind::Protocol };
-    Error::Tls(explain(error), fault)
+    Error::Tls(explain(error), kind)
 }
 
 const HANDSHAKE: &str = "the TLS handshake";

@@ -3,21 +3,21 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::CertificateDer;
 
 use super::error::{ConfigError, TlsFileKind};
 use super::files;
 use crate::conninfo::{Config, RootCertificates, SslMode};
+use crate::x509::Anchors;
 
 /// Root certificates, and what their issuers have revoked.
 #[derive(Debug)]
 pub struct Trust {
     /// Where they are from.
     pub source: Source,
-    /// Certificates; only the self-issued among them end a chain.
-    pub roots: Vec<CertificateDer<'static>>,
-    /// If empty, nothing is known to be revoked.
-    pub crls: Vec<CertificateRevocationListDer<'static>>,
+    /// What they say.
+    pub anchors: Anchors,
 }
 
 /// Where root certificates were found, for messages.
@@ -31,7 +31,11 @@ pub enum Source {
 
 impl Trust {
     /// `None` where the server's certificate is not to be verified; then, if the user should know, a warning is added.
-    pub(super) fn load(config: &Config, warnings: &mut Vec<String>) -> Result<Option<Trust>, ConfigError> {
+    pub(super) fn load(
+        config: &Config,
+        algorithms: WebPkiSupportedAlgorithms,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Trust>, ConfigError> {
         let (source, roots) = match &config.sslrootcert {
             Some(RootCertificates::System) => (Source::System, system()?),
             Some(RootCertificates::File(file)) => match files::certificates(TlsFileKind::Root, &file.path)? {
@@ -63,7 +67,7 @@ impl Trust {
                 None => Vec::new(),
             },
         };
-        Ok(Some(Trust { source, roots, crls }))
+        Ok(Some(Trust { source, anchors: Anchors { roots, crls, algorithms } }))
     }
 }
 

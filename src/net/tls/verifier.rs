@@ -1,39 +1,39 @@
 //! Verifies a server's certificate and its signature over the handshake, for rustls.
 
-use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{DigitallySignedStruct, OtherError, SignatureScheme};
+use thiserror::Error;
 
-use super::certificate::Certificate;
-use super::certificate_error::CertificateError;
-use super::chain::Chains;
-use super::crl::Crl;
-use super::name::{self, NameMismatch};
 use super::trust::{Source, Trust};
+use crate::proto::text::printable;
+use crate::x509::{self, Certificate, CertificateError, HostName, NameMismatch, PresentedName};
 
 /// What is to be verified for one host.
 #[derive(Debug)]
 pub struct Verifier {
-    /// Who may have issued the certificate; `None`: anybody.
+    /// Who may have issued the certificate; `None`: anyone.
     pub trust: Option<Arc<Trust>>,
     /// The name that the certificate has to bear; `None`: any.
-    pub host: Option<String>,
+    pub host: Option<HostName>,
     /// Which signatures can be verified.
     pub algorithms: WebPkiSupportedAlgorithms,
 }
 
 /// Why a server's certificate was refused. The display is one line, libpq's and OpenSSL's words where they have some.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum VerifyError {
     /// It can't be traced to the trusted.
+    #[error("certificate verify failed: {0} ({1})")]
     Chain(CertificateError, Source),
     /// It is not this host's.
+    #[error("{}", mismatch(.0, .1))]
     Name(NameMismatch, String),
     /// It can't be used for TLS at all, whoever is trusted.
+    #[error("server certificate can't be used: {0}")]
     Unusable(CertificateError),
 }
 
@@ -48,31 +48,39 @@ impl Verifier {
         sent: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), VerifyError> {
-        let leaf = Certificate::read(leaf).map_err(|_| VerifyError::Unusable(CertificateError::Malformed))?;
-        if let Some(trust) = &self.trust {
-            self.chain(trust, &leaf, sent, now)
-                .map_err(|fault| VerifyError::Chain(fault, trust.source.clone()))?;
-        }
-        match &self.host {
-            Some(host) => name::verify(&leaf, host).map_err(|fault| VerifyError::Name(fault, host.clone())),
-            None => Ok(()),
-        }
+        Certificate::read(leaf).map_err(|_| VerifyError::Unusable(CertificateError::Malformed))?;
+        let Some(trust) = &self.trust else { return Ok(()) };
+        let host = self.host.as_ref();
+        x509::verify(leaf, sent, &trust.anchors, host, now).map_err(|error| match (error, host) {
+            (CertificateError::Name(mismatch), Some(host)) => {
+                VerifyError::Name(mismatch, host.as_str().to_owned())
+            }
+            (error, _) => VerifyError::Chain(error, trust.source.clone()),
+        })
     }
+}
 
-    fn chain(
-        &self,
-        trust: &Trust,
-        leaf: &Certificate<'_>,
-        sent: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<(), CertificateError> {
-        // What can't be read is no link; the system's store may have such, files of our own were checked.
-        let roots: Vec<_> = trust.roots.iter().filter_map(|der| Certificate::read(der).ok()).collect();
-        let sent: Vec<_> = sent.iter().filter_map(|der| Certificate::read(der).ok()).collect();
-        let crls: Vec<_> = trust.crls.iter().map(|der| Crl::read(der)).collect::<Result<_, _>>()?;
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        let chains = Chains { roots: &roots, sent: &sent, crls: &crls, algorithms: &self.algorithms, now };
-        chains.verify(leaf)
+/// The line for a certificate that is not for this host, in libpq's words.
+fn mismatch(mismatch: &NameMismatch, host: &str) -> String {
+    match mismatch {
+        NameMismatch::Other { first, others } => {
+            let first = match first {
+                PresentedName::Text(name) => printable(name),
+                PresentedName::Address(address) => address.to_string(),
+            };
+            let more = match others {
+                0 => String::new(),
+                1 => " (and 1 other name)".to_owned(),
+                others => format!(" (and {others} other names)"),
+            };
+            format!("server certificate for \"{first}\"{more} does not match host name \"{host}\"")
+        }
+        NameMismatch::Nameless => "could not get server's host name from server certificate".to_owned(),
+        NameMismatch::EmbeddedNul => "SSL certificate's name contains embedded null".to_owned(),
+        NameMismatch::AddressLength(length) => {
+            format!("certificate contains IP address with invalid length {length}")
+        }
+        _ => "the names in the server certificate can't be read".to_owned(),
     }
 }
 
@@ -114,7 +122,7 @@ impl ServerCertVerifier for Verifier {
         let key = usable(certificate)?.key;
         let pss = RSA_PSS_PSS.iter().find(|(scheme, _)| *scheme == signed.scheme);
         let Some((_, same)) = pss.filter(|_| key.is_rsa_pss()) else {
-            let key = SubjectPublicKeyInfoDer::from(key.whole);
+            let key = SubjectPublicKeyInfoDer::from(key.der);
             return verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms);
         };
         let known = self.algorithms.mapping.iter().filter(|(scheme, _)| scheme == same);
@@ -154,20 +162,6 @@ impl From<VerifyError> for rustls::Error {
         rustls::CertificateError::Other(OtherError(Arc::new(error))).into()
     }
 }
-
-impl fmt::Display for VerifyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            VerifyError::Chain(fault, source) => {
-                write!(f, "certificate verify failed: {fault} ({source})")
-            }
-            VerifyError::Name(fault, host) => f.write_str(&fault.line(host)),
-            VerifyError::Unusable(fault) => write!(f, "server certificate can't be used: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for VerifyError {}
 
 /// The schemes of RSA keys that are for RSA-PSS only, `rsa_pss_pss_sha256` and so on (RFC 8446 §4.2.3), which rustls
 /// does not know, and those by which other RSA keys make the same signatures.

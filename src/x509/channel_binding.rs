@@ -4,7 +4,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use super::certificate::Certificate;
 use super::der::{CONTEXT_0, Malformed, OBJECT_IDENTIFIER, Reader, SEQUENCE};
-use super::signed::RSA_PSS;
+use super::signature::RSA_PSS;
 
 /// The channel binding data of a certificate (RFC 5929 §4.1): its hash by the hash of its signature's algorithm, for
 /// MD5 and SHA-1 by SHA-256. `None` where there is no such hash, as with Ed25519, or where it is not known here.

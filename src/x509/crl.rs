@@ -3,12 +3,12 @@
 use super::der::{
     CONTEXT_0, GENERALIZED_TIME, INTEGER, Malformed, OBJECT_IDENTIFIER, Reader, SEQUENCE, UTC_TIME,
 };
-use super::signed::Signed;
+use super::signature::Signed;
 use super::time::{self, Seconds};
 
 /// A list of certificates that an issuer has revoked (RFC 5280 §5.1).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Crl<'a> {
+pub struct Crl<'a> {
     pub(super) signed: Signed<'a>,
     /// A `Name`, without tag and length.
     pub(super) issuer: &'a [u8],
@@ -20,7 +20,11 @@ pub(super) struct Crl<'a> {
 }
 
 impl<'a> Crl<'a> {
-    pub(super) fn read(der: &'a [u8]) -> Result<Crl<'a>, Malformed> {
+    /// Reads it up to the list itself.
+    ///
+    /// # Errors
+    /// It is not a revocation list.
+    pub fn read(der: &'a [u8]) -> Result<Crl<'a>, Malformed> {
         let signed = Signed::read(der)?;
         let mut fields = Reader::only(signed.message, SEQUENCE)?;
         fields.optional(INTEGER)?;

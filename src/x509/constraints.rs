@@ -1,8 +1,8 @@
 //! The names that an authority may issue for (RFC 5280 §4.2.1.10), for the few authorities that are limited so.
 
 use super::certificate::Certificate;
-use super::certificate_error::CertificateError;
 use super::der::{CONTEXT_0, CONTEXT_1, CONTEXT_4, Reader, SEQUENCE, Value};
+use super::error::CertificateError;
 use super::extensions::Extensions;
 
 /// Holds the names of the certificates below an authority to the authority's name constraints, if it has any.
@@ -43,7 +43,7 @@ fn subtrees(list: Option<Value<'_>>) -> Result<Vec<Value<'_>>, CertificateError>
     for subtree in list.into_iter().flat_map(|list| Reader::new(list.contents).all()) {
         let mut fields = Reader::only(subtree?.whole, SEQUENCE)?;
         bases.push(fields.value()?);
-        // A minimum or a maximum, which nobody may use (RFC 5280 §4.2.1.10).
+        // A minimum or a maximum, which no one may use (RFC 5280 §4.2.1.10).
         fields.end().map_err(|_| CertificateError::UnknownNameConstraint)?;
     }
     Ok(bases)

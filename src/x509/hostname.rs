@@ -1,57 +1,64 @@
 //! Whether a server's certificate is for the host that the user named, as libpq's `fe-secure-common.c` decides it.
 
-use std::net::Ipv6Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use super::certificate::Certificate;
 use super::constraints::{ADDRESS, DNS};
-use super::der::{Malformed, Reader};
-use crate::proto::text::printable;
+use super::der::Reader;
+use super::error::{NameMismatch, PresentedName};
 
-/// Why a certificate is not for this host.
+/// A host as the user has named it: a name, or the text of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameMismatch {
-    /// It is for others: the first of its names, fit to print, and how many more it has.
-    Other(String, usize),
-    /// It has no name.
-    Nameless,
-    /// A name has a NUL byte within, behind which something that does not read it so would find another host
-    /// (CVE-2009-4034).
-    EmbeddedNul,
-    /// An IP address of so many bytes.
-    AddressLength(usize),
-    /// The names can't be read.
-    Malformed,
+pub struct HostName {
+    text: String,
+    address: Option<IpAddr>,
 }
 
-/// Whether the certificate is for `host`, a name or the text of an address.
-pub(super) fn verify(certificate: &Certificate<'_>, host: &str) -> Result<(), NameMismatch> {
-    let host_tag = if ipv4(host).is_some() || ipv6(host).is_some() { ADDRESS } else { DNS };
-    let mut seen = Names { first: None, count: 0 };
-    let mut has_host_tag = false;
-    for name in certificate.extensions()?.alternative_names.into_iter().flat_map(Reader::all) {
-        let name = name?;
-        has_host_tag |= name.tag == host_tag;
-        let is_match = match name.tag {
-            DNS => seen.text(name.contents, host)?,
-            ADDRESS => seen.address(name.contents, host)?,
-            _ => false,
-        };
-        if is_match {
+impl HostName {
+    /// The host of this name, or with the address of this text.
+    #[must_use]
+    pub fn new(text: &str) -> HostName {
+        let ipv6 = || text.parse().ok().map(IpAddr::V6);
+        HostName { text: text.to_owned(), address: ipv4(text).map(IpAddr::V4).or_else(ipv6) }
+    }
+
+    /// As the user has written it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the certificate is for this host.
+    pub(super) fn verify(&self, certificate: &Certificate<'_>) -> Result<(), NameMismatch> {
+        let own_kind = if self.address.is_some() { ADDRESS } else { DNS };
+        let mut seen = Names { first: None, count: 0 };
+        let mut has_own_kind = false;
+        for name in certificate.extensions()?.alternative_names.into_iter().flat_map(Reader::all) {
+            let name = name?;
+            has_own_kind |= name.tag == own_kind;
+            let is_match = match name.tag {
+                DNS => seen.text(name.contents, &self.text)?,
+                ADDRESS => seen.address(name.contents)? == self.address,
+                _ => false,
+            };
+            if is_match {
+                return Ok(());
+            }
+        }
+        // The common name counts where no alternative name is of the host's kind.
+        if let Some(name) = certificate.common_name()?.filter(|_| !has_own_kind)
+            && seen.text(name, &self.text)?
+        {
             return Ok(());
         }
+        let Some(first) = seen.first else { return Err(NameMismatch::Nameless) };
+        Err(NameMismatch::Other { first, others: seen.count - 1 })
     }
-    // The common name counts where no alternative name is of the host's kind.
-    if let Some(name) = certificate.common_name()?.filter(|_| !has_host_tag)
-        && seen.text(name, host)?
-    {
-        return Ok(());
-    }
-    Err(seen.first.map_or(NameMismatch::Nameless, |first| NameMismatch::Other(first, seen.count - 1)))
 }
 
 /// The names that were looked at, for the message.
 struct Names {
-    first: Option<String>,
+    first: Option<PresentedName>,
     count: usize,
 }
 
@@ -61,23 +68,19 @@ impl Names {
         if name.contains(&0) {
             return Err(NameMismatch::EmbeddedNul);
         }
-        self.saw(|| printable(name));
+        self.saw(|| PresentedName::Text(name.to_vec()));
         Ok(name.eq_ignore_ascii_case(host.as_bytes()) || wildcard(name, host.as_bytes()))
     }
 
-    fn address(&mut self, name: &[u8], host: &str) -> Result<bool, NameMismatch> {
-        if let Ok(address) = <[u8; 4]>::try_from(name) {
-            self.saw(|| std::net::Ipv4Addr::from(address).to_string());
-            Ok(ipv4(host) == Some(address))
-        } else if let Ok(address) = <[u8; 16]>::try_from(name) {
-            self.saw(|| Ipv6Addr::from(address).to_string());
-            Ok(ipv6(host) == Some(address))
-        } else {
-            Err(NameMismatch::AddressLength(name.len()))
-        }
+    fn address(&mut self, name: &[u8]) -> Result<Option<IpAddr>, NameMismatch> {
+        let v4 = <[u8; 4]>::try_from(name).map(IpAddr::from);
+        let v6 = <[u8; 16]>::try_from(name).map(IpAddr::from);
+        let address = v4.or(v6).map_err(|_| NameMismatch::AddressLength(name.len()))?;
+        self.saw(|| PresentedName::Address(address));
+        Ok(Some(address))
     }
 
-    fn saw(&mut self, name: impl Fn() -> String) {
+    fn saw(&mut self, name: impl Fn() -> PresentedName) {
         self.first.get_or_insert_with(name);
         self.count += 1;
     }
@@ -97,7 +100,7 @@ fn wildcard(pattern: &[u8], host: &[u8]) -> bool {
 
 /// The address that `inet_aton` reads (`man 3 inet`): one to four numbers, also octal and hexadecimal, of which the
 /// last fills what is left.
-fn ipv4(text: &str) -> Option<[u8; 4]> {
+fn ipv4(text: &str) -> Option<Ipv4Addr> {
     let mut numbers = text.split('.').map(number).collect::<Option<Vec<u32>>>()?;
     let last = numbers.pop()?;
     let mut address = [0; 4];
@@ -108,7 +111,7 @@ fn ipv4(text: &str) -> Option<[u8; 4]> {
     let bytes = last.to_be_bytes();
     let (unused, used) = bytes.split_at_checked(bytes.len() - rest.len())?;
     rest.copy_from_slice(used);
-    unused.iter().all(|byte| *byte == 0).then_some(address)
+    unused.iter().all(|byte| *byte == 0).then_some(Ipv4Addr::from(address))
 }
 
 fn number(text: &str) -> Option<u32> {
@@ -119,39 +122,6 @@ fn number(text: &str) -> Option<u32> {
     };
     // A sign is no digit, but from_str_radix would take it.
     digits.chars().all(|c| c.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, radix).ok())?
-}
-
-fn ipv6(text: &str) -> Option<[u8; 16]> {
-    text.parse::<Ipv6Addr>().ok().map(|address| address.octets())
-}
-
-impl NameMismatch {
-    /// The line that says so, in libpq's words.
-    pub(super) fn line(&self, host: &str) -> String {
-        match self {
-            NameMismatch::Other(name, 0) => {
-                format!("server certificate for \"{name}\" does not match host name \"{host}\"")
-            }
-            NameMismatch::Other(name, others) => {
-                let plural = if *others == 1 { "" } else { "s" };
-                format!(
-                    "server certificate for \"{name}\" (and {others} other name{plural}) does not match host name \"{host}\""
-                )
-            }
-            NameMismatch::Nameless => "could not get server's host name from server certificate".to_owned(),
-            NameMismatch::EmbeddedNul => "SSL certificate's name contains embedded null".to_owned(),
-            NameMismatch::AddressLength(length) => {
-                format!("certificate contains IP address with invalid length {length}")
-            }
-            NameMismatch::Malformed => "the names in the server certificate can't be read".to_owned(),
-        }
-    }
-}
-
-impl From<Malformed> for NameMismatch {
-    fn from(_: Malformed) -> NameMismatch {
-        NameMismatch::Malformed
-    }
 }
 
 #[cfg(test)]
@@ -179,7 +149,7 @@ mod tests {
             ("", None),
             ("4294967296", None),
         ] {
-            assert_eq!(ipv4(text), expected, "{text}");
+            assert_eq!(ipv4(text), expected.map(Ipv4Addr::from), "{text}");
         }
     }
 

@@ -1,16 +1,13 @@
 //! Finds a chain from the server's certificate to a trusted root and checks it, as OpenSSL does for psql.
-//!
-//! webpki is not used for that: it refuses certificates that psql accepts (version 1, a server's that is its own
-//! root) and accepts roots that psql refuses (intermediate, expired).
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 
 use super::certificate::Certificate;
-use super::certificate_error::CertificateError;
 use super::constraints;
 use super::crl::Crl;
+use super::error::CertificateError;
 use super::extensions::{Extensions, SERVER_AUTH, USAGE_SIGNS_CERTIFICATES, USAGE_SIGNS_CRLS, USAGE_TLS};
-use super::signed::BadSignature;
+use super::signature::BadSignature;
 use super::time::Seconds;
 
 /// All that a chain is made from and measured by.
@@ -41,7 +38,7 @@ impl<'a> Chains<'a> {
         if last.is_self_issued() && self.roots.iter().any(|root| root.der == last.der) {
             return self.check(chain);
         }
-        let mut fault = match (last.is_self_issued(), chain.len()) {
+        let mut error = match (last.is_self_issued(), chain.len()) {
             (true, 1) => CertificateError::SelfSigned,
             (true, _) => CertificateError::SelfSignedInChain,
             (false, _) => CertificateError::NoIssuer,
@@ -70,10 +67,10 @@ impl<'a> Chains<'a> {
                 Ok(()) | Err(CertificateError::TooComplex) => return found,
                 // What is wrong with a chain to a root says more than that there is none.
                 Err(CertificateError::NoIssuer) => {}
-                Err(other) => fault = other,
+                Err(other) => error = other,
             }
         }
-        Err(fault)
+        Err(error)
     }
 
     /// Checks a whole chain, whose signatures are good, from the server's certificate to the root.
@@ -127,7 +124,7 @@ impl<'a> Chains<'a> {
         let may_sign = usage.is_none_or(|usage| usage & USAGE_SIGNS_CRLS != 0);
         let mut found = Err(CertificateError::NoCrl);
         for crl in self.crls.iter().filter(|crl| crl.issuer == certificate.issuer) {
-            let fault = if !may_sign || crl.signed.verify(&issuer.key, self.algorithms).is_err() {
+            let error = if !may_sign || crl.signed.verify(&issuer.key, self.algorithms).is_err() {
                 CertificateError::CrlSignature
             } else if crl.has_critical_extension {
                 CertificateError::CrlExtension
@@ -142,7 +139,7 @@ impl<'a> Chains<'a> {
                 found = Ok(());
                 continue;
             };
-            found = found.map_err(|_| fault);
+            found = found.map_err(|_| error);
         }
         found
     }

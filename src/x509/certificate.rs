@@ -1,13 +1,13 @@
-//! Reads X.509 certificates of any version, for the verifier and for channel binding.
+//! Reads certificates of any version.
 
 use super::der::{CONTEXT_0, CONTEXT_3, INTEGER, Malformed, OBJECT_IDENTIFIER, Reader, SEQUENCE, SET};
 use super::extensions::Extensions;
-use super::signed::{Key, Signed};
+use super::signature::{PublicKey, Signed};
 use super::time::{self, Seconds};
 
 /// A certificate whose outer form is right (RFC 5280 §4.1). What TLS alone does not need is read only when asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Certificate<'a> {
+pub struct Certificate<'a> {
     pub(super) der: &'a [u8],
     pub(super) signed: Signed<'a>,
     pub(super) serial: &'a [u8],
@@ -15,7 +15,8 @@ pub(super) struct Certificate<'a> {
     pub(super) issuer: &'a [u8],
     /// A `Name`, without tag and length.
     pub(super) subject: &'a [u8],
-    pub(super) key: Key<'a>,
+    /// The key that it is for.
+    pub key: PublicKey<'a>,
     /// Whether it is of the first version, which knows no extensions.
     pub(super) is_v1: bool,
     validity: Reader<'a>,
@@ -23,7 +24,11 @@ pub(super) struct Certificate<'a> {
 }
 
 impl<'a> Certificate<'a> {
-    pub(super) fn read(der: &'a [u8]) -> Result<Certificate<'a>, Malformed> {
+    /// Reads the outer form.
+    ///
+    /// # Errors
+    /// It is not that of a certificate.
+    pub fn read(der: &'a [u8]) -> Result<Certificate<'a>, Malformed> {
         let signed = Signed::read(der)?;
         let mut fields = Reader::only(signed.message, SEQUENCE)?;
         let version = match fields.optional(CONTEXT_0)? {
@@ -38,8 +43,8 @@ impl<'a> Certificate<'a> {
         let issuer = fields.take(SEQUENCE)?.contents;
         let validity = fields.inside(SEQUENCE)?;
         let subject = fields.take(SEQUENCE)?.contents;
-        let key = Key::read(&mut fields)?;
-        // Unique identifiers, which nobody uses, may stand between the key and the extensions.
+        let key = PublicKey::read(&mut fields)?;
+        // Unique identifiers, which no one uses, may stand between the key and the extensions.
         fields.optional(ISSUER_UNIQUE_ID)?;
         fields.optional(SUBJECT_UNIQUE_ID)?;
         let extensions = fields.optional(CONTEXT_3)?.map(|value| value.contents);

@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use thiserror::Error;
+
 /// What is left to read of a sequence of values; every reading takes one from the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reader<'a>(&'a [u8]);
@@ -17,8 +19,9 @@ pub(super) struct Value<'a> {
 }
 
 /// Not DER, or not what is due here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("malformed DER")]
+pub struct Malformed;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {

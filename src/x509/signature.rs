@@ -16,12 +16,13 @@ pub(super) struct Signed<'a> {
 
 /// A public key (`SubjectPublicKeyInfo`).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key<'a> {
+pub struct PublicKey<'a> {
     /// With tag and length.
-    pub(super) whole: &'a [u8],
+    pub der: &'a [u8],
     /// The contents of its `AlgorithmIdentifier`.
-    pub(super) algorithm: &'a [u8],
-    pub(super) bits: &'a [u8],
+    pub algorithm: &'a [u8],
+    /// The key itself.
+    pub bits: &'a [u8],
 }
 
 /// Why a signature is not good.
@@ -47,7 +48,7 @@ impl<'a> Signed<'a> {
     /// Whether this key made the signature.
     pub(super) fn verify(
         &self,
-        key: &Key<'_>,
+        key: &PublicKey<'_>,
         algorithms: &WebPkiSupportedAlgorithms,
     ) -> Result<(), BadSignature> {
         let known = algorithms.all.iter().find(|known| {
@@ -59,25 +60,27 @@ impl<'a> Signed<'a> {
     }
 }
 
-impl<'a> Key<'a> {
-    pub(super) fn read(fields: &mut Reader<'a>) -> Result<Key<'a>, Malformed> {
+impl<'a> PublicKey<'a> {
+    pub(super) fn read(fields: &mut Reader<'a>) -> Result<PublicKey<'a>, Malformed> {
         let value = fields.take(SEQUENCE)?;
         let mut fields = Reader::new(value.contents);
         let algorithm = fields.take(SEQUENCE)?.contents;
         let bits = fields.octets()?;
         fields.end()?;
-        Ok(Key { whole: value.whole, algorithm, bits })
+        Ok(PublicKey { der: value.whole, algorithm, bits })
     }
 
     /// Whether this is an RSA key that signs with RSA-PSS only (`id-RSASSA-PSS`).
-    pub(super) fn is_rsa_pss(&self) -> bool {
+    #[must_use]
+    pub fn is_rsa_pss(&self) -> bool {
         let kind = Reader::new(self.algorithm).take(OBJECT_IDENTIFIER);
         kind.is_ok_and(|kind| kind.contents == RSA_PSS)
     }
 
     /// Whether this is an RSA key of fewer than 2048 bits, which OpenSSL refuses at its default security level
     /// and ring does not verify.
-    pub(super) fn is_weak(&self) -> bool {
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
         self.algorithm == RSA_ENCRYPTION && self.bits.len() < RSA_2048_BYTES
     }
 }
