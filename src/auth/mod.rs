@@ -1,18 +1,18 @@
-//! Proofs of identity, bytes in, bytes out: MD5, SCRAM and the policy which of them may be used.
+//! Proofs of identity, bytes in, bytes out: MD5, SCRAM, and the policy that says which of them a server may ask for.
 //!
 //! Nothing here opens a socket, reads a clock or the environment, or draws a random number: the
 //! salt comes from the server and the nonce from the caller, so an exchange can be replayed.
 //!
-//! | file | what it knows |
+//! | module | what it knows |
 //! |---|---|
 //! | [`policy`] | `require_auth`, `channel_binding`: what the user lets a server ask for |
 //! | [`md5`] | the answer to `AuthenticationMD5Password` |
 //! | [`scram`] | SCRAM-SHA-256 and -PLUS as steps that consume themselves |
 //! | [`saslprep`] | the form in which SCRAM hashes a password |
 //!
-//! A cleartext password needs no computing: `proto` encodes it, `policy` decides whether it may.
+//! A cleartext password needs no computing: `proto` encodes it, `policy` decides whether it may be sent.
 //!
-//! Passwords, and what is derived from them, are in no `Debug` and no `Display` of this folder.
+//! No `Debug` and no `Display` of this folder shows a password, or anything derived from one.
 
 pub mod md5;
 pub mod policy;

@@ -1,62 +1,89 @@
-//! What the user lets a server ask for: `require_auth` says by which methods, `channel_binding` whether
-//! only through the channel to its certificate.
+//! What the user lets a server ask for: `require_auth` says which methods, `channel_binding` whether the login is
+//! bound to the TLS channel.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A way for a server to have the user proved, as `require_auth` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// `password`: the cleartext password.
-    Password,
-    /// `md5`: the salted MD5 hash of the stored MD5 hash.
-    Md5,
-    /// `gss`: Kerberos by GSSAPI.
-    Gss,
-    /// `sspi`: Kerberos by Windows SSPI.
-    Sspi,
-    /// `scram-sha-256`: SCRAM, with or without channel binding.
-    ScramSha256,
-    /// `oauth`: an OAuth 2.0 bearer token.
-    Oauth,
-    /// `none`: `AuthenticationOk` without any exchange (trust, peer, ident, certificate).
-    None,
+/// Declares enumerations together with the words that stand for their values in a connection string.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$value_doc])* $value,)* }
+
+        impl $name {
+            /// The word for this value.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $word,)* }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::auth::policy::UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                match word {
+                    $($word => Ok(Self::$value),)*
+                    _ => Err($crate::auth::policy::UnknownWord(&[$($word),*])),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )*};
+}
+pub(crate) use words;
+
+/// A text that is none of these words; it is not repeated here, since it may be anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of {}", .0.join(", "))]
+pub struct UnknownWord(pub &'static [&'static str]);
+
+words! {
+    /// A way for a server to authenticate a user, as `require_auth` names it.
+    Method {
+        /// The cleartext password.
+        Password = "password",
+        /// The salted MD5 hash of the stored MD5 hash.
+        Md5 = "md5",
+        /// Kerberos by GSSAPI.
+        Gss = "gss",
+        /// Kerberos by Windows SSPI.
+        Sspi = "sspi",
+        /// SCRAM, with or without channel binding.
+        ScramSha256 = "scram-sha-256",
+        /// An OAuth 2.0 bearer token.
+        Oauth = "oauth",
+        /// `AuthenticationOk` without any exchange (trust, peer, ident, certificate).
+        None = "none",
+    }
+
+    /// The value of `channel_binding`: whether the login is tied to the TLS channel that it runs through.
+    #[derive(Default)]
+    ChannelBinding {
+        /// Never.
+        Disable = "disable",
+        /// If the server offers it.
+        #[default]
+        Prefer = "prefer",
+        /// Always: without it there is no login.
+        Require = "require",
+    }
 }
 
-/// The value of `require_auth`, decided once and asked often.
+/// The value of `require_auth`: the methods that a server may use.
 ///
-/// The default, which is also the empty text, lets a server ask for anything.
+/// The default, which is also the empty text, allows all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequireAuth {
     listed: Vec<Method>,
     negated: bool,
-}
-
-/// The value of `channel_binding`: whether the login is tied to the TLS channel that it runs through.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ChannelBinding {
-    /// Never.
-    Disable,
-    /// If the server offers it.
-    #[default]
-    Prefer,
-    /// Or there is no login.
-    Require,
-}
-
-/// Why a text is no `require_auth` or `channel_binding` value; `Display` has libpq's wording.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PolicyError {
-    /// No method has this name.
-    Unknown(String),
-    /// A method is listed twice; as it was written the second time.
-    Repeated(String),
-    /// `!method` follows a plain one.
-    NegativeAfterPositive(String),
-    /// A plain method follows a `!method`.
-    PositiveAfterNegative(String),
-    /// No value of `channel_binding` has this name.
-    UnknownBinding(String),
 }
 
 impl RequireAuth {
@@ -88,11 +115,11 @@ impl Default for RequireAuth {
 }
 
 impl FromStr for RequireAuth {
-    type Err = PolicyError;
+    type Err = RequireAuthError;
 
     /// Reads a comma-separated list, all plain or all with a leading `!`; spaces count, as in
     /// libpq (`fe-connect.c`, `pqConnectOptions2`).
-    fn from_str(text: &str) -> Result<Self, PolicyError> {
+    fn from_str(text: &str) -> Result<Self, RequireAuthError> {
         if text.is_empty() {
             return Ok(Self::default());
         }
@@ -102,15 +129,12 @@ impl FromStr for RequireAuth {
             let name = match (part.strip_prefix('!'), negated) {
                 (Some(name), true) => name,
                 (None, false) => part,
-                (Some(_), false) => return Err(PolicyError::NegativeAfterPositive(part.to_owned())),
-                (None, true) => return Err(PolicyError::PositiveAfterNegative(part.to_owned())),
+                (Some(_), false) => return Err(RequireAuthError::NegativeAfterPositive(part.to_owned())),
+                (None, true) => return Err(RequireAuthError::PositiveAfterNegative(part.to_owned())),
             };
-            let method = METHODS
-                .into_iter()
-                .find(|method| method.name() == name)
-                .ok_or_else(|| PolicyError::Unknown(name.to_owned()))?;
+            let method = name.parse().map_err(|_| RequireAuthError::Unknown(name.to_owned()))?;
             if listed.contains(&method) {
-                return Err(PolicyError::Repeated(part.to_owned()));
+                return Err(RequireAuthError::Repeated(part.to_owned()));
             }
             listed.push(method);
         }
@@ -129,83 +153,23 @@ impl fmt::Display for RequireAuth {
     }
 }
 
-impl Method {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::Md5 => "md5",
-            Self::Gss => "gss",
-            Self::Sspi => "sspi",
-            Self::ScramSha256 => "scram-sha-256",
-            Self::Oauth => "oauth",
-            Self::None => "none",
-        }
-    }
+/// Why a text is no `require_auth` value, in libpq's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequireAuthError {
+    /// No method has this name.
+    #[error("invalid require_auth value: {0:?}")]
+    Unknown(String),
+    /// A method is listed twice; as it was written the second time.
+    #[error("require_auth method {0:?} is specified more than once")]
+    Repeated(String),
+    /// `!method` follows a plain one.
+    #[error("negative require_auth method {0:?} cannot be mixed with non-negative methods")]
+    NegativeAfterPositive(String),
+    /// A plain method follows a `!method`.
+    #[error("require_auth method {0:?} cannot be mixed with negative methods")]
+    PositiveAfterNegative(String),
 }
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ChannelBinding {
-    type Err = PolicyError;
-
-    fn from_str(text: &str) -> Result<Self, PolicyError> {
-        BINDINGS
-            .into_iter()
-            .find(|binding| binding.name() == text)
-            .ok_or_else(|| PolicyError::UnknownBinding(text.to_owned()))
-    }
-}
-
-impl ChannelBinding {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Disable => "disable",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-        }
-    }
-}
-
-impl fmt::Display for ChannelBinding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(name) => write!(f, "invalid require_auth value: \"{name}\""),
-            Self::Repeated(part) => write!(f, "require_auth method \"{part}\" is specified more than once"),
-            Self::NegativeAfterPositive(part) => {
-                write!(f, "negative require_auth method \"{part}\" cannot be mixed with non-negative methods")
-            }
-            Self::PositiveAfterNegative(part) => {
-                write!(f, "require_auth method \"{part}\" cannot be mixed with negative methods")
-            }
-            Self::UnknownBinding(text) => write!(f, "invalid channel_binding value: \"{text}\""),
-        }
-    }
-}
-
-impl std::error::Error for PolicyError {}
-
-const METHODS: [Method; 7] = [
-    Method::Password,
-    Method::Md5,
-    Method::Gss,
-    Method::Sspi,
-    Method::ScramSha256,
-    Method::Oauth,
-    Method::None,
-];
-
-const BINDINGS: [ChannelBinding; 3] =
-    [ChannelBinding::Disable, ChannelBinding::Prefer, ChannelBinding::Require];
 
 #[cfg(test)]
 mod tests {
@@ -214,6 +178,16 @@ mod tests {
     fn policy(text: &str) -> RequireAuth {
         text.parse().unwrap()
     }
+
+    const METHODS: [Method; 7] = [
+        Method::Password,
+        Method::Md5,
+        Method::Gss,
+        Method::Sspi,
+        Method::ScramSha256,
+        Method::Oauth,
+        Method::None,
+    ];
 
     #[test]
     fn a_list_allows_what_it_names_and_a_negated_list_all_else() {
@@ -264,13 +238,15 @@ mod tests {
 
     #[test]
     fn channel_binding_is_one_of_three_words() {
-        for (text, binding) in ["disable", "prefer", "require"].into_iter().zip(BINDINGS) {
+        use ChannelBinding::{Disable, Prefer, Require};
+
+        for (text, binding) in [("disable", Disable), ("prefer", Prefer), ("require", Require)] {
             assert_eq!(text.parse(), Ok(binding));
             assert_eq!(binding.to_string(), text);
         }
         for text in ["", "Require", "require "] {
             let error = text.parse::<ChannelBinding>().unwrap_err();
-            assert_eq!(error.to_string(), format!("invalid channel_binding value: \"{text}\""));
+            assert_eq!(error.to_string(), "expected one of disable, prefer, require");
         }
     }
 

@@ -1,12 +1,12 @@
-//! The password as SCRAM hashes it: SASLprep, with PostgreSQL's way out for what it refuses.
+//! The password as SCRAM hashes it: SASLprep, with PostgreSQL's fallback for what that refuses.
 
 use std::borrow::Cow;
 
-/// The normalized form of `password` (RFC 4013); the raw bytes where they are no UTF-8, where the
-/// profile prohibits them, and where nothing would be left.
+/// Returns the normalized form of `password` (RFC 4013), or its raw bytes where they are not UTF-8, where the
+/// profile prohibits them, and where nothing would be left of them.
 ///
 /// The server does the same when it stores a password (`pg_be_scram_build_secret`), so any
-/// byte string works as long as both sides got the same one.
+/// byte string works as long as both sides are given the same one.
 #[must_use]
 pub fn normalize(password: &[u8]) -> Cow<'_, [u8]> {
     match str::from_utf8(password).map(stringprep::saslprep) {

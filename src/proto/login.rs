@@ -100,18 +100,18 @@ impl Login {
 
     /// The password, in answer to `AuthenticationCleartextPassword`.
     pub(super) fn cleartext(&self) -> Result<&[u8], Error> {
-        self.allow(Method::Password, "password")?;
+        self.allow(Method::Password)?;
         if self.channel == Channel::Plaintext && !self.require_auth.names(Method::Password) {
             return Err(Error::CleartextRefused);
         }
-        self.password("password")
+        self.password(Method::Password)
     }
 
     /// The answer to `AuthenticationMD5Password`.
     pub(super) fn md5(&self, salt: [u8; 4]) -> Result<String, Error> {
-        self.allow(Method::Md5, "md5")?;
+        self.allow(Method::Md5)?;
         let user = self.startup.get("user").unwrap_or_default();
-        Ok(crate::auth::md5::response(user.as_bytes(), self.password("md5")?, salt))
+        Ok(crate::auth::md5::response(user.as_bytes(), self.password(Method::Md5)?, salt))
     }
 
     /// The first SCRAM message, in answer to `AuthenticationSASL`.
@@ -127,7 +127,7 @@ impl Login {
             let offered: Vec<String> = mechanisms.iter().map(|name| printable(name)).collect();
             return Err(Error::NoMechanism { offered: offered.join(", ") });
         }
-        self.allow(Method::ScramSha256, SCRAM)?;
+        self.allow(Method::ScramSha256)?;
         Ok(binding)
     }
 
@@ -153,17 +153,17 @@ impl Login {
     }
 
     fn scram_with(&self, binding: Binding) -> Result<scram::ClientFirst, Error> {
-        Ok(scram::ClientFirst::new(self.password(SCRAM)?, &self.nonce, binding))
+        Ok(scram::ClientFirst::new(self.password(Method::ScramSha256)?, &self.nonce, binding))
     }
 
     /// `AuthenticationOk` without any exchange.
     pub(super) fn check_trust_allowed(&self) -> Result<(), Error> {
-        self.allow(Method::None, "none")
+        self.allow(Method::None)
     }
 
-    fn allow(&self, method: Method, name: &'static str) -> Result<(), Error> {
+    fn allow(&self, method: Method) -> Result<(), Error> {
         if !self.require_auth.allows(method) {
-            return Err(Error::NotAllowed { method: name, policy: self.require_auth.clone() });
+            return Err(Error::NotAllowed { method: method.as_str(), policy: self.require_auth.clone() });
         }
         match (self.channel_binding, method, &self.channel) {
             // Whether that is bound is for `binding` to say.
@@ -174,13 +174,15 @@ impl Login {
         }
     }
 
-    fn password(&self, method: &'static str) -> Result<&[u8], Error> {
+    fn password(&self, method: Method) -> Result<&[u8], Error> {
         let Password(text) = &self.password;
-        if text.is_empty() { Err(Error::PasswordNeeded { method }) } else { Ok(text.as_bytes()) }
+        if text.is_empty() {
+            Err(Error::PasswordNeeded { method: method.as_str() })
+        } else {
+            Ok(text.as_bytes())
+        }
     }
 }
-
-const SCRAM: &str = "scram-sha-256";
 
 #[cfg(test)]
 mod tests {

@@ -1,14 +1,14 @@
 //! What SCRAM says about the channel it runs through, and the two mechanisms that follow from it.
 
 /// What an exchange says about the channel it runs through (RFC 5802 §6). The proofs of both sides cover
-/// it, so nobody in between can change it.
+/// it, so a man in the middle can't change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// `p`: it is the channel to the server whose certificate has this hash (RFC 5929 §4), and so of no use
     /// in another one.
     TlsServerEndPoint(Vec<u8>),
-    /// `y`: we would bind, but the server does not offer to. One that did offer ends the exchange, since
-    /// somebody must have cut its offer short.
+    /// `y`: we would bind, but the server does not offer to. One that did offer ends the exchange, since a
+    /// man in the middle must have removed its offer.
     Unoffered,
     /// `n`: we bind nothing.
     None,

@@ -1,11 +1,10 @@
-//! What the server says in SCRAM (RFC 5802 §7), read strictly: every attribute in its place, once.
+//! What the server says in SCRAM (RFC 5802 §7), read strictly: every attribute in its place, once; and what can be
+//! wrong with it.
 
 use std::num::NonZeroU32;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-
-use super::Error;
 
 /// A server-first-message: `r=NONCE,s=SALT,i=COUNT`.
 pub(super) struct ServerFirst<'a> {
@@ -81,6 +80,30 @@ fn extensions<'a>(attributes: impl Iterator<Item = &'a str>) -> Result<(), Error
         }
     }
     Ok(())
+}
+
+/// Why an exchange failed. The server is at fault in all of them but, perhaps, `Refused`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A message doesn't follow the grammar of RFC 5802 §7.
+    #[error("malformed SCRAM message from the server")]
+    Malformed,
+    /// The server asks for an extension (`m=`), of which none is defined.
+    #[error("the server demands an unknown SCRAM extension")]
+    MandatoryExtension,
+    /// The server's nonce isn't ours with something added (RFC 5802 §5.1, `r`).
+    #[error("the server's SCRAM nonce does not continue ours")]
+    Nonce,
+    /// The server asks for more than [`MAX_ITERATIONS`].
+    #[error("the server demands more than {MAX_ITERATIONS} SCRAM iterations")]
+    Iterations,
+    /// The server says why it ends the exchange (`e=`), here in printable ASCII.
+    #[error("the server ended the SCRAM exchange: {0}")]
+    Refused(String),
+    /// The server doesn't know the password, or the messages were tampered with.
+    #[error("the server did not prove that it knows the password")]
+    Signature,
 }
 
 /// The most iterations a server may have us do, at worst a few seconds of work; PostgreSQL's default is

@@ -13,8 +13,6 @@ mod binding;
 mod keys;
 mod message;
 
-use std::fmt;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
@@ -25,7 +23,7 @@ use keys::SaltedPassword;
 use message::ServerFirst;
 
 pub use binding::{Binding, MECHANISM, MECHANISM_PLUS};
-pub use message::MAX_ITERATIONS;
+pub use message::{Error, MAX_ITERATIONS};
 
 /// The exchange before the server has spoken.
 pub struct ClientFirst {
@@ -46,23 +44,6 @@ pub struct ClientFinal {
 /// The server has proved that it knows the password's verifier; only [`ClientFinal::verify`] makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verified(());
-
-/// Why an exchange failed. The server is at fault in all of them but, perhaps, `Refused`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// A message doesn't follow the grammar of RFC 5802 §7.
-    Malformed,
-    /// The server asks for an extension (`m=`), of which none is defined.
-    MandatoryExtension,
-    /// The server's nonce isn't ours with something added (RFC 5802 §5.1, `r`).
-    Nonce,
-    /// The server asks for more than [`MAX_ITERATIONS`].
-    Iterations,
-    /// The server says why it ends the exchange (`e=`), here in printable ASCII.
-    Refused(String),
-    /// The server doesn't know the password, or the messages were tampered with.
-    Signature,
-}
 
 impl ClientFirst {
     /// Starts an exchange for `password`, as the user typed it, with a fresh random `nonce` of printable
@@ -139,21 +120,6 @@ impl ClientFinal {
 fn is_nonce(added: &str) -> bool {
     !added.is_empty() && added.bytes().all(|byte| byte.is_ascii_graphic())
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed => write!(f, "malformed SCRAM message from the server"),
-            Self::MandatoryExtension => write!(f, "the server demands an unknown SCRAM extension"),
-            Self::Nonce => write!(f, "the server's SCRAM nonce does not continue ours"),
-            Self::Iterations => write!(f, "the server demands more than {MAX_ITERATIONS} SCRAM iterations"),
-            Self::Refused(reason) => write!(f, "the server ended the SCRAM exchange: {reason}"),
-            Self::Signature => write!(f, "the server did not prove that it knows the password"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
 
 #[cfg(test)]
 mod tests {
