@@ -5,7 +5,6 @@
 //! | `options` | what may be typed, and what it means |
 //! | `name` | what is to be locked, as the user calls it |
 //! | `duration` | durations as people write them |
-//! | `environment` | the real environment, for `conninfo` |
 //! | `run` | the story's beginning: parse, resolve, and do what was asked for |
 //! | `job` | the story of a run: connect, acquire, supervise, release, exit code |
 //! | `program` | the program and all that descends from it: start, signal, stop, reap |
@@ -24,7 +23,6 @@
 
 mod descendants;
 mod duration;
-mod environment;
 mod event;
 mod exit;
 mod job;

@@ -4,14 +4,13 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::environment;
 use super::exit::Exit;
 use super::job::lock_and_run;
 use super::list;
 use super::name::Lock;
 use super::options::{self, Action, EarlyExit};
 use super::report::{Format, Level, Report, os_error_text};
-use crate::conninfo::{self, Config, Parameters, Source};
+use crate::conninfo::{self, Config, Environment, Parameters, Source};
 use crate::lock::{self, Key, sql};
 use crate::net::ConnectOptions;
 use crate::proto::session::Trace;
@@ -80,7 +79,7 @@ pub(super) fn request<'a>(
 }
 
 fn resolve(database: Option<&str>) -> Result<Parameters, conninfo::Error> {
-    let environment = environment::real();
+    let environment = Environment::of_process();
     let variable = match (database, (environment.variable)(DATABASE_URL).map(OsString::into_string)) {
         (None, Some(Err(_))) => return Err(conninfo::Error::VariableNotUtf8(DATABASE_URL)),
         (None, Some(Ok(url))) if !url.is_empty() => Some(url),

@@ -1,11 +1,15 @@
-//! What the process knows without being told: its environment and its user, handed in by the caller.
+//! What a process knows without being told: its environment variables and its user.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use nix::unistd::{Uid, User};
+
 use super::error::Error;
 
-/// The process's surroundings. They are handed in, so that tests need no global state.
+/// The surroundings in which a connection string is read: [those of this process](Environment::of_process), or any
+/// others, so that a test needs no global state.
 pub struct Environment<'a> {
     /// The value of an environment variable; `None` if it is not set.
     pub variable: &'a dyn Fn(&str) -> Option<OsString>,
@@ -23,6 +27,24 @@ pub struct Passwd {
     pub name: String,
     /// The home directory, for where `HOME` is not set.
     pub home: PathBuf,
+}
+
+impl Environment<'static> {
+    /// Returns the real surroundings: the variables of this process, and the operating system's entry for the user
+    /// that it runs as.
+    #[must_use]
+    pub fn of_process() -> Environment<'static> {
+        Environment {
+            variable: &|name| env::var_os(name),
+            effective_user: &passwd_entry,
+            effective_uid: Uid::effective().as_raw(),
+        }
+    }
+}
+
+fn passwd_entry() -> Option<Passwd> {
+    let user = User::from_uid(Uid::effective()).ok().flatten()?;
+    Some(Passwd { name: user.name, home: user.dir })
 }
 
 impl Environment<'_> {

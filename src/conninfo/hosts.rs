@@ -3,17 +3,15 @@
 use std::path::PathBuf;
 
 use super::error::Error;
-use super::number;
-use super::parameters::Parameters;
-use super::secret::Secret;
+use super::values::{self, Secret};
 
 /// One host to try.
 #[derive(Clone, Debug)]
 pub struct Host {
-    /// `host` as it was given, if it was; the name a certificate has to bear, also with `hostaddr`.
+    /// `host` as it was given, if it was; the name that a certificate must have, also with `hostaddr`.
     pub name: Option<String>,
-    /// Where that is.
-    pub place: Endpoint,
+    /// Where it listens.
+    pub endpoint: Endpoint,
     /// The TCP port, or the last part of the socket's name; never 0.
     pub port: u16,
     /// The password that the password file has for this host; never empty.
@@ -21,9 +19,9 @@ pub struct Host {
 }
 
 impl Host {
-    /// What a password file calls this host: its name, else its address, else nothing.
+    /// Returns what a password file calls this host: its name, else its address, else nothing.
     pub(super) fn key(&self) -> &str {
-        match (&self.name, &self.place) {
+        match (&self.name, &self.endpoint) {
             (Some(name), _) => name,
             (None, Endpoint::Address(address)) => address,
             (None, _) => "",
@@ -31,8 +29,9 @@ impl Host {
     }
 }
 
-/// Where a host is to be found.
+/// Where a host listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Endpoint {
     /// TCP, at the addresses of this name; it may also be the text of an address.
     Name(String),
@@ -40,9 +39,9 @@ pub enum Endpoint {
     Address(String),
     /// The Unix socket `.s.PGSQL.PORT` in this directory.
     Socket(PathBuf),
-    /// The abstract Unix socket of this name, the leading `@` removed, with `/.s.PGSQL.PORT` behind it.
+    /// The abstract Unix socket of this name, the leading `@` removed, followed by `/.s.PGSQL.PORT`.
     Abstract(String),
-    /// The Unix socket in the usual directory, whichever that is on this system.
+    /// The Unix socket in the first of [`SOCKET_DIRECTORIES`] that has one.
     DefaultSocket,
 }
 
@@ -54,11 +53,18 @@ impl Endpoint {
     }
 }
 
-/// The hosts that the parameters name; the default socket where they name none.
-pub(super) fn list(parameters: &Parameters) -> Result<Vec<Host>, Error> {
-    let names = elements(parameters.get("host"));
-    let addresses = elements(parameters.get("hostaddr"));
-    let ports = elements(parameters.get("port"));
+/// Where the usual builds of PostgreSQL put their socket; libpq knows one, chosen when it was built.
+pub const SOCKET_DIRECTORIES: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
+
+/// The hosts that the parameters `host`, `hostaddr` and `port` name; the default socket where they name none.
+pub(super) fn list(
+    host: Option<&str>,
+    hostaddr: Option<&str>,
+    port: Option<&str>,
+) -> Result<Vec<Host>, Error> {
+    let names = elements(host);
+    let addresses = elements(hostaddr);
+    let ports = elements(port);
     let count = addresses.len().max(names.len()).max(1);
     if !addresses.is_empty() && !names.is_empty() && names.len() != addresses.len() {
         return Err(Error::HostCount(names.len(), addresses.len()));
@@ -66,11 +72,10 @@ pub(super) fn list(parameters: &Parameters) -> Result<Vec<Host>, Error> {
     if ports.len() > 1 && ports.len() != count {
         return Err(Error::PortCount(ports.len(), count));
     }
-    // One port is for all; an empty place in any list is as if nothing were given there.
+    // One port is for all; an empty element of a list is as if nothing were given there.
     let shared_port = if ports.len() == 1 { ports.first().copied() } else { None };
-    let hosts = (0..count).map(|index| {
-        host(at(&names, index), at(&addresses, index), shared_port.unwrap_or(at(&ports, index)))
-    });
+    let hosts = (0..count)
+        .map(|index| one(at(&names, index), at(&addresses, index), shared_port.unwrap_or(at(&ports, index))));
     hosts.collect()
 }
 
@@ -82,8 +87,8 @@ fn at<'a>(list: &[&'a str], index: usize) -> &'a str {
     list.get(index).copied().unwrap_or_default()
 }
 
-fn host(name: &str, address: &str, port: &str) -> Result<Host, Error> {
-    let place = if !address.is_empty() {
+fn one(name: &str, address: &str, port: &str) -> Result<Host, Error> {
+    let endpoint = if !address.is_empty() {
         Endpoint::Address(address.to_owned())
     } else if let Some(name) = name.strip_prefix('@') {
         Endpoint::Abstract(name.to_owned())
@@ -95,45 +100,45 @@ fn host(name: &str, address: &str, port: &str) -> Result<Host, Error> {
         Endpoint::Name(name.to_owned())
     };
     let name = Some(name.to_owned()).filter(|name| !name.is_empty());
-    let port = if port.is_empty() { DEFAULT_PORT } else { number::port(port)? };
-    Ok(Host { name, place, port, password: None })
+    let port = if port.is_empty() { DEFAULT_PORT } else { values::port(port)? };
+    Ok(Host { name, endpoint, port, password: None })
 }
 
 const DEFAULT_PORT: u16 = 5432;
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::parameters;
+    use super::super::testing::config;
     use super::*;
 
-    fn places(text: &str) -> Vec<(Option<String>, Endpoint, u16)> {
-        let hosts = list(&parameters(text)).unwrap();
-        hosts.into_iter().map(|host| (host.name, host.place, host.port)).collect()
+    fn endpoints(text: &str) -> Vec<(Option<String>, Endpoint, u16)> {
+        let hosts = config(text).unwrap().hosts;
+        hosts.into_iter().map(|host| (host.name, host.endpoint, host.port)).collect()
     }
 
     #[test]
-    fn the_kind_of_place_is_told_by_how_it_is_given() {
+    fn the_kind_of_endpoint_is_told_by_how_it_is_given() {
         let name = |text: &str| Some(text.to_owned());
-        assert_eq!(places(""), [(None, Endpoint::DefaultSocket, 5432)]);
-        assert_eq!(places("host=h"), [(name("h"), Endpoint::Name("h".into()), 5432)]);
-        assert_eq!(places("host=::1"), [(name("::1"), Endpoint::Name("::1".into()), 5432)]);
-        assert_eq!(places("host=/run/x"), [(name("/run/x"), Endpoint::Socket("/run/x".into()), 5432)]);
-        assert_eq!(places("host=@x"), [(name("@x"), Endpoint::Abstract("x".into()), 5432)]);
-        assert_eq!(places("hostaddr=::1"), [(None, Endpoint::Address("::1".into()), 5432)]);
-        assert_eq!(places("host=h hostaddr=::1"), [(name("h"), Endpoint::Address("::1".into()), 5432)]);
-        assert_eq!(places("port=6000"), [(None, Endpoint::DefaultSocket, 6000)]);
+        assert_eq!(endpoints(""), [(None, Endpoint::DefaultSocket, 5432)]);
+        assert_eq!(endpoints("host=h"), [(name("h"), Endpoint::Name("h".into()), 5432)]);
+        assert_eq!(endpoints("host=::1"), [(name("::1"), Endpoint::Name("::1".into()), 5432)]);
+        assert_eq!(endpoints("host=/run/x"), [(name("/run/x"), Endpoint::Socket("/run/x".into()), 5432)]);
+        assert_eq!(endpoints("host=@x"), [(name("@x"), Endpoint::Abstract("x".into()), 5432)]);
+        assert_eq!(endpoints("hostaddr=::1"), [(None, Endpoint::Address("::1".into()), 5432)]);
+        assert_eq!(endpoints("host=h hostaddr=::1"), [(name("h"), Endpoint::Address("::1".into()), 5432)]);
+        assert_eq!(endpoints("port=6000"), [(None, Endpoint::DefaultSocket, 6000)]);
     }
 
     #[test]
     fn lists_are_put_side_by_side() {
-        let ports = |text| places(text).into_iter().map(|(_, _, port)| port).collect::<Vec<_>>();
+        let ports = |text| endpoints(text).into_iter().map(|(_, _, port)| port).collect::<Vec<_>>();
         assert_eq!(ports("host=a,b,c port=1"), [1, 1, 1]);
         assert_eq!(ports("host=a,b,c port=1,,3"), [1, 5432, 3]);
         assert_eq!(ports("host=a,b port=''"), [5432, 5432]);
         let expected =
             [Endpoint::Address("1.1.1.1".into()), Endpoint::Name("b".into()), Endpoint::DefaultSocket];
-        let found = places("host=a,b, hostaddr=1.1.1.1,,");
-        assert_eq!(found.into_iter().map(|(_, place, _)| place).collect::<Vec<_>>(), expected);
+        let found = endpoints("host=a,b, hostaddr=1.1.1.1,,");
+        assert_eq!(found.into_iter().map(|(_, endpoint, _)| endpoint).collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -146,7 +151,7 @@ mod tests {
             ("host=a,b port=1,x", "invalid integer value \"x\" for connection option \"port\""),
             ("host=a port=0", "invalid port number: \"0\""),
         ] {
-            assert_eq!(list(&parameters(text)).unwrap_err().to_string(), expected, "{text}");
+            assert_eq!(config(text).unwrap_err().to_string(), expected, "{text}");
         }
     }
 }

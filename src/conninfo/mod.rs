@@ -1,43 +1,63 @@
-//! Where to connect, as libpq says it.
+//! A connection string, read as libpq reads it.
 //!
-//! [`Parameters::resolve`] finds the value of every parameter and where it came from;
-//! [`Config::new`] says what they mean.
+//! ```text
+//!  connection string      URI, keyword/value or database name
+//!         │ parse         connection_string.rs, uri.rs
+//!         ▼
+//!     Settings            what it says, and no more: settings.rs
+//!         │ resolve       parameters.rs; with environment.rs, service.rs, passfile.rs
+//!         ▼
+//!    Parameters           every value in force, and where it came from: parameters.rs
+//!         │ interpret     interpret.rs; with hosts.rs, values.rs, unsupported.rs
+//!         ▼
+//!      Config             the values as types, checked: config.rs
+//! ```
+//!
+//! [`Config::resolve`] does all of it. [`Parameters::resolve`] and [`Config::new`] do it in two steps, for who wants to
+//! see the values and their sources. `table.rs` lists every parameter, `error.rs` what can be wrong with them, `file.rs`
+//! reads the small files that libpq's users write.
 
 mod config;
+mod connection_string;
 mod environment;
 mod error;
+mod file;
 mod hosts;
-mod keyword_value;
-mod number;
+mod interpret;
 mod parameters;
 pub mod passfile;
-mod percent;
-mod plain_file;
-mod reader;
-mod resolver;
-mod secret;
 pub mod service;
 mod settings;
 mod table;
-#[cfg(test)]
-mod testing;
+mod unsupported;
 mod uri;
 mod values;
-#[cfg(not(feature = "tls"))]
-mod without_tls;
 
 pub use crate::auth::policy::ChannelBinding;
 pub use config::{Config, RootCertificates, TlsFile};
 pub use environment::{Environment, Passwd};
-pub use error::{Error, Excerpt};
-pub use hosts::{Endpoint, Host};
-pub use parameters::{Parameters, Source};
-pub use plain_file::FileFault;
+pub use error::{Error, Excerpt, LineFault};
+pub use file::FileFault;
 #[cfg(feature = "tls")]
-pub(crate) use plain_file::PlainFile;
-pub use secret::Secret;
+pub(crate) use file::PlainFile;
+pub use hosts::{Endpoint, Host, SOCKET_DIRECTORIES};
+pub use parameters::{Parameters, Source};
 pub use settings::Settings;
 pub use table::{Parameter, TABLE as PARAMETERS};
 pub use values::{
-    LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+    LoadBalanceHosts, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
+    TlsVersion,
 };
+
+/// What the unit tests of this folder share.
+#[cfg(test)]
+mod testing {
+    use super::{Config, Environment, Error, Passwd};
+
+    /// What a connection string means to the user `os-user` in an empty environment.
+    pub(super) fn config(text: &str) -> Result<Config, Error> {
+        let effective_user = || Some(Passwd { name: "os-user".into(), home: "/no/such/home".into() });
+        let env = Environment { variable: &|_| None, effective_user: &effective_user, effective_uid: 1000 };
+        Config::resolve(text, &env)
+    }
+}

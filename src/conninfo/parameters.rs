@@ -1,28 +1,34 @@
-//! Every parameter in force and where it came from: what `--print-conninfo` shows.
+//! Settings and surroundings become parameters: every value in force, and where it came from.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::connection_string;
 use super::environment::Environment;
 use super::error::Error;
 use super::hosts::{self, Host};
 use super::passfile::Passfile;
-use super::resolver::Resolver;
-use super::secret::{MASK, Secret};
+use super::service;
+use super::settings::Settings;
 use super::table::{self, Parameter, TABLE};
+use super::values::MASK;
 
 /// The connection parameters after all sources have been asked. Values are as they were given; what
 /// they mean, and whether they are valid, is for [`Config`](super::Config) to say.
+///
+/// Its `Display` is what `--print-conninfo` prints: a line for each parameter, with passwords masked.
 pub struct Parameters {
     entries: Vec<Entry>,
-    passfile: Option<Passfile>,
+    hosts: Result<Vec<Host>, Error>,
+    passfile: Option<PathBuf>,
     warnings: Vec<String>,
 }
 
 /// Where a parameter's value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Source {
-    /// `--database`.
+    /// The connection string that the program was given (`--database`).
     Option,
     /// The environment variable `DATABASE_URL`.
     DatabaseUrl,
@@ -32,7 +38,7 @@ pub enum Source {
     Passfile,
     /// A `PG*` environment variable.
     Environment,
-    /// Nobody: the built-in value.
+    /// Nowhere: the built-in value.
     Default,
 }
 
@@ -43,69 +49,81 @@ struct Entry {
 }
 
 impl Parameters {
-    /// Finds the value of every parameter: what was said explicitly, else the service file, else the
-    /// environment, else the default; and the password in the password file if there is none elsewhere. `explicit` is a URI, a keyword/value string or a database name, and who gave it.
+    /// Finds the value of every parameter: what the connection string says, else the service file, else the
+    /// environment, else the default; and the password in the password file if there is none elsewhere.
+    ///
+    /// `explicit` is the connection string (a URI, a keyword/value string or a database name), and who gave it.
     ///
     /// # Errors
-    /// A malformed connection string, a service that is not found, an environment variable that is no text, or a user id without
-    /// a name where one is needed.
+    /// A malformed connection string, a service that is not found, an environment variable that is not text, or a user
+    /// id without a name where one is needed.
     pub fn resolve(explicit: Option<(Source, &str)>, env: &Environment) -> Result<Parameters, Error> {
         let (source, text) = explicit.unwrap_or((Source::Option, ""));
-        let resolver = Resolver::new(source, text, env)?;
-        let mut parameters = Parameters { entries: Vec::new(), passfile: None, warnings: Vec::new() };
+        let sources = Sources::new(source, connection_string::parse(text)?, env)?;
+        let mut entries = Vec::new();
         for parameter in TABLE {
-            if let Some((value, source)) = resolver.find(parameter)? {
-                parameters.entries.push(Entry { parameter, value, source });
+            if let Some((value, source)) = sources.find(parameter)? {
+                entries.push(Entry { parameter, value, source });
             }
         }
+        let mut parameters =
+            Parameters { entries, hosts: Ok(Vec::new()), passfile: None, warnings: Vec::new() };
+        let [host, hostaddr, port] = ["host", "hostaddr", "port"].map(|keyword| parameters.get(keyword));
+        parameters.hosts = hosts::list(host, hostaddr, port);
         if parameters.get("password").is_none() {
             parameters.read_passfile();
         }
         Ok(parameters)
     }
 
-    /// Looks for the password in the password file. Hosts may differ in theirs; the first stands for all.
+    /// Looks for each host's password in the password file. Hosts may differ in theirs; the first stands for all.
     fn read_passfile(&mut self) {
-        let path = self.get("passfile").map(PathBuf::from);
-        self.passfile = path.and_then(|path| Passfile::read(&path, &mut self.warnings));
+        let Some(path) = self.get("passfile").map(PathBuf::from) else { return };
+        let Some(file) = Passfile::read(&path, &mut self.warnings) else { return };
+        let [user, dbname] =
+            ["user", "dbname"].map(|keyword| self.get(keyword).unwrap_or_default().to_owned());
         // Lists of hosts that don't fit are for Config to report.
-        let hosts = hosts::list(self).unwrap_or_default();
-        let password = hosts.iter().find_map(|host| self.password_in_passfile(host));
-        if let (Some(password), Some(parameter)) = (password, table::find("password")) {
+        let Ok(hosts) = &mut self.hosts else { return };
+        for host in hosts.iter_mut() {
+            host.password = file.password(host, &dbname, &user);
+        }
+        let first = hosts.iter().find_map(|host| host.password.as_ref());
+        if let (Some(password), Some(parameter)) = (first, table::find("password")) {
             let value = password.expose().to_owned();
             self.entries.push(Entry { parameter, value, source: Source::Passfile });
+            self.passfile = Some(path);
         }
     }
 
-    /// The password that the password file has for this host, where no other source has one.
-    pub(super) fn password_in_passfile(&self, host: &Host) -> Option<Secret> {
-        self.passfile.as_ref()?.password(host, self.get("dbname")?, self.get("user")?)
+    /// The hosts to try, each with the password that the password file has for it.
+    pub(super) fn hosts(&self) -> Result<Vec<Host>, Error> {
+        self.hosts.clone()
     }
 
-    /// The password file, if it was read.
+    /// The password file, if the hosts' passwords are from it.
     pub(super) fn passfile(&self) -> Option<&Path> {
-        self.passfile.as_ref().map(|passfile| passfile.path.as_path())
+        self.passfile.as_deref()
     }
 
-    /// What the user should know, one line each: why a password file was ignored.
+    /// Returns what the user should know, one line each, such as why a password file was ignored.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// All parameters that have a value, in the table's order, with passwords masked.
+    /// Iterates over the parameters that have a value, in the table's order, with passwords masked.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str, Source)> {
         let entries = TABLE.iter().filter_map(|parameter| self.entry(parameter.keyword));
         entries.map(|entry| (entry.parameter.keyword, entry.shown(), entry.source))
     }
 
-    /// The value of a parameter, unmasked.
+    /// Returns the value of a parameter, unmasked.
     #[must_use]
     pub fn get(&self, keyword: &str) -> Option<&str> {
         self.entry(keyword).map(|entry| entry.value.as_str())
     }
 
-    /// Where the value of a parameter came from.
+    /// Returns where the value of a parameter came from.
     #[must_use]
     pub fn source(&self, keyword: &str) -> Option<Source> {
         self.entry(keyword).map(|entry| entry.source)
@@ -122,7 +140,107 @@ impl Entry {
     }
 }
 
-/// One line a parameter: keyword, tab, value, tab, source.
+/// All that can say something about a parameter.
+struct Sources<'a> {
+    /// What the connection string says.
+    explicit: Settings,
+    /// Who gave the connection string.
+    source: Source,
+    /// What the service file says.
+    service: Settings,
+    /// Where the process runs.
+    env: &'a Environment<'a>,
+}
+
+impl<'a> Sources<'a> {
+    /// Reads the service file if a service is named.
+    fn new(source: Source, explicit: Settings, env: &'a Environment<'a>) -> Result<Sources<'a>, Error> {
+        let service = match explicit.get("service") {
+            Some(name) => Some(name.to_owned()),
+            None => env.text("PGSERVICE")?,
+        };
+        let service = service.map_or(Ok(Settings::default()), |name| service::find(&name, env))?;
+        Ok(Sources { explicit, source, service, env })
+    }
+
+    /// The value in force, if the parameter has one.
+    fn find(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
+        match self.given(parameter)? {
+            Some((value, source)) if !(value.is_empty() && parameter.empty_is_default) => {
+                Ok(Some((value, source)))
+            }
+            _ => Ok(self.default(parameter)?.map(|value| (value, Source::Default))),
+        }
+    }
+
+    /// What the strongest source says. An empty value counts: it hides those of weaker sources.
+    fn given(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
+        if let Some(value) = self.explicit.get(parameter.keyword) {
+            return Ok(Some((value.to_owned(), self.source)));
+        }
+        if let Some(value) = self.service.get(parameter.keyword) {
+            return Ok(Some((value.to_owned(), Source::Service)));
+        }
+        let value = match parameter.variable {
+            Some(variable) => self.env.text(variable)?,
+            None => None,
+        };
+        // Before 7.4 sslmode was a yes or no.
+        let value = match value {
+            None if parameter.keyword == "sslmode" => self
+                .env
+                .text("PGREQUIRESSL")?
+                .filter(|yes| yes.starts_with('1'))
+                .map(|_| "require".to_owned()),
+            value => value,
+        };
+        Ok(value.map(|value| (value, Source::Environment)))
+    }
+
+    /// The default, where it depends on other parameters or on the user.
+    fn default(&self, parameter: &'static Parameter) -> Result<Option<String>, Error> {
+        let fixed = parameter.default.map(str::to_owned);
+        Ok(match parameter.keyword {
+            "user" => Some(self.env.user()?),
+            "dbname" => self.value("user")?,
+            "passfile" => text(self.env.in_home(".pgpass")),
+            "sslcert" => text(self.env.in_home(".postgresql/postgresql.crt")),
+            "sslkey" => text(self.env.in_home(".postgresql/postgresql.key")),
+            "sslrootcert" => text(self.env.in_home(".postgresql/root.crt")),
+            "sslcrl" => text(self.env.in_home(".postgresql/root.crl")),
+            "sslmode" if self.value("sslrootcert")?.as_deref() == Some("system") => {
+                Some("verify-full".to_owned())
+            }
+            "max_protocol_version"
+                if !matches!(self.value("min_protocol_version")?.as_deref(), Some("3.0")) =>
+            {
+                Some("latest".to_owned())
+            }
+            // Of several hosts only one can be the primary, and only there does a lock exclude.
+            "target_session_attrs" if self.has_several_hosts()? => Some("read-write".to_owned()),
+            _ => fixed,
+        })
+    }
+
+    fn has_several_hosts(&self) -> Result<bool, Error> {
+        let is_list = |value: Option<String>| value.is_some_and(|value| value.contains(','));
+        Ok(is_list(self.value("host")?) || is_list(self.value("hostaddr")?))
+    }
+
+    fn value(&self, keyword: &str) -> Result<Option<String>, Error> {
+        match table::find(keyword) {
+            Some(parameter) => Ok(self.find(parameter)?.map(|(value, _)| value)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A path as a parameter's value; one that is not UTF-8 can't be a default.
+fn text(path: Option<PathBuf>) -> Option<String> {
+    path?.into_os_string().into_string().ok()
+}
+
+/// One line for each parameter: keyword, tab, value, tab, source.
 impl fmt::Display for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (keyword, value, source) in self.iter() {

@@ -1,17 +1,13 @@
 //! The password file, `~/.pgpass`: lines of `host:port:database:user:password`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::hosts::Host;
-use super::plain_file::PlainFile;
-use super::secret::Secret;
+use super::file::PlainFile;
+use super::hosts::{Host, SOCKET_DIRECTORIES};
+use super::values::Secret;
 
 /// The contents of a password file.
-pub(super) struct Passfile {
-    /// Where it is.
-    pub(super) path: PathBuf,
-    text: String,
-}
+pub(super) struct Passfile(String);
 
 impl Passfile {
     /// Reads a password file. One that can't be trusted or read is as if it were not there, but
@@ -44,12 +40,12 @@ impl Passfile {
                     .push(format!("password file {name:?}: line {} is not UTF-8 text, ignored", index + 1)),
             }
         }
-        Some(Passfile { path: path.to_owned(), text })
+        Some(Passfile(text))
     }
 
     /// The password for a host.
     pub(super) fn password(&self, host: &Host, dbname: &str, user: &str) -> Option<Secret> {
-        let password = lookup(&self.text, host.key(), &host.port.to_string(), dbname, user)?;
+        let password = lookup(&self.0, host.key(), &host.port.to_string(), dbname, user)?;
         // The first match decides, also where it says that there is none.
         Some(password).filter(|password| !password.is_empty()).map(Secret::new)
     }
@@ -58,7 +54,7 @@ impl Passfile {
 /// The password in the first line of `text` that matches. An empty `host` is the default socket.
 #[must_use]
 pub fn lookup(text: &str, host: &str, port: &str, dbname: &str, user: &str) -> Option<String> {
-    let is_default = host.is_empty() || DEFAULT_SOCKET_DIRECTORIES.contains(&host);
+    let is_default = host.is_empty() || SOCKET_DIRECTORIES.contains(&host);
     text.split('\n').filter(|line| !line.starts_with('#')).find_map(|line| {
         let line = line.trim_end_matches('\r');
         let rest = match field(line, host).filter(|_| !host.is_empty()) {
@@ -96,9 +92,6 @@ fn unescape(field: &str) -> String {
     }
     password
 }
-
-/// libpq knows one, chosen when it was built.
-const DEFAULT_SOCKET_DIRECTORIES: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,13 @@
-//! Service files: named sets of connection parameters.
+//! Service files: named sections of connection parameters.
 
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use super::error::Error;
-use super::keyword_value::is_space;
-use super::plain_file::{FileFault, PlainFile};
+use super::error::{Error, LineFault};
+use super::file::{FileFault, PlainFile};
 use super::settings::Settings;
 use super::table;
+use super::values::is_space;
 
 /// Finds a service: in the user's file, and if that has no such section, in the system's.
 pub(super) fn find(name: &str, env: &Environment) -> Result<Settings, Error> {
@@ -36,11 +36,11 @@ pub(super) fn find(name: &str, env: &Environment) -> Result<Settings, Error> {
 /// Reads the section `name` of a service file; `None` if there is none.
 ///
 /// # Errors
-/// The first line that can't be understood, up to the end of the section.
-pub fn parse(text: &str, name: &str) -> Result<Option<Settings>, LineError> {
+/// The first line that can't be understood, up to the end of the section: its number from 1, and why.
+pub fn parse(text: &str, name: &str) -> Result<Option<Settings>, (usize, LineFault)> {
     let mut section: Option<Settings> = None;
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        let error = |fault| LineError { line: index + 1, fault };
+        let error = |fault| (index + 1, fault);
         if line.len() > MAX_LINE_BYTES {
             return Err(error(LineFault::TooLong));
         }
@@ -85,29 +85,9 @@ fn read(path: &Path, name: &str) -> Result<File, Error> {
     if text.contains('\0') {
         return Err(fault(FileFault::NotText));
     }
-    let section =
-        parse(&text, name).map_err(|error| Error::ServiceLine(path.display().to_string(), error))?;
+    let section = parse(&text, name)
+        .map_err(|(line, fault)| Error::ServiceLine(path.display().to_string(), line, fault))?;
     Ok(section.map_or(File::LacksIt, File::Has))
-}
-
-/// A line of a service file that can't be understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineError {
-    /// Which one, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub fault: LineFault,
-}
-
-/// What is wrong with a line of a service file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineFault {
-    /// It is longer than libpq's buffer.
-    TooLong,
-    /// It is neither a section nor a parameter.
-    Syntax,
-    /// It names another service.
-    Nested,
 }
 
 /// With the newline; libpq would cut a longer line in two.
@@ -169,7 +149,7 @@ mod tests {
             ("[s]\nservice=t", 2, LineFault::Nested),
             (&format!("{long}\n[s]"), 1, LineFault::TooLong),
         ] {
-            assert_eq!(parse(text, "s").err(), Some(LineError { line, fault }), "{text:?}");
+            assert_eq!(parse(text, "s").err(), Some((line, fault)), "{text:?}");
         }
         assert!(parse(&long, "s").unwrap().is_none());
         assert!(parse(&format!("[s]\n[t]\n{long}\n"), "s").unwrap().is_some());

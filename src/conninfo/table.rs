@@ -17,7 +17,7 @@ pub struct Parameter {
     pub unsupported: Option<&'static str>,
 }
 
-/// The parameter called `keyword`.
+/// Returns the parameter called `keyword`.
 pub(super) fn find(keyword: &str) -> Option<&'static Parameter> {
     TABLE.iter().find(|parameter| parameter.keyword == keyword)
 }

@@ -1,16 +1,15 @@
-//! The URI form of a connection string, in libpq's own grammar, which is not RFC 3986's.
+//! A connection URI becomes settings, by libpq's own grammar, which is not RFC 3986's.
 
 use super::error::{Error, Excerpt};
-use super::percent::decode;
 use super::settings::Settings;
 use super::table;
 
-/// What stands behind the scheme, if `text` has one of ours. The scheme is case-sensitive.
+/// Returns what follows the scheme, if `text` begins with one of libpq's. The scheme is case-sensitive.
 pub(super) fn body(text: &str) -> Option<&str> {
     SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
 }
 
-/// Reads a URI; `body` is what stands behind its scheme.
+/// Reads a URI; `body` is what follows its scheme.
 pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
     let mut settings = Settings::default();
     let rest = user_and_password(body, &mut settings)?;
@@ -24,7 +23,7 @@ pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
     Ok(settings)
 }
 
-/// Stores what stands before the first `@`, which must come before any `/` but may follow a `?`.
+/// Stores user and password: what stands before the first `@`, which must come before any `/` but may follow a `?`.
 fn user_and_password<'a>(body: &'a str, settings: &mut Settings) -> Result<&'a str, Error> {
     let Some((userinfo, rest)) = body.split_once('@').filter(|(userinfo, _)| !userinfo.contains('/')) else {
         return Ok(body);
@@ -55,15 +54,15 @@ fn hosts_and_ports<'a>(uri: &str, mut rest: &'a str, settings: &mut Settings) ->
             None => until(rest, &[':', '/', '?', ',']),
         };
         hosts.push_str(host);
-        if let Some(behind) = rest.strip_prefix(':') {
+        if let Some(after) = rest.strip_prefix(':') {
             let port;
-            (port, rest) = until(behind, &['/', '?', ',']);
+            (port, rest) = until(after, &['/', '?', ',']);
             ports.push_str(port);
         }
-        let Some(behind) = rest.strip_prefix(',') else { break };
+        let Some(after) = rest.strip_prefix(',') else { break };
         hosts.push(',');
         ports.push(',');
-        rest = behind;
+        rest = after;
     }
     // In user:pass/word@host libpq sees the host "user" and the port "pass".
     if rest.contains('@') && ports.contains(|c: char| !c.is_ascii_digit() && !" ,%".contains(c)) {
@@ -77,22 +76,22 @@ fn hosts_and_ports<'a>(uri: &str, mut rest: &'a str, settings: &mut Settings) ->
     Ok(rest)
 }
 
-/// The address before `]`, which nobody validates here, and what follows.
+/// Returns the address before `]`, which is not validated here, and what follows.
 fn bracketed<'a>(uri: &str, inside: &'a str) -> Result<(&'a str, &'a str), Error> {
     let excerpt = || Excerpt::new(uri, uri.contains(['@', '?']));
-    let (address, behind) = inside.split_once(']').ok_or_else(|| Error::UnclosedBracket(excerpt()))?;
+    let (address, after) = inside.split_once(']').ok_or_else(|| Error::UnclosedBracket(excerpt()))?;
     if address.is_empty() {
         return Err(Error::EmptyBrackets(excerpt()));
     }
-    match behind.chars().next() {
-        None | Some(':' | '/' | '?' | ',') => Ok((address, behind)),
-        Some(other) => Err(Error::BehindBracket(other, uri.len() - behind.len() + 1, excerpt())),
+    match after.chars().next() {
+        None | Some(':' | '/' | '?' | ',') => Ok((address, after)),
+        Some(other) => Err(Error::AfterBracket(other, uri.len() - after.len() + 1, excerpt())),
     }
 }
 
 /// Stores the parameters of the query, which override what stands before it.
 fn parameters(mut query: &str, settings: &mut Settings) -> Result<(), Error> {
-    // Behind a password, or in the rest of one that a raw "?" has cut short, any word may be secret.
+    // After a password, or in the rest of one that a raw "?" has cut short, any word may be secret.
     let mut private = query.contains('@');
     while !query.is_empty() {
         let (piece, next) = query.split_once('&').unwrap_or((query, ""));
@@ -115,7 +114,31 @@ fn parameters(mut query: &str, settings: &mut Settings) -> Result<(), Error> {
     Ok(())
 }
 
-/// What stands before the first of `stops`, and the rest from there on.
+/// Decodes one component of a URI. Spaces around it are dropped; `+` and `#` are plain data.
+/// `private` forbids quoting it.
+pub(super) fn decode(text: &str, private: bool) -> Result<String, Error> {
+    let excerpt = || Excerpt::new(text, private);
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.trim_matches(' ').bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b' ' => return Err(Error::UnencodedSpace(excerpt())),
+            b'%' => match (bytes.next().and_then(hex), bytes.next().and_then(hex)) {
+                (Some(0), Some(0)) => return Err(Error::PercentNul(excerpt())),
+                (Some(high), Some(low)) => decoded.push(high * 16 + low),
+                _ => return Err(Error::PercentToken(excerpt())),
+            },
+            _ => decoded.push(byte),
+        }
+    }
+    String::from_utf8(decoded).map_err(|_| Error::PercentNotUtf8(excerpt()))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// Splits `text` before the first of `stops`.
 fn until<'a>(text: &'a str, stops: &[char]) -> (&'a str, &'a str) {
     text.split_at(text.find(stops).unwrap_or(text.len()))
 }
@@ -211,5 +234,37 @@ mod tests {
             let error = read(uri).err().unwrap();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{uri}: {error}");
         }
+    }
+
+    #[test]
+    fn tokens_become_bytes() {
+        for (text, expected) in [
+            ("", ""),
+            ("  ", ""),
+            ("a+b#c", "a+b#c"),
+            ("%41%c3%BC", "Aü"),
+            (" %20a%20 ", " a "),
+            ("%25%32%35", "%25"),
+            ("ü", "ü"),
+        ] {
+            assert_eq!(decode(text, false).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_an_error_that_keeps_secrets() {
+        for (text, expected) in [
+            ("%", "invalid percent-encoded token"),
+            ("a%4", "invalid percent-encoded token"),
+            ("a%+4", "invalid percent-encoded token"),
+            ("%%%", "invalid percent-encoded token"),
+            ("%ü", "invalid percent-encoded token"),
+            ("a%00", "forbidden value %00 in percent-encoded value"),
+            ("%ff", "percent-encoded value is not valid UTF-8"),
+        ] {
+            assert_eq!(decode(text, true).unwrap_err().to_string(), expected, "{text:?}");
+            assert_eq!(decode(text, false).unwrap_err().to_string(), format!("{expected}: {text:?}"));
+        }
+        assert!(!decode("hunter2 x", true).unwrap_err().to_string().contains("hunter2"));
     }
 }

@@ -1,38 +1,11 @@
-//! The parameters whose value is one of a few words, as types.
+//! Values as types: one of a few words, an integer, a secret.
 
-use crate::auth::policy::ChannelBinding;
+use std::fmt;
 
-/// An enumeration that is written as a word.
-pub(super) trait Choice: Sized {
-    /// The choice called `word`.
-    fn from_word(word: &str) -> Option<Self>;
-}
+use super::error::Error;
+use crate::auth::policy::words;
 
-/// Declares enumerations together with the words for their values.
-macro_rules! values {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $($(#[$value_doc])* $value,)* }
-
-        impl Choice for $name {
-            fn from_word(word: &str) -> Option<$name> {
-                match word {
-                    $($word => Some($name::$value),)*
-                    _ => None,
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self { $($name::$value => $word,)* })
-            }
-        }
-    )*};
-}
-
-values! {
+words! {
     /// Whether to encrypt TCP connections, and what to verify (`sslmode`); weaker is less.
     SslMode {
         /// Never TLS.
@@ -112,14 +85,85 @@ values! {
     }
 }
 
-/// A rule of the login, which `auth` therefore declares.
-impl Choice for ChannelBinding {
-    fn from_word(word: &str) -> Option<Self> {
-        word.parse().ok()
-    }
-}
-
 impl ProtocolVersion {
     /// The newest version that heimdall speaks.
     pub const LATEST: ProtocolVersion = ProtocolVersion::V3_2;
+}
+
+/// Reads a 32-bit integer as `strtol` would: spaces around it and a `+` are fine, anything else is not.
+pub(super) fn integer(keyword: &'static str, text: &str) -> Result<i32, Error> {
+    text.trim_matches(is_space).parse().map_err(|_| Error::Integer(keyword, text.to_owned()))
+}
+
+/// Reads a port, 1 to 65535.
+pub(super) fn port(text: &str) -> Result<u16, Error> {
+    match u16::try_from(integer("port", text)?) {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(Error::Port(text.to_owned())),
+    }
+}
+
+/// C's `isspace`: what libpq takes for space.
+pub(super) fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t'..='\r')
+}
+
+/// A password in memory, which no `Debug` prints.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a password into custody.
+    #[must_use]
+    pub fn new(password: impl Into<String>) -> Secret {
+        Secret(password.into())
+    }
+
+    /// Returns the password itself, for the proof of identity and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// What is printed in place of a secret.
+pub(super) const MASK: &str = "********";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_may_have_spaces_around_and_a_sign() {
+        for (text, expected) in
+            [("5", 5), (" 5\t", 5), ("+5", 5), ("-5", -5), ("007", 7), ("2147483647", i32::MAX)]
+        {
+            assert_eq!(integer("keepalives", text), Ok(expected), "{text:?}");
+        }
+        for text in ["", " ", "5s", "5 5", "+", "- 5", "0x5", "5.0", "2147483648", "٥"] {
+            let error = integer("keepalives", text).unwrap_err().to_string();
+            assert_eq!(error, format!("invalid integer value {text:?} for connection option \"keepalives\""));
+        }
+    }
+
+    #[test]
+    fn ports_are_1_to_65535() {
+        assert_eq!(port(" 1 "), Ok(1));
+        assert_eq!(port("65535"), Ok(65535));
+        for text in ["0", "-1", "65536", "99999"] {
+            assert_eq!(port(text).unwrap_err().to_string(), format!("invalid port number: {text:?}"));
+        }
+    }
+
+    #[test]
+    fn debug_shows_a_mask() {
+        assert_eq!(format!("{:?}", Some(Secret::new("hunter2"))), "Some(********)");
+        assert_eq!(Secret::new("hunter2").expose(), "hunter2");
+    }
 }

@@ -10,10 +10,7 @@ use rustix::net::SocketAddrUnix;
 
 use super::deadline::Deadline;
 use super::error::Error;
-use crate::conninfo::{Endpoint, Host};
-
-/// Where the usual builds of PostgreSQL put their socket.
-pub(super) const SOCKET_DIRECTORIES: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
+use crate::conninfo::{Endpoint, Host, SOCKET_DIRECTORIES};
 
 /// One address to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +44,7 @@ impl fmt::Display for Address {
 
 /// The place of a host before its addresses are known.
 pub(super) fn describe(host: &Host) -> String {
-    match &host.place {
+    match &host.endpoint {
         Endpoint::Name(name) | Endpoint::Address(name) => {
             format!("at \"{}\", port {}", name.escape_debug(), host.port)
         }
@@ -59,7 +56,7 @@ pub(super) fn describe(host: &Host) -> String {
 
 /// All addresses of a host, in the order in which they are to be tried.
 pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>, Error> {
-    Ok(match &host.place {
+    Ok(match &host.endpoint {
         Endpoint::Name(name) => tcp(name, resolve(name.clone(), host.port, deadline)?),
         Endpoint::Address(text) => {
             // A scope (fe80::1%eth0) is the resolver's to read, but only behind a numeric address.

@@ -67,7 +67,7 @@ fn found<'a>(parameters: &'a Parameters, keyword: &str) -> Option<(&'a str, Sour
 }
 
 #[test]
-fn a_service_goes_behind_the_connection_string_and_before_the_environment() {
+fn a_service_goes_after_the_connection_string_and_before_the_environment() {
     let home = Home::new("service-order");
     home.write(".pg_service.conf", "[s]\nhost=svc-host\nport=1\nuser=svc\ndbname=\nsslmode=disable\n");
     let variables =

@@ -58,7 +58,7 @@ impl Tls {
     /// The first file that is missing, unreadable or not what it should be.
     pub fn new(config: &Config) -> Result<Tls, ConfigError> {
         let verifies_name = config.sslmode == SslMode::VerifyFull;
-        let mut tcp_hosts = config.hosts.iter().filter(|host| !host.place.is_local());
+        let mut tcp_hosts = config.hosts.iter().filter(|host| !host.endpoint.is_local());
         if verifies_name && tcp_hosts.any(|host| host.name.is_none()) {
             return Err(ConfigError::NoHostName);
         }

@@ -1,6 +1,5 @@
-//! Reads the small files that people write for libpq: never a pipe that hangs, never without bound.
+//! Reads the small files that people write for libpq, with a bound, and only regular ones: opening a pipe would hang.
 
-use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -12,16 +11,21 @@ pub(crate) struct PlainFile {
     metadata: Metadata,
 }
 
-/// Why a file that is there can't be read. The display goes behind its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a file that is there can't be read. The display goes after its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FileFault {
     /// A directory, a pipe, a device.
+    #[error("is not a plain file")]
     NotPlain,
     /// More than any such file needs.
+    #[error("is larger than {MAX_BYTES} bytes")]
     TooLarge,
-    /// The system says no.
+    /// The system does not let us read it.
+    #[error("could not be read: {0}")]
     Unreadable(io::ErrorKind),
     /// Not UTF-8, or with NUL bytes.
+    #[error("is not UTF-8 text")]
     NotText,
 }
 
@@ -64,16 +68,5 @@ impl PlainFile {
     }
 }
 
-impl fmt::Display for FileFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FileFault::NotPlain => write!(f, "is not a plain file"),
-            FileFault::TooLarge => write!(f, "is larger than {MAX_BYTES} bytes"),
-            FileFault::Unreadable(kind) => write!(f, "could not be read: {kind}"),
-            FileFault::NotText => write!(f, "is not UTF-8 text"),
-        }
-    }
-}
-
-/// Thousands of passwords.
+/// Room for thousands of passwords.
 const MAX_BYTES: u64 = 1024 * 1024;

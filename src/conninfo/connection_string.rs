@@ -1,30 +1,51 @@
-//! The `keyword=value` form of a connection string.
+//! A connection string becomes settings: which of its three forms it has, and the `keyword=value` form itself.
 
 use super::error::{Error, Excerpt};
 use super::settings::Settings;
+use super::uri;
+use super::values::is_space;
 
-/// Reads `host=h user='o\'neill'`: a later value replaces an earlier one.
+/// Reads a connection string in any of its forms, as `psql -d` does.
 pub(super) fn parse(text: &str) -> Result<Settings, Error> {
+    if text.contains('\0') {
+        return Err(Error::Nul);
+    }
+    if let Some(body) = uri::body(text) {
+        return uri::parse(text, body);
+    }
+    // "postgre://user:secret@host/db" is a misspelling, never a database; psql would send it as one.
+    if text.contains('=') || text.contains("://") {
+        return keywords(text);
+    }
     let mut settings = Settings::default();
-    // Behind a secret any word may be the rest of it: password=two words.
-    let mut private = false;
-    let mut rest = text.trim_start_matches(is_space);
-    while !rest.is_empty() {
-        let end = rest.find(|c| c == '=' || is_space(c)).unwrap_or(rest.len());
-        let (keyword, behind) = rest.split_at(end);
-        // An address with a misspelt scheme lands here, password and all.
-        let private_keyword = private || keyword.contains('@');
-        let Some(behind) = behind.trim_start_matches(is_space).strip_prefix('=') else {
-            return Err(Error::NoEquals(Excerpt::new(keyword, private_keyword)));
-        };
-        let (value, behind) = value(behind.trim_start_matches(is_space))?;
-        private |= settings.set(keyword, value, private_keyword)?.masked;
-        rest = behind.trim_start_matches(is_space);
+    if !text.is_empty() {
+        settings.set("dbname", text.to_owned(), false)?;
     }
     Ok(settings)
 }
 
-/// The value that `text` begins with, and what is left behind it.
+/// Reads `host=h user='o\'neill'`: a later value replaces an earlier one.
+fn keywords(text: &str) -> Result<Settings, Error> {
+    let mut settings = Settings::default();
+    // After a secret any word may be the rest of it: password=two words.
+    let mut private = false;
+    let mut rest = text.trim_start_matches(is_space);
+    while !rest.is_empty() {
+        let end = rest.find(|c| c == '=' || is_space(c)).unwrap_or(rest.len());
+        let (keyword, after) = rest.split_at(end);
+        // An address with a misspelt scheme lands here, password and all.
+        let private_keyword = private || keyword.contains('@');
+        let Some(after) = after.trim_start_matches(is_space).strip_prefix('=') else {
+            return Err(Error::NoEquals(Excerpt::new(keyword, private_keyword)));
+        };
+        let (value, after) = value(after.trim_start_matches(is_space))?;
+        private |= settings.set(keyword, value, private_keyword)?.masked;
+        rest = after.trim_start_matches(is_space);
+    }
+    Ok(settings)
+}
+
+/// Splits `text` after the value that it begins with.
 fn value(text: &str) -> Result<(String, &str), Error> {
     let (mut chars, quoted) = match text.strip_prefix('\'') {
         Some(inside) => (inside.chars(), true),
@@ -44,14 +65,37 @@ fn value(text: &str) -> Result<(String, &str), Error> {
     Ok((value, chars.as_str()))
 }
 
-/// C's `isspace`: what libpq takes for space.
-pub(super) fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t'..='\r')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn dbname(text: &str) -> Option<String> {
+        parse(text).unwrap().get("dbname").map(str::to_owned)
+    }
+
+    #[test]
+    fn the_form_is_told_by_the_prefix_then_by_an_equals_sign() {
+        assert_eq!(dbname("postgres:///a=b").as_deref(), Some("a=b"));
+        assert_eq!(dbname("dbname=postgres://h/db").as_deref(), Some("postgres://h/db"));
+        assert_eq!(dbname(" my db ").as_deref(), Some(" my db "));
+        assert_eq!(dbname("postgres:/db").as_deref(), Some("postgres:/db"));
+        assert_eq!(dbname(""), None);
+    }
+
+    #[test]
+    fn a_misspelt_scheme_is_no_database_and_its_password_stays_unseen() {
+        for misspelt in ["Postgres://u:hunter2@h/db", "jdbc:postgresql://u:hunter2@h/db?ssl=true"] {
+            let error = parse(misspelt).err().unwrap();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn nul_is_refused_in_every_form() {
+        for text in ["a\0b", "user=a\0b", "postgres://a\0b"] {
+            assert_eq!(parse(text).err(), Some(Error::Nul));
+        }
+    }
 
     #[test]
     fn values_are_bare_or_quoted_and_backslash_escapes_in_both() {
@@ -76,7 +120,7 @@ mod tests {
             ("user= host=x", "host=x"),
         ];
         for (text, expected) in table {
-            assert_eq!(parse(text).unwrap().get("user"), Some(expected), "{text:?}");
+            assert_eq!(keywords(text).unwrap().get("user"), Some(expected), "{text:?}");
         }
     }
 
@@ -85,7 +129,7 @@ mod tests {
         for (text, expected) in
             [("requiressl=1", "require"), ("requiressl=0", "prefer"), ("requiressl=", "prefer")]
         {
-            assert_eq!(parse(text).unwrap().get("sslmode"), Some(expected), "{text:?}");
+            assert_eq!(keywords(text).unwrap().get("sslmode"), Some(expected), "{text:?}");
         }
     }
 
@@ -104,14 +148,14 @@ mod tests {
             ("a\u{1b}[2Jb=c", "invalid connection option \"a\\u{1b}[2Jb\""),
         ];
         for (text, expected) in table {
-            assert_eq!(parse(text).err().unwrap().to_string(), expected, "{text:?}");
+            assert_eq!(keywords(text).err().unwrap().to_string(), expected, "{text:?}");
         }
     }
 
     #[test]
-    fn words_behind_a_password_are_not_quoted() {
+    fn words_after_a_password_are_not_quoted() {
         for text in ["password=two hunter2", "password=two hunter2=x", "password='it's hunter2' port=1"] {
-            let error = parse(text).err().unwrap();
+            let error = keywords(text).err().unwrap();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }

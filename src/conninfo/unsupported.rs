@@ -1,15 +1,44 @@
-//! The settings that a build without the feature `tls` knows but can't honour: they ask for security, so they may
-//! not be dropped, and are refused.
+//! Refuses what heimdall does not do, by the name of the parameter that asks for it. Most of these parameters ask for
+//! security, so none is dropped.
 
 use super::config::Config;
 use super::error::Error;
 use super::parameters::{Parameters, Source};
-use super::values::{SslCertMode, SslMode, SslNegotiation};
+use super::table::TABLE;
+use super::values::{SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
 use crate::auth::policy::ChannelBinding;
 
-/// Refuses a configuration in which the user gave one of these and it asks for something.
+/// Refuses a configuration that asks for what heimdall, or this build of it, does not do.
 pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Error> {
-    for (keyword, asks) in WITHOUT_TLS {
+    let unsupported = |keyword, why| Err(Error::Unsupported(keyword, why));
+    for parameter in TABLE {
+        let Some(why) = parameter.unsupported else { continue };
+        match (parameter.keyword, parameters.get(parameter.keyword)) {
+            (_, None) | ("replication", Some("off" | "false" | "no" | "0")) => {}
+            (keyword, Some(_)) => return unsupported(keyword, why),
+        }
+    }
+    match parameters.get("gssencmode") {
+        Some("disable" | "prefer") | None => {}
+        Some("require") => return unsupported("gssencmode", "GSSAPI encryption is not supported"),
+        Some(other) => return Err(Error::Value("gssencmode", other.to_owned())),
+    }
+    if parameters.get("sslkey").is_some_and(|key| key.starts_with("engine:")) {
+        return unsupported("sslkey", "keys in OpenSSL engines are not supported");
+    }
+    if config.ssl_max_protocol_version.is_some_and(|max| max < TlsVersion::V1_2) {
+        return unsupported("ssl_max_protocol_version", "TLS before version 1.2 is not supported");
+    }
+    if matches!(config.target_session_attrs, TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby)
+    {
+        return unsupported("target_session_attrs", "a lock on a standby would not exclude");
+    }
+    if cfg!(feature = "tls") { Ok(()) } else { refuse_tls(config, parameters) }
+}
+
+/// Refuses what asks for TLS, in a build without it.
+fn refuse_tls(config: &Config, parameters: &Parameters) -> Result<(), Error> {
+    for (keyword, asks) in TLS_PARAMETERS {
         match (parameters.get(keyword), parameters.source(keyword)) {
             (_, None | Some(Source::Default)) => {}
             (value, _) if asks(config) => {
@@ -21,10 +50,10 @@ pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Err
     Ok(())
 }
 
-/// A parameter, and in which configurations it asks for what is not there.
-type Unbuilt = (&'static str, fn(&Config) -> bool);
+/// A parameter, and in which configurations it asks for TLS.
+type TlsParameter = (&'static str, fn(&Config) -> bool);
 
-const WITHOUT_TLS: &[Unbuilt] = &[
+const TLS_PARAMETERS: &[TlsParameter] = &[
     ("sslmode", |config| config.uses_tcp() && config.sslmode >= SslMode::Require),
     ("sslnegotiation", |config| may_use_tls(config) && config.sslnegotiation == SslNegotiation::Direct),
     ("sslcertmode", |config| config.sslcertmode == SslCertMode::Require),
@@ -45,12 +74,14 @@ fn may_use_tls(config: &Config) -> bool {
 mod tests {
     use super::super::testing::config;
 
+    #[cfg(not(feature = "tls"))]
     fn assert_refused(text: &str) {
         let (keyword, value) = text.split_once('=').unwrap();
         let error = config(&format!("host=h {text}")).unwrap_err().to_string();
         assert_eq!(error, format!("{keyword} \"{value}\" is not supported by this version of heimdall"));
     }
 
+    #[cfg(not(feature = "tls"))]
     #[test]
     fn without_tls_what_asks_for_it_is_refused_by_name() {
         for text in [
@@ -72,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_default_or_has_no_effect_is_accepted() {
+    fn without_tls_what_is_the_default_or_has_no_effect_is_accepted() {
         for text in [
             "host=h",
             "host=a,b",

@@ -1,0 +1,311 @@
+//! Parameters become a configuration: each value as its type, checked.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::config::{Config, RootCertificates, TlsFile};
+use super::environment::Environment;
+use super::error::Error;
+use super::parameters::{Parameters, Source};
+use super::unsupported;
+use super::values::{self, ProtocolVersion, Secret, SslMode, SslNegotiation, TlsVersion};
+use crate::auth::policy::RequireAuth;
+
+impl Config {
+    /// Reads a connection string in the surroundings of a process, as libpq does: [`Parameters::resolve`], then
+    /// [`Config::new`].
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn resolve(conninfo: &str, env: &Environment) -> Result<Config, Error> {
+        Config::new(&Parameters::resolve(Some((Source::Option, conninfo)), env)?)
+    }
+
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// The first parameter whose value is invalid, goes against another one, or asks for what
+    /// heimdall does not do.
+    pub fn new(parameters: &Parameters) -> Result<Config, Error> {
+        let read = Reader(parameters);
+        let sslmode = read.word("sslmode")?;
+        let (ssl_min_protocol_version, ssl_max_protocol_version) = read.tls_versions()?;
+        let (min_protocol_version, max_protocol_version) = read.protocol_versions()?;
+        let config = Config {
+            hosts: parameters.hosts()?,
+            user: read.string("user").unwrap_or_default(),
+            dbname: read.string("dbname").unwrap_or_default(),
+            password: read.password(),
+            passfile: parameters.passfile().map(Path::to_owned),
+            warnings: parameters.warnings().to_owned(),
+            connect_timeout: read.seconds("connect_timeout")?,
+            application_name: ["application_name", "fallback_application_name"]
+                .iter()
+                .find_map(|keyword| parameters.get(keyword).map(str::to_owned)),
+            options: read.string("options"),
+            client_encoding: read.client_encoding(),
+            keepalives: read.integer("keepalives")?.is_none_or(|on| on != 0),
+            keepalives_idle: read.seconds("keepalives_idle")?,
+            keepalives_interval: read.seconds("keepalives_interval")?,
+            keepalives_count: read.positive("keepalives_count")?,
+            tcp_user_timeout: read.milliseconds("tcp_user_timeout")?,
+            require_auth: read.require_auth()?,
+            channel_binding: read.word("channel_binding")?,
+            requirepeer: read.string("requirepeer"),
+            sslmode,
+            sslnegotiation: read.sslnegotiation(sslmode)?,
+            sslrootcert: read.sslrootcert(sslmode)?,
+            sslcert: read.file("sslcert"),
+            sslkey: read.file("sslkey"),
+            sslcertmode: read.word("sslcertmode")?,
+            sslcrl: read.file("sslcrl"),
+            sslsni: parameters.get("sslsni").is_some_and(|on| on.starts_with('1')),
+            ssl_min_protocol_version,
+            ssl_max_protocol_version,
+            min_protocol_version,
+            max_protocol_version,
+            target_session_attrs: read.word("target_session_attrs")?,
+            load_balance_hosts: read.word("load_balance_hosts")?,
+        };
+        unsupported::refuse(&config, parameters)?;
+        Ok(config)
+    }
+}
+
+/// Reads the values of these parameters.
+struct Reader<'a>(&'a Parameters);
+
+impl Reader<'_> {
+    /// A value as it is; `None` if it is empty.
+    fn string(&self, keyword: &str) -> Option<String> {
+        self.0.get(keyword).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// One of a few words.
+    fn word<T: FromStr>(&self, keyword: &'static str) -> Result<T, Error> {
+        let word = self.0.get(keyword).unwrap_or_default();
+        word.parse().map_err(|_| Error::Value(keyword, word.to_owned()))
+    }
+
+    /// The password that is for all hosts.
+    fn password(&self) -> Option<Secret> {
+        let is_for_all = self.0.source("password") != Some(Source::Passfile);
+        self.string("password").filter(|_| is_for_all).map(Secret::new)
+    }
+
+    /// A number, if there is one.
+    fn integer(&self, keyword: &'static str) -> Result<Option<i32>, Error> {
+        self.0.get(keyword).map(|text| values::integer(keyword, text)).transpose()
+    }
+
+    /// A number above 0; anything below is libpq's way to ask for the default.
+    fn positive(&self, keyword: &'static str) -> Result<Option<u32>, Error> {
+        let number = self.integer(keyword)?.and_then(|number| u32::try_from(number).ok());
+        Ok(number.filter(|number| *number > 0))
+    }
+
+    /// A number above 0 of seconds.
+    fn seconds(&self, keyword: &'static str) -> Result<Option<Duration>, Error> {
+        Ok(self.positive(keyword)?.map(|number| Duration::from_secs(number.into())))
+    }
+
+    /// A number above 0 of milliseconds.
+    fn milliseconds(&self, keyword: &'static str) -> Result<Option<Duration>, Error> {
+        Ok(self.positive(keyword)?.map(|number| Duration::from_millis(number.into())))
+    }
+
+    /// libpq takes `auto` from the locale; heimdall reads UTF-8 only.
+    fn client_encoding(&self) -> Option<String> {
+        match self.string("client_encoding")?.as_str() {
+            "auto" => Some("UTF8".to_owned()),
+            other => Some(other.to_owned()),
+        }
+    }
+
+    fn require_auth(&self) -> Result<RequireAuth, Error> {
+        let Some(list) = self.string("require_auth") else { return Ok(RequireAuth::default()) };
+        Ok(list.parse::<RequireAuth>()?)
+    }
+
+    fn sslnegotiation(&self, sslmode: SslMode) -> Result<SslNegotiation, Error> {
+        let negotiation = self.word("sslnegotiation")?;
+        if negotiation == SslNegotiation::Direct && sslmode < SslMode::Require {
+            let strong = "\"require\", \"verify-ca\", or \"verify-full\"";
+            return Err(Error::WeakSslMode(sslmode.as_str(), "sslnegotiation=direct", strong));
+        }
+        Ok(negotiation)
+    }
+
+    fn sslrootcert(&self, sslmode: SslMode) -> Result<Option<RootCertificates>, Error> {
+        if self.0.get("sslrootcert") != Some("system") {
+            return Ok(self.file("sslrootcert").map(RootCertificates::File));
+        }
+        if sslmode < SslMode::VerifyFull {
+            return Err(Error::WeakSslMode(sslmode.as_str(), "sslrootcert=system", "\"verify-full\""));
+        }
+        Ok(Some(RootCertificates::System))
+    }
+
+    fn file(&self, keyword: &str) -> Option<TlsFile> {
+        let path = PathBuf::from(self.string(keyword)?);
+        Some(TlsFile { path, explicit: self.0.source(keyword) != Some(Source::Default) })
+    }
+
+    /// The oldest and the newest version of TLS; what is older than heimdall speaks counts as 1.2.
+    fn tls_versions(&self) -> Result<(TlsVersion, Option<TlsVersion>), Error> {
+        let version = |keyword| {
+            let Some(text) = self.string(keyword) else { return Ok(None) };
+            let version = text.to_ascii_lowercase().parse();
+            version.map(Some).map_err(|_| Error::Value(keyword, text))
+        };
+        let min = version("ssl_min_protocol_version")?.unwrap_or(TlsVersion::V1_2);
+        let max = version("ssl_max_protocol_version")?;
+        match max {
+            Some(max) if max < min => Err(Error::TlsRange),
+            _ => Ok((min.max(TlsVersion::V1_2), max)),
+        }
+    }
+
+    /// The oldest and the newest version of the wire protocol.
+    fn protocol_versions(&self) -> Result<(ProtocolVersion, ProtocolVersion), Error> {
+        let version = |keyword| match self.0.get(keyword) {
+            Some("latest") => Ok(ProtocolVersion::LATEST),
+            _ => self.word(keyword),
+        };
+        let (min, max) = (version("min_protocol_version")?, version("max_protocol_version")?);
+        if min > max { Err(Error::ProtocolRange) } else { Ok((min, max)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::config;
+    use super::super::values::TargetSessionAttrs;
+    use super::*;
+
+    #[test]
+    fn nothing_given_is_the_default_socket_and_the_operating_systems_user() {
+        let config = config("").unwrap();
+        assert_eq!(config.hosts.len(), 1);
+        assert!(!config.uses_tcp());
+        assert_eq!((config.user.as_str(), config.dbname.as_str()), ("os-user", "os-user"));
+        assert!(config.password.is_none() && config.application_name.is_none() && config.options.is_none());
+        assert_eq!(config.connect_timeout, Some(Duration::from_secs(30)));
+        assert!(config.keepalives && config.keepalives_idle.is_none() && config.tcp_user_timeout.is_none());
+        assert_eq!(config.sslmode, SslMode::Prefer);
+        assert_eq!(config.max_protocol_version, ProtocolVersion::V3_0);
+        assert_eq!(config.target_session_attrs, TargetSessionAttrs::Any);
+    }
+
+    #[test]
+    fn durations_have_the_unit_of_their_parameter_and_zero_asks_for_the_default() {
+        let given = config(
+            "connect_timeout=' 2 ' keepalives_idle=3 keepalives_interval=4 keepalives_count=5 tcp_user_timeout=6",
+        )
+        .unwrap();
+        assert_eq!(given.connect_timeout, Some(Duration::from_secs(2)));
+        assert_eq!(given.keepalives_idle, Some(Duration::from_secs(3)));
+        assert_eq!(given.keepalives_interval, Some(Duration::from_secs(4)));
+        assert_eq!(given.keepalives_count, Some(5));
+        assert_eq!(given.tcp_user_timeout, Some(Duration::from_millis(6)));
+        let zero = config("connect_timeout=0 keepalives=0 keepalives_idle=0 keepalives_count=-1").unwrap();
+        assert_eq!((zero.connect_timeout, zero.keepalives_idle, zero.keepalives_count), (None, None, None));
+        assert!(!zero.keepalives);
+        assert_eq!(config("connect_timeout=-1").unwrap().connect_timeout, None);
+    }
+
+    #[test]
+    fn an_application_name_hides_the_fallback_also_where_it_is_empty() {
+        for (text, expected) in [
+            ("application_name=a fallback_application_name=b", Some("a")),
+            ("fallback_application_name=b", Some("b")),
+            ("application_name='' fallback_application_name=b", Some("")),
+            ("", None),
+        ] {
+            assert_eq!(config(text).unwrap().application_name.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn several_hosts_are_searched_for_the_one_that_can_be_written() {
+        assert_eq!(config("host=a,b").unwrap().target_session_attrs, TargetSessionAttrs::ReadWrite);
+        let any = config("host=a,b target_session_attrs=any").unwrap();
+        assert_eq!(any.target_session_attrs, TargetSessionAttrs::Any);
+    }
+
+    #[test]
+    fn the_encoding_is_the_users_and_auto_is_utf8() {
+        for (text, expected) in
+            [("", None), ("client_encoding=auto", Some("UTF8")), ("client_encoding=LATIN1", Some("LATIN1"))]
+        {
+            assert_eq!(config(text).unwrap().client_encoding.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_shows_no_password() {
+        assert!(!format!("{:?}", config("password=hunter2").unwrap()).contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_invalid_is_told_with_its_name() {
+        for (text, expected) in [
+            ("sslmode=yes", "invalid sslmode value: \"yes\""),
+            ("sslmode=''", "invalid sslmode value: \"\""),
+            ("sslmode=Require", "invalid sslmode value: \"Require\""),
+            ("channel_binding=''", "invalid channel_binding value: \"\""),
+            ("sslnegotiation=x", "invalid sslnegotiation value: \"x\""),
+            ("sslcertmode=x", "invalid sslcertmode value: \"x\""),
+            ("gssencmode=''", "invalid gssencmode value: \"\""),
+            ("gssencmode=require", "gssencmode: GSSAPI encryption is not supported"),
+            ("target_session_attrs=''", "invalid target_session_attrs value: \"\""),
+            ("load_balance_hosts=x", "invalid load_balance_hosts value: \"x\""),
+            ("connect_timeout=''", "invalid integer value \"\" for connection option \"connect_timeout\""),
+            ("keepalives=x", "invalid integer value \"x\" for connection option \"keepalives\""),
+            (
+                "tcp_user_timeout=1s",
+                "invalid integer value \"1s\" for connection option \"tcp_user_timeout\"",
+            ),
+            ("require_auth=x", "invalid require_auth value: \"x\""),
+            ("ssl_min_protocol_version=SSLv3", "invalid ssl_min_protocol_version value: \"SSLv3\""),
+            ("ssl_max_protocol_version=tlsv1.1", "invalid SSL protocol version range"),
+            (
+                "ssl_min_protocol_version=TLSv1 ssl_max_protocol_version=TLSv1.1",
+                "ssl_max_protocol_version: TLS before version 1.2 is not supported",
+            ),
+            ("min_protocol_version=3.1", "invalid min_protocol_version value: \"3.1\""),
+            (
+                "min_protocol_version=latest max_protocol_version=3.0",
+                "\"min_protocol_version\" is greater than \"max_protocol_version\"",
+            ),
+            (
+                "sslrootcert=system sslmode=prefer",
+                "weak sslmode \"prefer\" may not be used with sslrootcert=system (use \"verify-full\")",
+            ),
+            (
+                "sslnegotiation=direct sslmode=prefer",
+                "weak sslmode \"prefer\" may not be used with sslnegotiation=direct (use \"require\", \"verify-ca\", or \"verify-full\")",
+            ),
+            ("sslkey=engine:id", "sslkey: keys in OpenSSL engines are not supported"),
+            ("sslpassword=x", "sslpassword: encrypted private keys are not supported"),
+            ("replication=database", "replication: replication connections are not supported"),
+            ("target_session_attrs=standby", "target_session_attrs: a lock on a standby would not exclude"),
+        ] {
+            assert_eq!(config(text).unwrap_err().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_accepted() {
+        for text in [
+            "sslpassword='' oauth_scope='' scram_client_key='' sslkeylogfile='' replication=off",
+            "gssencmode=prefer krbsrvname=x gsslib=gssapi gssdelegation=1 sslcompression=1",
+            "user='' dbname='' host='' port='' options='' client_encoding='' require_auth='' requirepeer=''",
+            "max_protocol_version=latest",
+            "sslmode=require host=/run/postgresql",
+        ] {
+            config(text).unwrap();
+        }
+    }
+}
