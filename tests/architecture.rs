@@ -23,17 +23,9 @@ const ARROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// Imports that close a circle and are still to go: from, to.
-const TO_GO: [(&str, &str); 14] = [
-    ("auth/scram/message.rs", "auth/scram/mod.rs"),
+const TO_GO: [(&str, &str); 6] = [
     ("cli/event.rs", "cli/report.rs"),
     ("cli/job.rs", "cli/run.rs"),
-    ("conninfo/error.rs", "conninfo/service.rs"),
-    ("conninfo/hosts.rs", "conninfo/parameters.rs"),
-    ("conninfo/keyword_value.rs", "conninfo/settings.rs"),
-    ("conninfo/reader.rs", "conninfo/config.rs"),
-    ("conninfo/resolver.rs", "conninfo/parameters.rs"),
-    ("conninfo/uri.rs", "conninfo/settings.rs"),
-    ("conninfo/without_tls.rs", "conninfo/config.rs"),
     ("net/handshake.rs", "net/connector.rs"),
     ("net/socket.rs", "net/stream.rs"),
     ("net/tls/stream.rs", "net/stream.rs"),

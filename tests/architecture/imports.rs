@@ -104,7 +104,10 @@ impl Crate {
                 name => {
                     if let Some(module) = self.files[at].modules.get(name) {
                         at = *module;
-                    } else if let Some(alias) = self.files[at].names.get(name) {
+                    } else if let Some(alias) =
+                        self.files[at].names.get(name).filter(|alias| *alias != &[name])
+                    {
+                        // Not a macro of its own that the file offers by `use name;`.
                         return self.definition(at, &[alias, beneath].concat(), depth + 1);
                     } else {
                         // A first word that is neither is the file's own, or another crate's.
