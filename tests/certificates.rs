@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
 
-use crate::support::openssl::Certificates;
+use crate::support::pki::Pki;
 
 /// A configuration for the TCP host `db` with no files.
 fn config(sslmode: SslMode) -> Config {
@@ -36,19 +36,14 @@ fn explicit(path: impl Into<PathBuf>) -> TlsFile {
 }
 
 /// Verifies with these roots.
-fn trusting(sslmode: SslMode, pki: &Certificates, roots: &str) -> Config {
+fn trusting(sslmode: SslMode, pki: &Pki, roots: &str) -> Config {
     let mut config = config(sslmode);
     config.sslrootcert = Some(RootCertificates::File(explicit(pki.path(roots))));
     config
 }
 
 /// A server with the certificates of `chain` and the key `NAME.key`.
-fn server(
-    pki: &Certificates,
-    chain: &str,
-    key: &str,
-    version: &'static SupportedProtocolVersion,
-) -> ServerConnection {
+fn server(pki: &Pki, chain: &str, key: &str, version: &'static SupportedProtocolVersion) -> ServerConnection {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pki.read(chain)).collect();
     let key = PrivateKeyDer::from_pem_slice(&pki.read(&format!("{key}.key"))).unwrap();
     let certified = certified(chain.unwrap(), &key);
@@ -86,13 +81,7 @@ fn shake(client: &mut Client, server: &mut ServerConnection) -> Result<(), Strin
 }
 
 /// What comes of a connection to `host`, whose server has the certificates of `chain`, with both versions of TLS.
-fn connect(
-    config: &Config,
-    host: Option<&str>,
-    pki: &Certificates,
-    chain: &str,
-    key: &str,
-) -> Result<(), String> {
+fn connect(config: &Config, host: Option<&str>, pki: &Pki, chain: &str, key: &str) -> Result<(), String> {
     let tls = Tls::new(config).map_err(|error| error.to_string())?;
     let [old, new] = [&rustls::version::TLS12, &rustls::version::TLS13]
         .map(|version| shake(&mut tls.client(host).unwrap(), &mut server(pki, chain, key, version)));

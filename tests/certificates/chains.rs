@@ -3,12 +3,12 @@
 use heimdall::conninfo::SslMode;
 
 use super::{config, connect, explicit, trusting};
-use crate::support::openssl::{CA, Certificates, LockRequest};
+use crate::support::pki::{CA, Pki, Recipe};
 
 /// A server's certificate `db.crt`, what it sends, whom the client trusts, and what comes of it.
 struct Case {
     name: &'static str,
-    db: LockRequest<'static>,
+    db: Recipe<'static>,
     /// Sent behind `db.crt`.
     sent: &'static [&'static str],
     roots: &'static [&'static str],
@@ -16,36 +16,36 @@ struct Case {
     fault: &'static str,
 }
 
-const DB: LockRequest = LockRequest { issuer: "root", subject: "", extensions: SAN, key: "", options: "" };
+const DB: Recipe = Recipe { issuer: "root", subject: "", extensions: SAN, key: "", options: "" };
 const SAN: &str = "subjectAltName=DNS:db";
 const CASE: Case = Case { name: "", db: DB, sent: &[], roots: &["root"], fault: "" };
 
 const CASES: &[Case] = &[
     Case { name: "issued by the root", ..CASE },
-    Case { name: "version 1", db: LockRequest { extensions: "", ..DB }, ..CASE },
+    Case { name: "version 1", db: Recipe { extensions: "", ..DB }, ..CASE },
     Case {
         name: "version 1 below an intermediate",
-        db: LockRequest { extensions: "", issuer: "between", ..DB },
+        db: Recipe { extensions: "", issuer: "between", ..DB },
         sent: &["between"],
         ..CASE
     },
-    Case { name: "an authority's", db: LockRequest { extensions: "basicConstraints=CA:TRUE", ..DB }, ..CASE },
+    Case { name: "an authority's", db: Recipe { extensions: "basicConstraints=CA:TRUE", ..DB }, ..CASE },
     Case {
         name: "its own root, an authority",
-        db: LockRequest { issuer: "", extensions: "basicConstraints=critical,CA:TRUE", ..DB },
+        db: Recipe { issuer: "", extensions: "basicConstraints=critical,CA:TRUE", ..DB },
         roots: &["db"],
         ..CASE
     },
-    Case { name: "its own root", db: LockRequest { issuer: "", ..DB }, roots: &["db"], ..CASE },
+    Case { name: "its own root", db: Recipe { issuer: "", ..DB }, roots: &["db"], ..CASE },
     Case {
         name: "its own root of version 1",
-        db: LockRequest { issuer: "", extensions: "", ..DB },
+        db: Recipe { issuer: "", extensions: "", ..DB },
         roots: &["root", "db"],
         ..CASE
     },
     Case {
         name: "its own, not trusted",
-        db: LockRequest { issuer: "", ..DB },
+        db: Recipe { issuer: "", ..DB },
         fault: "self-signed certificate",
         ..CASE
     },
@@ -55,27 +55,22 @@ const CASES: &[Case] = &[
         fault: "unable to get local issuer certificate",
         ..CASE
     },
-    Case {
-        name: "intermediate sent",
-        db: LockRequest { issuer: "between", ..DB },
-        sent: &["between"],
-        ..CASE
-    },
+    Case { name: "intermediate sent", db: Recipe { issuer: "between", ..DB }, sent: &["between"], ..CASE },
     Case {
         name: "intermediate in the root file",
-        db: LockRequest { issuer: "between", ..DB },
+        db: Recipe { issuer: "between", ..DB },
         roots: &["between", "root"],
         ..CASE
     },
     Case {
         name: "intermediate missing",
-        db: LockRequest { issuer: "between", ..DB },
+        db: Recipe { issuer: "between", ..DB },
         fault: "unable to get local issuer certificate",
         ..CASE
     },
     Case {
         name: "a lone intermediate in the root file",
-        db: LockRequest { issuer: "between", ..DB },
+        db: Recipe { issuer: "between", ..DB },
         sent: &["between"],
         roots: &["between"],
         fault: "unable to get local issuer certificate",
@@ -102,167 +97,160 @@ const CASES: &[Case] = &[
     Case { name: "one of several roots", roots: &["other", "impostor", "root"], ..CASE },
     Case {
         name: "expired",
-        db: LockRequest { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..DB },
+        db: Recipe { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..DB },
         fault: "certificate has expired",
         ..CASE
     },
     Case {
         name: "not yet valid",
-        db: LockRequest { options: "-startdate 20900101000000Z -enddate 20910101000000Z", ..DB },
+        db: Recipe { options: "-startdate 20900101000000Z -enddate 20910101000000Z", ..DB },
         fault: "certificate is not yet valid",
         ..CASE
     },
     Case {
         name: "below an expired root",
-        db: LockRequest { issuer: "expired", ..DB },
+        db: Recipe { issuer: "expired", ..DB },
         roots: &["expired"],
         fault: "certificate has expired",
         ..CASE
     },
     Case {
         name: "its own root, expired",
-        db: LockRequest { issuer: "", options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..DB },
+        db: Recipe { issuer: "", options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..DB },
         roots: &["db"],
         fault: "certificate has expired",
         ..CASE
     },
     Case {
         name: "issued by a server",
-        db: LockRequest { issuer: "server", ..DB },
+        db: Recipe { issuer: "server", ..DB },
         sent: &["server"],
         fault: "invalid CA certificate",
         ..CASE
     },
     Case {
         name: "issued by a certificate of version 1",
-        db: LockRequest { issuer: "v1", ..DB },
+        db: Recipe { issuer: "v1", ..DB },
         sent: &["v1"],
         fault: "invalid CA certificate",
         ..CASE
     },
     Case {
         name: "below a root of version 1",
-        db: LockRequest { issuer: "v1root", ..DB },
+        db: Recipe { issuer: "v1root", ..DB },
         roots: &["v1root"],
         ..CASE
     },
     Case {
         name: "below a root that is none",
-        db: LockRequest { issuer: "noroot", ..DB },
+        db: Recipe { issuer: "noroot", ..DB },
         roots: &["noroot"],
         fault: "invalid CA certificate",
         ..CASE
     },
     Case {
         name: "below an authority that may not sign",
-        db: LockRequest { issuer: "mute", ..DB },
+        db: Recipe { issuer: "mute", ..DB },
         sent: &["mute"],
         fault: "invalid CA certificate",
         ..CASE
     },
     Case {
         name: "more authorities than allowed",
-        db: LockRequest { issuer: "below", ..DB },
+        db: Recipe { issuer: "below", ..DB },
         sent: &["below", "last"],
         fault: "path length constraint exceeded",
         ..CASE
     },
     Case {
         name: "as many authorities as allowed",
-        db: LockRequest { issuer: "last", ..DB },
+        db: Recipe { issuer: "last", ..DB },
         sent: &["last"],
         ..CASE
     },
     Case {
         name: "for clients",
-        db: LockRequest { extensions: "extendedKeyUsage=clientAuth", ..DB },
+        db: Recipe { extensions: "extendedKeyUsage=clientAuth", ..DB },
         fault: "unsuitable certificate purpose",
         ..CASE
     },
     Case {
         name: "for servers and clients",
-        db: LockRequest {
-            extensions: "extendedKeyUsage=clientAuth,serverAuth|keyUsage=digitalSignature",
-            ..DB
-        },
+        db: Recipe { extensions: "extendedKeyUsage=clientAuth,serverAuth|keyUsage=digitalSignature", ..DB },
         ..CASE
     },
     Case {
         name: "below an authority for clients",
-        db: LockRequest { issuer: "clients", ..DB },
+        db: Recipe { issuer: "clients", ..DB },
         sent: &["clients"],
         fault: "unsuitable certificate purpose",
         ..CASE
     },
     Case {
         name: "for signing lists",
-        db: LockRequest { extensions: "keyUsage=cRLSign", ..DB },
+        db: Recipe { extensions: "keyUsage=cRLSign", ..DB },
         fault: "unsuitable certificate purpose",
         ..CASE
     },
     Case {
         name: "unknown critical extension",
-        db: LockRequest { extensions: "1.2.3.4=critical,DER:0500", ..DB },
+        db: Recipe { extensions: "1.2.3.4=critical,DER:0500", ..DB },
         fault: "unhandled critical extension",
         ..CASE
     },
-    Case { name: "unknown extension", db: LockRequest { extensions: "1.2.3.4=DER:0500", ..DB }, ..CASE },
+    Case { name: "unknown extension", db: Recipe { extensions: "1.2.3.4=DER:0500", ..DB }, ..CASE },
     Case {
         name: "within the names of its authority",
-        db: LockRequest {
-            issuer: "limited",
-            extensions: "subjectAltName=DNS:a.example.com,IP:10.1.2.3",
-            ..DB
-        },
+        db: Recipe { issuer: "limited", extensions: "subjectAltName=DNS:a.example.com,IP:10.1.2.3", ..DB },
         sent: &["limited"],
         ..CASE
     },
     Case {
         name: "a name beyond those of its authority",
-        db: LockRequest { issuer: "limited", extensions: "subjectAltName=DNS:notexample.com", ..DB },
+        db: Recipe { issuer: "limited", extensions: "subjectAltName=DNS:notexample.com", ..DB },
         sent: &["limited"],
         fault: "permitted or excluded subtree violation",
         ..CASE
     },
     Case {
         name: "a common name beyond those of its authority",
-        db: LockRequest { issuer: "limited", extensions: "", subject: "/CN=example.org", ..DB },
+        db: Recipe { issuer: "limited", extensions: "", subject: "/CN=example.org", ..DB },
         sent: &["limited"],
         fault: "permitted or excluded subtree violation",
         ..CASE
     },
     Case {
         name: "a name that its authority may not issue for",
-        db: LockRequest { issuer: "limited", extensions: "subjectAltName=DNS:secret.example.com", ..DB },
+        db: Recipe { issuer: "limited", extensions: "subjectAltName=DNS:secret.example.com", ..DB },
         sent: &["limited"],
         fault: "permitted or excluded subtree violation",
         ..CASE
     },
     Case {
         name: "an address beyond those of its authority",
-        db: LockRequest { issuer: "limited", extensions: "subjectAltName=DNS:example.com,IP:11.1.2.3", ..DB },
+        db: Recipe { issuer: "limited", extensions: "subjectAltName=DNS:example.com,IP:11.1.2.3", ..DB },
         sent: &["limited"],
         fault: "permitted or excluded subtree violation",
         ..CASE
     },
-    Case { name: "RSA", db: LockRequest { key: "RSA:2048", issuer: "rsa", ..DB }, roots: &["rsa"], ..CASE },
-    Case { name: "P-384", db: LockRequest { key: "EC:P-384", ..DB }, ..CASE },
+    Case { name: "RSA", db: Recipe { key: "RSA:2048", issuer: "rsa", ..DB }, roots: &["rsa"], ..CASE },
+    Case { name: "P-384", db: Recipe { key: "EC:P-384", ..DB }, ..CASE },
     Case {
         name: "Ed25519",
-        db: LockRequest { key: "ED25519", issuer: "ed25519", ..DB },
+        db: Recipe { key: "ED25519", issuer: "ed25519", ..DB },
         roots: &["ed25519"],
         ..CASE
     },
-    Case { name: "SHA-384", db: LockRequest { options: "-md sha384", ..DB }, ..CASE },
+    Case { name: "SHA-384", db: Recipe { options: "-md sha384", ..DB }, ..CASE },
     Case {
         name: "RSA with SHA-512",
-        db: LockRequest { issuer: "rsa", options: "-md sha512", ..DB },
+        db: Recipe { issuer: "rsa", options: "-md sha512", ..DB },
         roots: &["rsa"],
         ..CASE
     },
     Case {
         name: "RSA-PSS",
-        db: LockRequest {
+        db: Recipe {
             issuer: "rsa",
             options: "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32",
             ..DB
@@ -272,20 +260,20 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "SHA-1",
-        db: LockRequest { issuer: "rsa", options: "-md sha1", ..DB },
+        db: Recipe { issuer: "rsa", options: "-md sha1", ..DB },
         roots: &["rsa"],
         fault: "signature algorithm too weak or not supported",
         ..CASE
     },
     Case {
         name: "its own root with SHA-1",
-        db: LockRequest { issuer: "", options: "-md sha1", ..DB },
+        db: Recipe { issuer: "", options: "-md sha1", ..DB },
         roots: &["db"],
         ..CASE
     },
     Case {
         name: "below a short RSA key",
-        db: LockRequest { issuer: "short", ..DB },
+        db: Recipe { issuer: "short", ..DB },
         roots: &["short"],
         fault: "certificate key too weak",
         ..CASE
@@ -293,30 +281,30 @@ const CASES: &[Case] = &[
 ];
 
 /// The authorities and others that issue the cases' certificates.
-fn issuers(pki: &Certificates) {
-    let ca = LockRequest { extensions: CA, ..LockRequest::default() };
-    let below_root = LockRequest { issuer: "root", ..ca };
+fn issuers(pki: &Pki) {
+    let ca = Recipe { extensions: CA, ..Recipe::default() };
+    let below_root = Recipe { issuer: "root", ..ca };
     pki.issue("root", ca);
     for (name, wanted) in [
         ("other", ca),
-        ("impostor", LockRequest { subject: "/CN=root", ..ca }),
-        ("rsa", LockRequest { key: "RSA:2048", ..ca }),
-        ("short", LockRequest { key: "RSA:1024", ..ca }),
-        ("ed25519", LockRequest { key: "ED25519", options: "-md null", ..ca }),
-        ("expired", LockRequest { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..ca }),
-        ("v1root", LockRequest { extensions: "", ..ca }),
-        ("noroot", LockRequest { extensions: "basicConstraints=CA:FALSE", ..ca }),
+        ("impostor", Recipe { subject: "/CN=root", ..ca }),
+        ("rsa", Recipe { key: "RSA:2048", ..ca }),
+        ("short", Recipe { key: "RSA:1024", ..ca }),
+        ("ed25519", Recipe { key: "ED25519", options: "-md null", ..ca }),
+        ("expired", Recipe { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..ca }),
+        ("v1root", Recipe { extensions: "", ..ca }),
+        ("noroot", Recipe { extensions: "basicConstraints=CA:FALSE", ..ca }),
         ("between", below_root),
-        ("server", LockRequest { extensions: SAN, ..below_root }),
-        ("v1", LockRequest { extensions: "", ..below_root }),
-        ("mute", LockRequest { extensions: "basicConstraints=CA:TRUE|keyUsage=cRLSign", ..below_root }),
-        ("last", LockRequest { extensions: "basicConstraints=CA:TRUE,pathlen:0", ..below_root }),
-        ("below", LockRequest { issuer: "last", ..ca }),
+        ("server", Recipe { extensions: SAN, ..below_root }),
+        ("v1", Recipe { extensions: "", ..below_root }),
+        ("mute", Recipe { extensions: "basicConstraints=CA:TRUE|keyUsage=cRLSign", ..below_root }),
+        ("last", Recipe { extensions: "basicConstraints=CA:TRUE,pathlen:0", ..below_root }),
+        ("below", Recipe { issuer: "last", ..ca }),
         (
             "clients",
-            LockRequest { extensions: "basicConstraints=CA:TRUE|extendedKeyUsage=clientAuth", ..below_root },
+            Recipe { extensions: "basicConstraints=CA:TRUE|extendedKeyUsage=clientAuth", ..below_root },
         ),
-        ("limited", LockRequest { extensions: LIMITED, ..below_root }),
+        ("limited", Recipe { extensions: LIMITED, ..below_root }),
     ] {
         pki.issue(name, wanted);
     }
@@ -326,7 +314,7 @@ const LIMITED: &str = "basicConstraints=CA:TRUE|nameConstraints=critical,permitt
 
 #[test]
 fn a_chain_is_trusted_where_openssl_trusts_it() {
-    let pki = Certificates::new("chains");
+    let pki = Pki::new("chains");
     issuers(&pki);
     for case in CASES {
         let name = case.name;
@@ -365,12 +353,12 @@ fn a_chain_is_trusted_where_openssl_trusts_it() {
 
 #[test]
 fn what_an_issuer_has_revoked_is_refused_and_every_issuer_needs_a_list() {
-    let pki = Certificates::new("revocation");
-    let ca = LockRequest { extensions: CA, ..LockRequest::default() };
+    let pki = Pki::new("revocation");
+    let ca = Recipe { extensions: CA, ..Recipe::default() };
     pki.issue("root", ca);
-    pki.issue("between", LockRequest { issuer: "root", ..ca });
-    pki.issue("good", LockRequest { issuer: "between", extensions: SAN, ..LockRequest::default() });
-    pki.issue("bad", LockRequest { issuer: "between", extensions: SAN, ..LockRequest::default() });
+    pki.issue("between", Recipe { issuer: "root", ..ca });
+    pki.issue("good", Recipe { issuer: "between", extensions: SAN, ..Recipe::default() });
+    pki.issue("bad", Recipe { issuer: "between", extensions: SAN, ..Recipe::default() });
     pki.crl("root", "root", "");
     pki.crl("old", "between", "-crl_lastupdate 20200101000000Z -crl_nextupdate 20200102000000Z");
     pki.crl("early", "between", "-crl_lastupdate 20900101000000Z -crl_nextupdate 20910102000000Z");

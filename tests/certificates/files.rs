@@ -7,17 +7,17 @@ use heimdall::conninfo::{Config, RootCertificates, SslCertMode, SslMode, TlsFile
 use heimdall::net::tls::Tls;
 
 use super::{config, explicit, trusting};
-use crate::support::openssl::{CA, Certificates, LockRequest};
+use crate::support::pki::{CA, Pki, Recipe};
 
 /// What is said of a configuration, with the folder's name replaced by `DIR`.
-fn line(config: &Config, pki: &Certificates) -> String {
+fn line(config: &Config, pki: &Pki) -> String {
     let error = Tls::new(config).map(drop).unwrap_err().to_string();
     assert!(!error.contains('\n'), "{error}");
     error.replace(&pki.path("").display().to_string(), "DIR/")
 }
 
 /// A configuration with a client certificate.
-fn presenting(pki: &Certificates, certificate: &str, key: &str) -> Config {
+fn presenting(pki: &Pki, certificate: &str, key: &str) -> Config {
     let mut config = config(SslMode::Require);
     config.sslcert = Some(explicit(pki.path(certificate)));
     config.sslkey = Some(explicit(pki.path(key)));
@@ -25,9 +25,9 @@ fn presenting(pki: &Certificates, certificate: &str, key: &str) -> Config {
 }
 
 /// Files that are no certificates, and one that is.
-fn folder(name: &str) -> Certificates {
-    let pki = Certificates::new(name);
-    pki.issue("root", LockRequest { extensions: CA, ..LockRequest::default() });
+fn folder(name: &str) -> Pki {
+    let pki = Pki::new(name);
+    pki.issue("root", Recipe { extensions: CA, ..Recipe::default() });
     pki.write("empty", "");
     pki.write("text", "no certificate\n");
     pki.write("cut", "-----BEGIN CERTIFICATE-----\nMIIB\n");
@@ -113,10 +113,10 @@ fn a_revocation_list_that_is_named_has_to_be_there() {
 
 #[test]
 fn keys_are_read_in_all_usual_forms() {
-    let pki = Certificates::new("keys");
-    pki.issue("rsa", LockRequest { key: "RSA:2048", ..LockRequest::default() });
-    pki.issue("ec", LockRequest { key: "EC:P-384", extensions: CA, ..LockRequest::default() });
-    pki.issue("ed", LockRequest { key: "ED25519", options: "-md null", ..LockRequest::default() });
+    let pki = Pki::new("keys");
+    pki.issue("rsa", Recipe { key: "RSA:2048", ..Recipe::default() });
+    pki.issue("ec", Recipe { key: "EC:P-384", extensions: CA, ..Recipe::default() });
+    pki.issue("ed", Recipe { key: "ED25519", options: "-md null", ..Recipe::default() });
     pki.openssl("rsa -in rsa.key -traditional -out rsa.pkcs1");
     pki.openssl("rsa -in rsa.key -traditional -outform DER -out rsa.der");
     pki.openssl("ec -in ec.key -out ec.sec1");
@@ -145,7 +145,7 @@ fn keys_are_read_in_all_usual_forms() {
 fn a_key_that_is_no_use_is_refused_by_name() {
     let pki = folder("badkeys");
     pki.key("other", "EC:P-256");
-    pki.issue("p521", LockRequest { key: "EC:P-521", ..LockRequest::default() });
+    pki.issue("p521", Recipe { key: "EC:P-521", ..Recipe::default() });
     pki.openssl("pkcs8 -in root.key -topk8 -passout pass:x -out encrypted.key");
     pki.openssl("ec -in root.key -aes128 -passout pass:x -out older.key");
     for (certificate, key, expected) in [

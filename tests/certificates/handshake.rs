@@ -16,13 +16,13 @@ use rustls::{
 };
 
 use super::{config, explicit, server, shake};
-use crate::support::openssl::{CA, Certificates, LockRequest};
+use crate::support::pki::{CA, Pki, Recipe};
 
 #[test]
 fn a_server_without_the_key_of_its_certificate_is_refused_also_where_nothing_is_verified() {
-    let pki = Certificates::new("stolen");
-    pki.issue("db", LockRequest { extensions: CA, ..LockRequest::default() });
-    pki.issue("rsa", LockRequest { key: "RSA:2048", ..LockRequest::default() });
+    let pki = Pki::new("stolen");
+    pki.issue("db", Recipe { extensions: CA, ..Recipe::default() });
+    pki.issue("rsa", Recipe { key: "RSA:2048", ..Recipe::default() });
     pki.key("thief", "EC:P-256");
     pki.key("rsathief", "RSA:2048");
     for (certificate, key) in [("db.crt", "thief"), ("rsa.crt", "rsathief"), ("rsa.crt", "thief")] {
@@ -39,8 +39,8 @@ fn a_server_without_the_key_of_its_certificate_is_refused_also_where_nothing_is_
 
 #[test]
 fn the_version_is_within_the_limits() {
-    let pki = Certificates::new("versions");
-    pki.issue("db", LockRequest::default());
+    let pki = Pki::new("versions");
+    pki.issue("db", Recipe::default());
     for (min, max, old, new) in [
         (TlsVersion::V1_2, None, true, true),
         (TlsVersion::V1_2, Some(TlsVersion::V1_2), true, false),
@@ -65,8 +65,8 @@ fn the_version_is_within_the_limits() {
 
 #[test]
 fn the_server_is_told_a_name_where_there_is_one_to_tell() {
-    let pki = Certificates::new("sni");
-    pki.issue("db", LockRequest::default());
+    let pki = Pki::new("sni");
+    pki.issue("db", Recipe::default());
     for (host, sslsni, expected) in [
         (Some("db.example.com"), true, Some("db.example.com")),
         (Some("db.example.com"), false, None),
@@ -88,10 +88,10 @@ fn the_server_is_told_a_name_where_there_is_one_to_tell() {
 
 #[test]
 fn a_client_certificate_is_sent_to_a_server_that_asks() {
-    let pki = Certificates::new("clients");
-    pki.issue("db", LockRequest::default());
+    let pki = Pki::new("clients");
+    pki.issue("db", Recipe::default());
     // Of version 1, as PostgreSQL's documentation makes them.
-    pki.issue("ann", LockRequest { issuer: "db", ..LockRequest::default() });
+    pki.issue("ann", Recipe { issuer: "db", ..Recipe::default() });
     for version in [&version::TLS12, &version::TLS13] {
         for (certificate, asks, expected) in [
             (true, false, (false, false)),
@@ -120,8 +120,8 @@ fn a_client_certificate_is_sent_to_a_server_that_asks() {
 
 #[test]
 fn a_server_that_refuses_the_client_certificate_is_told_from_one_that_fails() {
-    let pki = Certificates::new("refused");
-    pki.issue("db", LockRequest::default());
+    let pki = Pki::new("refused");
+    pki.issue("db", Recipe::default());
     let mut presenting = config(SslMode::Require);
     for version in [&version::TLS12, &version::TLS13] {
         presenting.sslcert = None;
@@ -143,10 +143,10 @@ fn a_server_that_refuses_the_client_certificate_is_told_from_one_that_fails() {
 
 #[test]
 fn the_channel_is_bound_to_the_certificate_by_the_hash_of_its_signature() {
-    let pki = Certificates::new("binding");
-    pki.issue("rsa", LockRequest { key: "RSA:2048", extensions: CA, ..LockRequest::default() });
-    pki.issue("ec", LockRequest { key: "EC:P-521", extensions: CA, ..LockRequest::default() });
-    pki.issue("ed", LockRequest { key: "ED25519", options: "-md null", ..LockRequest::default() });
+    let pki = Pki::new("binding");
+    pki.issue("rsa", Recipe { key: "RSA:2048", extensions: CA, ..Recipe::default() });
+    pki.issue("ec", Recipe { key: "EC:P-521", extensions: CA, ..Recipe::default() });
+    pki.issue("ed", Recipe { key: "ED25519", options: "-md null", ..Recipe::default() });
     let pss = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20 -md";
     for (issuer, options, expected) in [
         ("rsa", "-md md5", "sha256"),
@@ -164,7 +164,7 @@ fn the_channel_is_bound_to_the_certificate_by_the_hash_of_its_signature() {
         ("ec", "-md sha384", "sha384"),
         ("ec", "-md sha512", "sha512"),
     ] {
-        pki.issue("db", LockRequest { issuer, options, ..LockRequest::default() });
+        pki.issue("db", Recipe { issuer, options, ..Recipe::default() });
         pki.openssl("x509 -in db.crt -outform DER -out db.der");
         pki.openssl(&format!("dgst -{expected} -binary -out db.hash db.der"));
         assert_eq!(server_end_point(&pki.read("db.der")), Some(pki.read("db.hash")), "{issuer} {options}");
@@ -192,11 +192,7 @@ fn connect(config: &Config, server: &mut ServerConnection) -> Result<Client, Str
 }
 
 /// A server that asks for client certificates.
-fn asking(
-    pki: &Certificates,
-    version: &'static rustls::SupportedProtocolVersion,
-    asks: Asks,
-) -> ServerConnection {
+fn asking(pki: &Pki, version: &'static rustls::SupportedProtocolVersion, asks: Asks) -> ServerConnection {
     let certificate = CertificateDer::from_pem_slice(&pki.read("db.crt")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(&pki.read("db.key")).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

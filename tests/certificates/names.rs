@@ -3,7 +3,7 @@
 use heimdall::conninfo::SslMode;
 
 use super::{connect, trusting};
-use crate::support::openssl::{CA, Certificates, LockRequest};
+use crate::support::pki::{CA, Pki, Recipe};
 
 const NAME: &str = "server certificate for ";
 
@@ -124,11 +124,11 @@ const CASES: &[Case] = &[
 
 #[test]
 fn a_certificate_is_for_the_hosts_that_libpq_takes_it_for() {
-    let pki = Certificates::new("names");
-    pki.issue("root", LockRequest { extensions: CA, ..LockRequest::default() });
+    let pki = Pki::new("names");
+    pki.issue("root", Recipe { extensions: CA, ..Recipe::default() });
     pki.key("db", "EC:P-256");
     for (subject, extensions, hosts) in CASES {
-        pki.issue("db", LockRequest { issuer: "root", subject, extensions, ..LockRequest::default() });
+        pki.issue("db", Recipe { issuer: "root", subject, extensions, ..Recipe::default() });
         for (host, expected) in *hosts {
             let expected = match *expected {
                 "" => Ok(()),

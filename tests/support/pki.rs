@@ -1,15 +1,15 @@
-//! Certificates of all kinds, made by the openssl program.
+//! Pki of all kinds, made by the openssl program.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// A folder of keys and certificates, gone when dropped.
-pub struct Certificates(PathBuf);
+pub struct Pki(PathBuf);
 
 /// How a certificate is to be; the default is one of version 3 for a server, valid for a month.
 #[derive(Clone, Copy, Default)]
-pub struct LockRequest<'a> {
+pub struct Recipe<'a> {
     /// The certificate that issues it; `""`: itself.
     pub issuer: &'a str,
     /// As `/CN=db`; `""`: `/CN=` and its name.
@@ -25,16 +25,16 @@ pub struct LockRequest<'a> {
 /// What an authority's certificate says.
 pub const CA: &str = "basicConstraints=critical,CA:TRUE|keyUsage=keyCertSign,cRLSign";
 
-impl Certificates {
+impl Pki {
     /// An empty folder; `name` tells it from others of this process.
-    pub fn new(name: &str) -> Certificates {
+    pub fn new(name: &str) -> Pki {
         let folder = std::env::temp_dir().join(format!("heimdall-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let certificates = Certificates(folder);
-        certificates.write("ca.cnf", CONFIGURATION);
-        certificates.write("index.txt", "");
-        certificates.write("serial", "01");
-        certificates
+        let pki = Pki(folder);
+        pki.write("ca.cnf", CONFIGURATION);
+        pki.write("index.txt", "");
+        pki.write("serial", "01");
+        pki
     }
 
     /// Where the file of this name is.
@@ -65,26 +65,26 @@ impl Certificates {
     }
 
     /// Makes `NAME.crt`, and `NAME.key` if there is none yet.
-    pub fn issue(&self, name: &str, wanted: LockRequest<'_>) {
+    pub fn issue(&self, name: &str, recipe: Recipe<'_>) {
         let or =
             |given: &str, default: &str| if given.is_empty() { default.to_owned() } else { given.to_owned() };
         if !self.path(&format!("{name}.key")).exists() {
-            self.key(name, &or(wanted.key, "EC:P-256"));
+            self.key(name, &or(recipe.key, "EC:P-256"));
         }
-        let subject = or(wanted.subject, &format!("/CN={name}"));
+        let subject = or(recipe.subject, &format!("/CN={name}"));
         self.run(
             "req",
             &format!("-new -config ca.cnf -key {name}.key -out {name}.csr"),
             &["-subj", &subject],
         );
-        let issuer = match wanted.issuer {
+        let issuer = match recipe.issuer {
             "" => format!("-selfsign -keyfile {name}.key"),
             issuer => format!("-cert {issuer}.crt -keyfile {issuer}.key"),
         };
-        self.write("extensions.cnf", wanted.extensions.replace('|', "\n"));
-        let extensions = if wanted.extensions.is_empty() { "" } else { "-extfile extensions.cnf" };
-        let days = if wanted.options.contains("-enddate") { "" } else { "-days 30" };
-        let options = wanted.options;
+        self.write("extensions.cnf", recipe.extensions.replace('|', "\n"));
+        let extensions = if recipe.extensions.is_empty() { "" } else { "-extfile extensions.cnf" };
+        let days = if recipe.options.contains("-enddate") { "" } else { "-days 30" };
+        let options = recipe.options;
         self.openssl(&format!(
             "ca -config ca.cnf -batch -notext {issuer} {extensions} {days} {options} -in {name}.csr -out {name}.crt"
         ));
@@ -139,7 +139,7 @@ impl Certificates {
     }
 }
 
-impl Drop for Certificates {
+impl Drop for Pki {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
