@@ -54,8 +54,8 @@ fn startup(heimdall: impl FnOnce(&str) -> Heimdall) -> BTreeMap<String, String> 
 #[test]
 fn what_the_server_is_told_of_us_is_what_was_given_and_no_more() {
     let name = |more: &str| {
-        let told = startup(|place| {
-            Heimdall::new().database(&format!("{place} user=ann {more}")).args([
+        let told = startup(|endpoint| {
+            Heimdall::new().database(&format!("{endpoint} user=ann {more}")).args([
                 "--namespace",
                 "parameters",
                 "--name",
@@ -73,7 +73,7 @@ fn what_the_server_is_told_of_us_is_what_was_given_and_no_more() {
     for (given, told) in
         [("", "UTF8"), ("client_encoding=auto", "UTF8"), ("client_encoding=LATIN1", "LATIN1")]
     {
-        let startup = startup(|place| connect(&format!("{place} user=ann dbname=app {given}")));
+        let startup = startup(|endpoint| connect(&format!("{endpoint} user=ann dbname=app {given}")));
         assert_eq!(startup["client_encoding"], told);
         assert_eq!((startup["user"].as_str(), startup["database"].as_str()), ("ann", "app"));
     }
@@ -81,8 +81,8 @@ fn what_the_server_is_told_of_us_is_what_was_given_and_no_more() {
 
 #[test]
 fn the_environment_says_what_the_connection_string_leaves_out() {
-    let startup = startup(|place| {
-        connect(&format!("{place} dbname=app"))
+    let startup = startup(|endpoint| {
+        connect(&format!("{endpoint} dbname=app"))
             .env("PGUSER", "ann")
             .env("PGDATABASE", "unused")
             .env("PGAPPNAME", "mine")
@@ -100,13 +100,13 @@ fn the_environment_says_what_the_connection_string_leaves_out() {
         ("user", "ann"),
     ];
     assert_eq!(startup, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-    let place = Heimdall::new()
+    let program = Heimdall::new()
         .args(["--name", "variables", "echo", "ran"])
         .env("PGHOST", "127.0.0.1")
         .env("PGPORT", shared().port().to_string())
         .env("PGUSER", "trust_user")
         .env("PGDATABASE", "app");
-    assert_ran(&place.run());
+    assert_ran(&program.run());
 }
 
 #[test]

@@ -141,4 +141,4 @@ const AS_WITHOUT: &str = "it changes nothing on the server";
 
 const WITHOUT: &str = "heimdall does not have it, and says so";
 
-const NO_STANDBY: &str = "a lock on a standby excludes nobody";
+const NO_STANDBY: &str = "a lock on a standby excludes no one";

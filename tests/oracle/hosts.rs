@@ -1,4 +1,4 @@
-//! Lists of hosts, addresses and ports, and the kinds of places.
+//! Lists of hosts, addresses and ports, and the kinds of endpoints.
 
 use super::row::Fate::{Fails, FailsOtherwise, IsStricter, Reaches};
 use super::row::{Row, row};

@@ -1,4 +1,4 @@
-//! Who is believed: the string, then the service file, then the environment, then nobody.
+//! Who is believed: the string, then the service file, then the environment, then no one.
 
 use super::row::Fate::Reaches;
 use super::row::{File, Row, row};

@@ -1,4 +1,4 @@
-//! Servers that ask everybody for a password, note what arrives, and let nobody in.
+//! Servers that ask every client for a password, note what arrives, and let no one in.
 
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ pub struct Arrivals(Arc<Mutex<Vec<Login>>>);
 
 #[derive(Default)]
 struct Login {
-    place: String,
+    endpoint: String,
     parameters: Vec<(String, String)>,
     password: Option<String>,
 }
@@ -26,23 +26,27 @@ impl Arrivals {
     /// Listens on `.s.PGSQL.PORT` in a directory, where passwords are asked for in clear.
     pub fn listen_locally(&self, directory: &Path, port: u16) {
         let listener = UnixListener::bind(directory.join(format!(".s.PGSQL.{port}"))).unwrap();
-        let place = format!("{}:{port}", directory.file_name().unwrap().display());
+        let endpoint = format!("{}:{port}", directory.file_name().unwrap().display());
         let arrivals = self.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                arrivals.log_in(&mut stream.unwrap(), &place, &backend::authentication_cleartext_password());
+                arrivals.log_in(
+                    &mut stream.unwrap(),
+                    &endpoint,
+                    &backend::authentication_cleartext_password(),
+                );
             }
         });
     }
 
     /// Listens on a free port of 127.0.0.1, where passwords are asked for as MD5.
-    pub fn listen(&self, place: &'static str) -> u16 {
+    pub fn listen(&self, endpoint: &'static str) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let arrivals = self.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                arrivals.log_in(&mut stream.unwrap(), place, &backend::authentication_md5_password(SALT));
+                arrivals.log_in(&mut stream.unwrap(), endpoint, &backend::authentication_md5_password(SALT));
             }
         });
         port
@@ -56,11 +60,16 @@ impl Arrivals {
     }
 
     /// A client may leave at any time.
-    fn log_in(&self, stream: &mut (impl Read + Write), place: &str, question: &[u8]) {
-        let _ = self.try_log_in(stream, place, question);
+    fn log_in(&self, stream: &mut (impl Read + Write), endpoint: &str, question: &[u8]) {
+        let _ = self.try_log_in(stream, endpoint, question);
     }
 
-    fn try_log_in(&self, stream: &mut (impl Read + Write), place: &str, question: &[u8]) -> io::Result<()> {
+    fn try_log_in(
+        &self,
+        stream: &mut (impl Read + Write),
+        endpoint: &str,
+        question: &[u8],
+    ) -> io::Result<()> {
         let startup = loop {
             let body = body(stream)?;
             let (code, body) = body.split_first_chunk().expect("a code");
@@ -70,7 +79,7 @@ impl Arrivals {
             }
         };
         let parameters = startup.parameters();
-        self.0.lock().unwrap().push(Login { place: place.to_owned(), parameters, password: None });
+        self.0.lock().unwrap().push(Login { endpoint: endpoint.to_owned(), parameters, password: None });
         stream.write_all(question)?;
         let password = loop {
             let mut tag = [0];
@@ -108,7 +117,7 @@ impl Login {
             .map(|(name, value)| format!(" {name}={value}"))
             .collect();
         others.sort();
-        format!("{} {user} {} {password}{}", self.place, value("database"), others.concat())
+        format!("{} {user} {} {password}{}", self.endpoint, value("database"), others.concat())
     }
 }
 

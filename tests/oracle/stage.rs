@@ -12,7 +12,7 @@ use super::server::Arrivals;
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Directory, client, psql_version};
 
-/// Servers that note what reaches them, at several places.
+/// Servers that note what reaches them, at several endpoints.
 pub struct Stage {
     directory: Directory,
     arrivals: Arrivals,

@@ -35,7 +35,7 @@ pub const ROWS: &[Row] = &[
     row("postgres://bob:a&b=c@/", Reaches("a:5432 bob app a&b=c")),
     // A "?" does not end what stands before "@".
     row("postgres://b?password=x@/", Reaches("a:5432 b?password=x app -")),
-    // The place.
+    // The endpoint.
     row("postgres://{%a}", Reaches("a:5432 ann app -")),
     row("postgres://{%b}", Reaches("b:5432 ann app -")),
     row("postgres://{%b}/", Reaches("b:5432 ann app -")),

@@ -10,7 +10,7 @@ use super::{assert_failed, assert_ran, connect, trusted};
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::{Cluster, ClusterOptions, shared};
 
-/// A user id that no system gives to anybody.
+/// A user id that no system gives to anyone.
 const NAMELESS: u32 = 54321;
 
 #[test]
@@ -36,7 +36,7 @@ fn the_user_is_who_runs_it_whatever_the_environment_says_of_that() {
 #[test]
 fn a_user_id_without_a_name_runs_with_what_is_given() {
     if !Uid::effective().is_root() {
-        eprintln!("not run: only root can be somebody else");
+        eprintln!("not run: only root can become another user");
         return;
     }
     assert!(User::from_uid(Uid::from_raw(NAMELESS)).unwrap().is_none());
@@ -46,10 +46,10 @@ fn a_user_id_without_a_name_runs_with_what_is_given() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let nameless = || Heimdall::program(&program).uid(NAMELESS).without("HOME").args(["--name", "nameless"]);
     assert_ran(&nameless().database(&trusted()).args(["echo", "ran"]).run());
-    let place = format!("{} dbname=app", shared().tcp());
-    assert_ran(&nameless().database(&place).env("PGUSER", "trust_user").args(["echo", "ran"]).run());
+    let server = format!("{} dbname=app", shared().tcp());
+    assert_ran(&nameless().database(&server).env("PGUSER", "trust_user").args(["echo", "ran"]).run());
     let words = "local user with ID 54321 does not exist; set PGUSER";
-    assert_failed(&nameless().database(&place).arg("true").run(), 78, words);
+    assert_failed(&nameless().database(&server).arg("true").run(), 78, words);
 }
 
 #[test]
@@ -64,14 +64,14 @@ fn a_system_without_files_and_without_a_home_is_enough() {
     let can_be_had =
         Command::new("unshare").args(BARE).arg("true").output().is_ok_and(|o| o.status.success());
     if !can_be_had {
-        eprintln!("not run: this system lets nobody have a mount namespace");
+        eprintln!("not run: this system does not let us have a mount namespace");
         return;
     }
     let is_bare =
         Heimdall::program("unshare").args(BARE).args(["sh", "-c", "ls /etc; ! touch /heimdall"]).run();
     assert_eq!((is_bare.code, is_bare.stdout.as_str()), (Some(0), ""), "{}", is_bare.stderr);
-    for place in [shared().tcp(), shared().socket()] {
-        let conninfo = format!("{place} user=trust_user dbname=app");
+    for server in [shared().tcp(), shared().socket()] {
+        let conninfo = format!("{server} user=trust_user dbname=app");
         let outcome = bare(&["--database", &conninfo, "echo", "ran"]).run();
         assert_ran(&outcome);
         assert_eq!(outcome.stderr, "");

@@ -41,7 +41,7 @@ fn a_silent_connection_is_given_up_as_the_parameters_say() {
         match socket(&running) {
             Ok(socket) => assert_eq!(limits(&socket), expected, "{given}"),
             Err(Errno::PERM | Errno::NOSYS) => {
-                eprintln!("not run: this system lets nobody look at another process's sockets");
+                eprintln!("not run: this system does not let us look at another process's sockets");
                 return;
             }
             Err(errno) => panic!("{errno}"),
