@@ -4,8 +4,10 @@ pub mod auth;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod conninfo;
+#[doc(hidden)]
+pub mod internals;
 pub mod lock;
 pub mod net;
 pub mod proto;
 #[cfg(feature = "tls")]
-pub mod x509;
+mod x509;

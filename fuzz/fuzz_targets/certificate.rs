@@ -2,7 +2,7 @@
 //! as root and as revocation list.
 #![no_main]
 
-use heimdall::x509::{self, Anchors, HostName, server_end_point};
+use heimdall::internals::x509::{self, Anchors, HostName, server_end_point};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 

@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &str| {
-    let _ = heimdall::conninfo::passfile::lookup(data, "host", "5432", "app", "ann");
+    let _ = heimdall::internals::passfile::lookup(data, "host", "5432", "app", "ann");
 });

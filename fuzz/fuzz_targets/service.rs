@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &str| {
-    let _ = heimdall::conninfo::service::parse(data, "app");
+    let _ = heimdall::internals::service::parse(data, "app");
 });

@@ -8,7 +8,6 @@
 //! | [`policy`] | `require_auth`, `channel_binding`: what the user lets a server ask for |
 //! | [`md5`] | the answer to `AuthenticationMD5Password` |
 //! | [`scram`] | SCRAM-SHA-256 and -PLUS as steps that consume themselves |
-//! | [`saslprep`] | the form in which SCRAM hashes a password |
 //!
 //! A cleartext password needs no computing: `proto` encodes it, `policy` decides whether it may be sent.
 //!
@@ -16,5 +15,5 @@
 
 pub mod md5;
 pub mod policy;
-pub mod saslprep;
+mod saslprep;
 pub mod scram;

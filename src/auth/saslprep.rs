@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// The server does the same when it stores a password (`pg_be_scram_build_secret`), so any
 /// byte string works as long as both sides are given the same one.
 #[must_use]
-pub fn normalize(password: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn normalize(password: &[u8]) -> Cow<'_, [u8]> {
     match str::from_utf8(password).map(stringprep::saslprep) {
         Ok(Ok(Cow::Owned(text))) if !text.is_empty() => Cow::Owned(text.into_bytes()),
         _ => Cow::Borrowed(password),

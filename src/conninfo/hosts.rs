@@ -7,6 +7,7 @@ use super::values::{self, Secret};
 
 /// One host to try.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Host {
     /// `host` as it was given, if it was; the name that a certificate must have, also with `hostaddr`.
     pub name: Option<String>,

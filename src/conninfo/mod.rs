@@ -25,8 +25,8 @@ mod file;
 mod hosts;
 mod interpret;
 mod parameters;
-pub mod passfile;
-pub mod service;
+pub(crate) mod passfile;
+pub(crate) mod service;
 mod settings;
 mod table;
 mod unsupported;
@@ -42,7 +42,6 @@ pub use file::FileFault;
 pub(crate) use file::PlainFile;
 pub use hosts::{Endpoint, Host, SOCKET_DIRECTORIES};
 pub use parameters::{Parameters, Source};
-pub use settings::Settings;
 pub use table::{Parameter, TABLE as PARAMETERS};
 pub use values::{
     LoadBalanceHosts, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
