@@ -3,15 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::exit::Status;
 use super::json::Value;
-use super::program::Status;
-use super::report::Level;
 use crate::lock::{Guard, Holder, Lost};
 
 /// What has just happened. The names and fields of the JSON form are documented in docs/events.md and stay.
 pub(super) enum Event<'a> {
     Connecting,
-    Connected { place: &'a str },
+    Connected { server_address: &'a str },
     Waiting { holders: &'a [Holder] },
     Acquired { guard: &'a Guard, waited: Duration },
     Busy { holders: &'a [Holder], waited: Duration },
@@ -21,6 +20,19 @@ pub(super) enum Event<'a> {
     Stopping { cause: &'static str, signal: i32 },
     Exited { status: Status, ran: Duration },
     Released { held: Duration },
+}
+
+/// How much is told; each level tells also what the ones before it tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// `--quiet`: errors only.
+    Quiet,
+    /// Also a busy lock, and warnings.
+    Normal,
+    /// `--verbose`: also a line for each transition.
+    Verbose,
+    /// `--debug`: also every message on the wire.
+    Debug,
 }
 
 impl Event<'_> {
@@ -60,7 +72,7 @@ impl Event<'_> {
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
             Self::Connecting => vec![],
-            Self::Connected { place } => vec![("server", Value::from(*place))],
+            Self::Connected { server_address } => vec![("server", Value::from(*server_address))],
             Self::Waiting { holders } => holders.first().map(holder_fields).unwrap_or_default(),
             Self::Busy { holders, waited } => {
                 let mut fields = vec![("waited", Value::Seconds(*waited))];
@@ -92,7 +104,7 @@ impl Event<'_> {
     pub(super) fn text(&self, lock: &str) -> String {
         match self {
             Self::Connecting => format!("connecting for the lock {lock}"),
-            Self::Connected { place } => format!("connected to the server {place}"),
+            Self::Connected { server_address } => format!("connected to the server {server_address}"),
             Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(", held", holders)),
             Self::Acquired { guard, waited } => format!(
                 "acquired the lock {lock}, {}backend {}, fencing token {}{}",

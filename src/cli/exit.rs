@@ -37,16 +37,34 @@ pub(super) enum Exit {
     NotFound,
 }
 
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// By itself, with this code.
+    Exited(u8),
+    /// By this signal.
+    Signalled(u8),
+}
+
 /// `-E` where it is not given: `EX_TEMPFAIL`.
 pub(super) const DEFAULT_BUSY: u8 = 75;
 
 impl From<ErrorKind> for Exit {
-    fn from(fault: ErrorKind) -> Self {
-        match fault {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
             ErrorKind::Protocol => Self::Protocol,
             ErrorKind::Authentication => Self::Authentication,
             ErrorKind::Configuration => Self::Configuration,
             ErrorKind::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<Status> for Exit {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Exited(code) => Self::Program(code),
+            Status::Signalled(signal) => Self::Signalled(signal),
         }
     }
 }

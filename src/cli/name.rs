@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::lock::{Key, LockRequest, Mode};
 
-/// One lock or several, to be had in this way.
+/// A lock or several, and how to hold them.
 #[derive(Debug)]
 pub(super) struct Lock {
     pub(super) name: Name,
@@ -21,7 +21,11 @@ pub(super) enum Name {
 
 impl Name {
     /// What was typed; `None` where that is no name.
-    pub(super) fn of(key: Option<Key>, namespace: Option<String>, name: Option<String>) -> Option<Self> {
+    pub(super) fn from_typed(
+        key: Option<Key>,
+        namespace: Option<String>,
+        name: Option<String>,
+    ) -> Option<Self> {
         match (key, name) {
             (Some(key), _) => Some(Self::Key(key)),
             (None, Some(name)) => Some(Self::Named {
@@ -42,7 +46,8 @@ impl Lock {
         }
     }
 
-    pub(super) fn wanted(&self) -> LockRequest {
+    /// What is asked of the server.
+    pub(super) fn request(&self) -> LockRequest {
         match &self.name {
             Name::Named { namespace, name } if self.slots > 1 => {
                 LockRequest::slots(namespace, name, self.slots)

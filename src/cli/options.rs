@@ -7,9 +7,10 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 
 use super::duration;
+use super::event::Level;
 use super::exit::DEFAULT_BUSY;
 use super::name::{Lock, Name};
-use super::report::{Format, Level};
+use super::report::Format;
 use crate::lock::{Key, Mode};
 
 /// What was typed.
@@ -111,7 +112,7 @@ pub(super) struct Args {
 #[derive(Debug)]
 pub(super) enum Action {
     /// Run a program under a lock.
-    Run(Job),
+    Run(RunOptions),
     /// Print who holds and who waits; whether a pooler may be in between comes second.
     List(Option<Lock>, bool),
     /// Print a lock's key.
@@ -122,7 +123,7 @@ pub(super) enum Action {
 
 /// A program and the lock to run it under.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct RunOptions {
     pub(super) lock: Lock,
     pub(super) program: OsString,
     pub(super) arguments: Vec<OsString>,
@@ -169,31 +170,34 @@ pub(super) enum EarlyExit {
 /// Reads the command line, the program's own name first.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, EarlyExit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let typed = Args::try_parse_from(&arguments).map_err(|error| stop(&error, &arguments))?;
-    let format = typed.log_format;
-    typed.understand().map_err(|text| EarlyExit::Usage(text, format))
+    let args = Args::try_parse_from(&arguments).map_err(|error| early_exit(&error, &arguments))?;
+    let format = args.log_format;
+    Command::try_from(args).map_err(|text| EarlyExit::Usage(text, format))
 }
 
-impl Args {
-    fn understand(self) -> Result<Command, String> {
-        let level = match (self.quiet, self.verbose, self.debug) {
+impl TryFrom<Args> for Command {
+    /// One line that says what is wrong.
+    type Error = String;
+
+    fn try_from(args: Args) -> Result<Self, String> {
+        let level = match (args.quiet, args.verbose, args.debug) {
             (true, ..) => Level::Quiet,
             (_, _, true) => Level::Debug,
             (_, true, _) => Level::Verbose,
             _ => Level::Normal,
         };
-        let wait_policy = self.wait.unwrap_or(WaitPolicy::None);
-        let mode = if self.shared { Mode::Shared } else { Mode::Exclusive };
-        let part_of_name = self.namespace.is_some();
-        let name = Name::of(self.key, self.namespace, self.name);
-        let lock = name.map(|name| Lock { name, mode, slots: self.slots.unwrap_or(1) });
-        let mut words = self.program.into_iter();
+        let wait_policy = args.wait.unwrap_or(WaitPolicy::None);
+        let mode = if args.shared { Mode::Shared } else { Mode::Exclusive };
+        let part_of_name = args.namespace.is_some();
+        let name = Name::from_typed(args.key, args.namespace, args.name);
+        let lock = name.map(|name| Lock { name, mode, slots: args.slots.unwrap_or(1) });
+        let mut words = args.program.into_iter();
         let action = match (words.next(), lock) {
-            _ if self.print_conninfo => Action::PrintConninfo,
-            (_, None) if self.list && (part_of_name || self.slots.is_some() || self.shared) => {
+            _ if args.print_conninfo => Action::PrintConninfo,
+            (_, None) if args.list && (part_of_name || args.slots.is_some() || args.shared) => {
                 return Err("the lock has no name: give --name, or nothing for all locks".to_owned());
             }
-            (_, lock) if self.list => Action::List(lock, self.allow_pooler),
+            (_, lock) if args.list => Action::List(lock, args.allow_pooler),
             (Some(word), _) if matches!(wait_policy, WaitPolicy::Endless) && is_duration(&word) => {
                 let word = word.to_string_lossy();
                 return Err(format!(
@@ -201,23 +205,23 @@ impl Args {
                 ));
             }
             (_, None) => return Err("the lock has no name: give --name or --key".to_owned()),
-            (_, Some(lock)) if self.print_key => Action::PrintKey(lock),
+            (_, Some(lock)) if args.print_key => Action::PrintKey(lock),
             (None, _) => return Err("no PROGRAM to run is given".to_owned()),
-            (Some(program), Some(lock)) => Action::Run(Job {
+            (Some(program), Some(lock)) => Action::Run(RunOptions {
                 lock,
                 program,
                 arguments: words.collect(),
-                conflict_exit_code: self.conflict_exit_code,
+                conflict_exit_code: args.conflict_exit_code,
                 wait: wait_policy,
-                allows_pooler: self.allow_pooler,
-                timeout: self.timeout.filter(|timeout| !timeout.is_zero()),
-                kill_after: self.kill_after,
-                min_hold: self.min_hold,
-                lease: self.lease,
-                inherits: !self.close,
+                allows_pooler: args.allow_pooler,
+                timeout: args.timeout.filter(|timeout| !timeout.is_zero()),
+                kill_after: args.kill_after,
+                min_hold: args.min_hold,
+                lease: args.lease,
+                inherits: !args.close,
             }),
         };
-        Ok(Command { database: self.database, level, format: self.log_format, action })
+        Ok(Self { database: args.database, level, format: args.log_format, action })
     }
 }
 
@@ -241,7 +245,7 @@ fn is_duration(word: &OsString) -> bool {
 pub(super) const MAX_SLOTS: u16 = 1000;
 
 /// clap explains over several lines; the first paragraph says what is wrong.
-fn stop(error: &clap::Error, arguments: &[OsString]) -> EarlyExit {
+fn early_exit(error: &clap::Error, arguments: &[OsString]) -> EarlyExit {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return EarlyExit::Print(text);

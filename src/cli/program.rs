@@ -13,6 +13,7 @@ use rustix::process::{
 };
 
 use super::descendants::{Process, descendants, is_exhaustion};
+use super::exit::Status;
 
 /// What is to be started, and how.
 pub(super) struct Start<'a> {
@@ -39,15 +40,6 @@ pub(super) struct Program {
     /// Who has been asked to end.
     asked: Vec<Pid>,
     is_childless: bool,
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    /// By itself, with this code.
-    Exited(u8),
-    /// By this signal.
-    Signalled(u8),
 }
 
 impl Program {
@@ -189,7 +181,7 @@ impl Program {
     pub(super) fn reap(&mut self) {
         loop {
             match wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) if pid == self.pid => self.status = Status::read(status),
+                Ok(Some((pid, ended))) if pid == self.pid => self.status = status(ended),
                 Ok(Some((pid, _))) => self.preexisting_children.retain(|child| *child != pid),
                 Ok(None) => return,
                 Err(Errno::INTR) => {}
@@ -217,13 +209,11 @@ impl Program {
     }
 }
 
-impl Status {
-    fn read(status: rustix::process::WaitStatus) -> Option<Self> {
-        let exited = status.exit_status().and_then(|code| u8::try_from(code).ok()).map(Self::Exited);
-        let signalled =
-            || status.terminating_signal().and_then(|signal| u8::try_from(signal).ok()).map(Self::Signalled);
-        exited.or_else(signalled)
-    }
+fn status(status: rustix::process::WaitStatus) -> Option<Status> {
+    let exited = status.exit_status().and_then(|code| u8::try_from(code).ok()).map(Status::Exited);
+    let signalled =
+        || status.terminating_signal().and_then(|signal| u8::try_from(signal).ok()).map(Status::Signalled);
+    exited.or_else(signalled)
 }
 
 /// From now on a descendant that loses its parent becomes our child, so that none is lost to us

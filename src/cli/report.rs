@@ -4,25 +4,12 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::time::SystemTime;
 
-use super::event::Event;
+use super::event::{Event, Level};
 use super::json::{self, Value};
 use super::name::Lock;
 use super::stderr;
 use super::terminal;
 use crate::lock::Guard;
-
-/// How much is told; each level tells also what the ones before it tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
-    /// `--quiet`: errors only.
-    Quiet,
-    /// Also a busy lock, and warnings.
-    Normal,
-    /// `--verbose`: also a line for each transition.
-    Verbose,
-    /// `--debug`: also every message on the wire.
-    Debug,
-}
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -1,25 +1,31 @@
-//! The story's beginning: parse, resolve, and do what was asked for.
+//! The story: parse, resolve, connect, acquire, wait, supervise, release, exit code.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
-use std::sync::Arc;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
 
-use super::exit::Exit;
-use super::job::lock_and_run;
-use super::list;
-use super::name::Lock;
-use super::options::{self, Action, EarlyExit};
-use super::report::{Format, Level, Report, os_error_text};
-use crate::conninfo::{self, Config, Environment, Parameters, Source};
-use crate::lock::{self, Key, sql};
-use crate::net::ConnectOptions;
-use crate::proto::session::Trace;
+use super::connect::{self, failed};
+use super::event::{Event, Level};
+use super::exit::{Exit, Status};
+use super::name::{Lock, Name};
+use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
+use super::program::{Program, Start};
+use super::report::{Format, Report, os_error_text};
+use super::show;
+use super::signals::{self, Pid1Handlers, Signals};
+use super::supervise::{Events, ExitReason, Limits, supervise};
+use super::terminal;
+use super::timer::Timer;
+use super::wait::{Wait, Waited};
+use crate::conninfo::Config;
+use crate::lock::{self, Contender, Guard, Moment, Outcome, Release};
 
 /// Does what the arguments say.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let command = match options::parse(arguments) {
         Ok(command) => command,
-        Err(EarlyExit::Print(text)) => return print(&text, &Report::new(Level::Normal, Format::Text)),
+        Err(EarlyExit::Print(text)) => return show::text(&text, &Report::new(Level::Normal, Format::Text)),
         Err(EarlyExit::Usage(text, format)) => {
             let report = Report::new(Level::Normal, format);
             report.error(format_args!("{text} (try 'heimdall --help')"));
@@ -28,89 +34,161 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let report = Report::new(command.level, command.format);
     let database = command.database.as_deref();
-    match command.action {
-        Action::PrintKey(lock) => print_key(&lock, &report),
-        Action::PrintConninfo => match resolve(database) {
-            Ok(parameters) => print(&parameters.to_string(), &report),
-            Err(error) => misconfigured(&report, &error),
-        },
-        Action::List(lock, allows_pooler) => with_config(database, &report, |config| {
-            let keys = lock.as_ref().map(|lock| lock.wanted().keys().collect());
-            match lock::list(&request(config, "heimdall --list", !allows_pooler, &report), keys) {
-                Ok(holders) => print(&list::text(&holders, lock.as_ref(), command.format), &report),
-                Err(error) => failed(&report, &error),
-            }
-        }),
-        Action::Run(job) => {
-            let report = report.with_lock(&job.lock);
-            with_config(database, &report, |config| lock_and_run(&job, config, &report))
+    let exit = match command.action {
+        Action::PrintKey(lock) => Ok(show::key(&lock, &report)),
+        Action::PrintConninfo => show::conninfo(database, &report),
+        Action::List(lock, allows_pooler) => {
+            show::holders(lock.as_ref(), database, allows_pooler, command.format, &report)
         }
-    }
-}
-
-fn print_key(lock: &Lock, report: &Report) -> Exit {
-    let keys: Vec<Key> = lock.wanted().keys().collect();
-    let lines = keys.iter().map(Key::to_string).chain([sql::find(&keys), sql::terminate(&keys)]);
-    let text = lines.fold(String::new(), |text, line| text + &line + "\n");
-    print(&text, report)
-}
-
-fn with_config(database: Option<&str>, report: &Report, act: impl FnOnce(&Config) -> Exit) -> Exit {
-    match resolve(database).and_then(|parameters| Config::new(&parameters)) {
-        Ok(config) => {
-            config.warnings.iter().for_each(|warning| report.warning(warning));
-            act(&config)
+        Action::Run(options) => {
+            let report = report.with_lock(&options.lock);
+            run_under_lock(&options, database, &report)
         }
-        Err(error) => misconfigured(report, &error),
-    }
-}
-
-pub(super) fn request<'a>(
-    config: &'a Config,
-    application_name: &'a str,
-    pipelined: bool,
-    report: &'a Report,
-) -> ConnectOptions<'a> {
-    let trace = (report.level() >= Level::Debug).then(|| -> Trace {
-        let report = report.clone();
-        Arc::new(move |direction, message| report.wire(direction, message))
-    });
-    ConnectOptions { config, application_name, pipelined, trace, warn: Box::new(|text| report.warning(text)) }
-}
-
-fn resolve(database: Option<&str>) -> Result<Parameters, conninfo::Error> {
-    let environment = Environment::of_process();
-    let variable = match (database, (environment.variable)(DATABASE_URL).map(OsString::into_string)) {
-        (None, Some(Err(_))) => return Err(conninfo::Error::VariableNotUtf8(DATABASE_URL)),
-        (None, Some(Ok(url))) if !url.is_empty() => Some(url),
-        _ => None,
     };
-    let explicit = database
-        .map(|text| (Source::Option, text))
-        .or(variable.as_deref().map(|text| (Source::DatabaseUrl, text)));
-    Parameters::resolve(explicit, &environment)
+    exit.unwrap_or_else(|exit| exit)
 }
 
-fn misconfigured(report: &Report, error: &conninfo::Error) -> Exit {
-    report.error(error);
-    Exit::Configuration
-}
+/// Runs the program while the lock is held.
+///
+/// # Errors
+/// How heimdall ends where the program could not be started.
+fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report) -> Result<Exit, Exit> {
+    let config = connect::config(database, report)?;
+    let pid1 = Pid1Handlers::install().map_err(|error| {
+        report.error(format_args!("cannot catch signals: {}", os_error_text(&error)));
+        Exit::NotExecutable
+    })?;
+    let (mut guard, waited) = acquire(options, &config, report)?;
+    let report = &report.clone().with_session(&guard);
+    report.event(&Event::Acquired { guard: &guard, waited });
 
-pub(super) fn failed(report: &Report, error: &lock::Error) -> Exit {
-    report.error(error);
-    error.kind().into()
-}
-
-fn print(text: &str, report: &Report) -> Exit {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Ok(()) => Exit::Success,
-        // head(1) has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+    let (mut signals, timer, mut program) = match start(options, &guard, &pid1) {
+        Ok(started) => started,
         Err(error) => {
-            report.error(format_args!("cannot write to standard output: {}", os_error_text(&error)));
-            Exit::NotWritten
+            let program = options.program.to_string_lossy();
+            let reason = os_error_text(&error);
+            report.error(format_args!("cannot run \"{}\": {reason}", program.escape_debug()));
+            release(guard, report);
+            return Err(match error.kind() {
+                io::ErrorKind::NotFound => Exit::NotFound,
+                _ => Exit::NotExecutable,
+            });
+        }
+    };
+    report.event(&Event::Started { pid: program.pid() });
+
+    let limits = Limits {
+        timeout: options.timeout,
+        kill_after: options.kill_after,
+        lease: options.lease,
+        min_hold: options.min_hold,
+    };
+    let mut events = Events { guard: &mut guard, signals: &mut signals, timer: &timer };
+    let exit_reason = supervise(&mut program, &mut events, limits, report);
+    if matches!(exit_reason, ExitReason::Lost) {
+        report.error("the lock was lost while the program ran; the program has been stopped");
+        return Ok(Exit::Lost);
+    }
+    release(guard, report);
+    if let ExitReason::Ended(Status::Signalled(signal)) = exit_reason
+        && let Some(typed) = signals.was_typed(signal)
+    {
+        signals::die_of(typed);
+    }
+    Ok(exit_reason.into())
+}
+
+/// Connects, tries, and waits where that is asked for; how long it has waited comes second.
+fn acquire(options: &RunOptions, config: &Config, report: &Report) -> Result<(Guard, Duration), Exit> {
+    let application_name = application_name(&options.lock);
+    let connect = connect::options(config, &application_name, options.allows_pooler, report);
+    let request = options.lock.request();
+    report.event(&Event::Connecting);
+    let outcome =
+        lock::acquire(&connect, &request, options.allows_pooler).map_err(|error| failed(report, &error))?;
+    report.event(&Event::Connected { server_address: outcome.server_address() });
+    let contender = match outcome {
+        Outcome::Held(guard) => return Ok((*guard, Duration::ZERO)),
+        Outcome::Busy(contender) => contender,
+    };
+    let limit = match options.wait {
+        WaitPolicy::None => return Err(busy(*contender, Duration::ZERO, options, report)),
+        WaitPolicy::Limited(limit) => Some(limit),
+        WaitPolicy::Endless => None,
+    };
+    let wait =
+        Wait { connect: &connect, request: &request, allows_pooler: options.allows_pooler, limit, report };
+    match wait.from(contender) {
+        Waited::Held(guard, waited) => Ok((*guard, waited)),
+        Waited::TimedOut(contender) => Err(busy(*contender, limit.unwrap_or_default(), options, report)),
+        Waited::Failed(error) => Err(failed(report, &error)),
+    }
+}
+
+fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report: &Report) -> Exit {
+    if report.level() > Level::Quiet {
+        // Who holds it is a courtesy: one more round trip, and none where no one is told.
+        let holders = contender.holders().unwrap_or_default();
+        report.event(&Event::Busy { holders: &holders, waited });
+    }
+    contender.close();
+    Exit::Busy(options.conflict_exit_code)
+}
+
+fn start(options: &RunOptions, guard: &Guard, pid1: &Pid1Handlers) -> io::Result<(Signals, Timer, Program)> {
+    let in_foreground = terminal::is_foreground();
+    let signals = Signals::catch(in_foreground)?;
+    pid1.disarm();
+    let timer = Timer::new()?;
+    let program = Program::start(Start {
+        program: &options.program,
+        arguments: &options.arguments,
+        variables: variables(&options.lock, guard),
+        in_our_group: in_foreground,
+        inherited: options.inherits.then(|| guard.as_fd()),
+        mask: signals.mask(),
+    })?;
+    Ok((signals, timer, program))
+}
+
+fn release(guard: Guard, report: &Report) {
+    let acquired = guard.acquired();
+    match guard.release() {
+        Release::Confirmed => report.event(&Event::Released { held: Moment::now().since(acquired) }),
+        Release::NotHeld => report.warning("the server says that the lock was not held any more"),
+        Release::Unconfirmed(reason) => {
+            report.warning(format_args!("the release of the lock was not confirmed: {reason}"));
         }
     }
 }
 
-const DATABASE_URL: &str = "DATABASE_URL";
+/// What the program is told of its lock; what does not apply is unset, as it may be left from a heimdall around us.
+fn variables(lock: &Lock, guard: &Guard) -> Vec<(&'static str, Option<String>)> {
+    let (namespace, name) = match &lock.name {
+        Name::Named { namespace, name } => (Some(namespace.clone()), Some(name.clone())),
+        Name::Key(_) => (None, None),
+    };
+    vec![
+        ("HEIMDALL_NAMESPACE", namespace),
+        ("HEIMDALL_NAME", name),
+        ("HEIMDALL_KEY", Some(guard.key().to_string())),
+        ("HEIMDALL_SLOT", Some(guard.slot().to_string())),
+        ("HEIMDALL_BACKEND_PID", Some(guard.backend_pid().to_string())),
+        ("HEIMDALL_FENCING_TOKEN", Some(guard.token().to_string())),
+    ]
+}
+
+/// What others see in `pg_stat_activity`, cut where the server would cut it.
+fn application_name(lock: &Lock) -> String {
+    let mut text = match &lock.name {
+        Name::Named { namespace, name } => format!("heimdall:{namespace}/{name}"),
+        Name::Key(key) => format!("heimdall:{key}"),
+    };
+    while text.len() > MAX_APPLICATION_NAME {
+        text.pop();
+    }
+    text
+}
+
+/// The longest name the server keeps, in bytes (`NAMEDATALEN` - 1).
+const MAX_APPLICATION_NAME: usize = 63;

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use rustix::process::{Pid, Signal};
 
 use super::event::Event;
-use super::program::{Program, Status};
+use super::exit::{Exit, Status};
+use super::program::Program;
 use super::report::Report;
 use super::signals::{Signals, Taken};
 use super::timer::Timer;
@@ -21,6 +22,16 @@ pub(super) enum ExitReason {
     TimedOut,
     /// The lock was lost.
     Lost,
+}
+
+impl From<ExitReason> for Exit {
+    fn from(reason: ExitReason) -> Self {
+        match reason {
+            ExitReason::Ended(status) => status.into(),
+            ExitReason::TimedOut => Self::TimedOut,
+            ExitReason::Lost => Self::Lost,
+        }
+    }
 }
 
 /// The times that the loop keeps.

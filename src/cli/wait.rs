@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use super::event::Event;
-use super::report::{Level, Report};
+use super::event::{Event, Level};
+use super::report::Report;
 use crate::conninfo::Config;
 use crate::lock::{self, Backoff, Contender, Guard, Holder, LockRequest, Moment, Outcome};
 use crate::net::ConnectOptions;
@@ -12,8 +12,8 @@ use crate::proto::ErrorKind;
 
 /// What is waited for, and how.
 pub(super) struct Wait<'a> {
-    pub(super) request: &'a ConnectOptions<'a>,
-    pub(super) wanted: &'a LockRequest,
+    pub(super) connect: &'a ConnectOptions<'a>,
+    pub(super) request: &'a LockRequest,
     pub(super) allows_pooler: bool,
     /// `None` is for ever.
     pub(super) limit: Option<Duration>,
@@ -84,23 +84,23 @@ impl Wait<'_> {
                 Err(error) => return Err(error),
                 Ok(outcome) => outcome,
             };
-            self.report.event(&Event::Connected { place: outcome.server_address() });
+            self.report.event(&Event::Connected { server_address: outcome.server_address() });
             return Ok(outcome);
         }
     }
 
     /// As at the beginning, but in no more time than is left.
     fn acquire(&self, left: Option<Duration>) -> Result<Outcome, lock::Error> {
-        let request = self.request;
-        let limits = request.config.connect_timeout.into_iter().chain(last_chance(left));
-        let config = Config { connect_timeout: limits.min(), ..request.config.clone() };
-        let request = ConnectOptions {
+        let connect = self.connect;
+        let limits = connect.config.connect_timeout.into_iter().chain(last_chance(left));
+        let config = Config { connect_timeout: limits.min(), ..connect.config.clone() };
+        let connect = ConnectOptions {
             config: &config,
-            trace: request.trace.clone(),
-            warn: Box::new(|text| (request.warn)(text)),
-            ..*request
+            trace: connect.trace.clone(),
+            warn: Box::new(|text| (connect.warn)(text)),
+            ..*connect
         };
-        lock::acquire(&request, self.wanted, self.allows_pooler)
+        lock::acquire(&connect, self.request, self.allows_pooler)
     }
 
     fn left(&self, start: Moment) -> Option<Duration> {

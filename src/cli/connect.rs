@@ -1,0 +1,66 @@
+//! Where to connect, by `--database` and the process's environment, and what comes of a failure to.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use super::event::Level;
+use super::exit::Exit;
+use super::report::Report;
+use crate::conninfo::{self, Config, Environment, Parameters, Source};
+use crate::lock;
+use crate::net::ConnectOptions;
+use crate::proto::session::Trace;
+
+/// Every connection parameter in force.
+pub(super) fn parameters(database: Option<&str>, report: &Report) -> Result<Parameters, Exit> {
+    resolve(database).map_err(|error| misconfigured(report, &error))
+}
+
+/// What to connect with, once the user has been warned of what is doubtful in it.
+pub(super) fn config(database: Option<&str>, report: &Report) -> Result<Config, Exit> {
+    let config = resolve(database).and_then(|parameters| Config::new(&parameters));
+    let config = config.map_err(|error| misconfigured(report, &error))?;
+    config.warnings.iter().for_each(|warning| report.warning(warning));
+    Ok(config)
+}
+
+/// How to connect; a pooler may drop what is sent before it was asked for.
+pub(super) fn options<'a>(
+    config: &'a Config,
+    application_name: &'a str,
+    allows_pooler: bool,
+    report: &'a Report,
+) -> ConnectOptions<'a> {
+    let trace = (report.level() >= Level::Debug).then(|| -> Trace {
+        let report = report.clone();
+        Arc::new(move |direction, message| report.wire(direction, message))
+    });
+    let warn = Box::new(|text: &str| report.warning(text));
+    ConnectOptions { config, application_name, pipelined: !allows_pooler, trace, warn }
+}
+
+/// Tells why there is no lock.
+pub(super) fn failed(report: &Report, error: &lock::Error) -> Exit {
+    report.error(error);
+    error.kind().into()
+}
+
+fn misconfigured(report: &Report, error: &conninfo::Error) -> Exit {
+    report.error(error);
+    Exit::Configuration
+}
+
+fn resolve(database: Option<&str>) -> Result<Parameters, conninfo::Error> {
+    let environment = Environment::of_process();
+    let variable = match (database, (environment.variable)(DATABASE_URL).map(OsString::into_string)) {
+        (None, Some(Err(_))) => return Err(conninfo::Error::VariableNotUtf8(DATABASE_URL)),
+        (None, Some(Ok(url))) if !url.is_empty() => Some(url),
+        _ => None,
+    };
+    let explicit = database
+        .map(|text| (Source::Option, text))
+        .or(variable.as_deref().map(|text| (Source::DatabaseUrl, text)));
+    Parameters::resolve(explicit, &environment)
+}
+
+const DATABASE_URL: &str = "DATABASE_URL";

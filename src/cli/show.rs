@@ -1,0 +1,50 @@
+//! The options that print something and run nothing: `--list`, `--print-key`, `--print-conninfo`.
+
+use std::io::{self, Write};
+
+use super::connect::{self, failed};
+use super::exit::Exit;
+use super::list;
+use super::name::Lock;
+use super::report::{Format, Report, os_error_text};
+use crate::lock::{self, Key, sql};
+
+/// `--list`: who holds and who waits.
+pub(super) fn holders(
+    lock: Option<&Lock>,
+    database: Option<&str>,
+    allows_pooler: bool,
+    format: Format,
+    report: &Report,
+) -> Result<Exit, Exit> {
+    let config = connect::config(database, report)?;
+    let options = connect::options(&config, "heimdall --list", allows_pooler, report);
+    let keys = lock.map(|lock| lock.request().keys().collect());
+    let holders = lock::list(&options, keys).map_err(|error| failed(report, &error))?;
+    Ok(text(&list::text(&holders, lock, format), report))
+}
+
+/// `--print-key`: the keys, and the SQL to find and to end their holders.
+pub(super) fn key(lock: &Lock, report: &Report) -> Exit {
+    let keys: Vec<Key> = lock.request().keys().collect();
+    let lines = keys.iter().map(Key::to_string).chain([sql::find(&keys), sql::terminate(&keys)]);
+    text(&lines.fold(String::new(), |all, line| all + &line + "\n"), report)
+}
+
+/// `--print-conninfo`: every connection parameter in force.
+pub(super) fn conninfo(database: Option<&str>, report: &Report) -> Result<Exit, Exit> {
+    Ok(text(&connect::parameters(database, report)?.to_string(), report))
+}
+
+/// Prints a text on standard output.
+pub(super) fn text(text: &str, report: &Report) -> Exit {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Ok(()) => Exit::Success,
+        // head(1) has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Err(error) => {
+            report.error(format_args!("cannot write to standard output: {}", os_error_text(&error)));
+            Exit::NotWritten
+        }
+    }
+}
