@@ -74,13 +74,13 @@ fn flights() {
 /// The same over TLS 1.3.
 #[cfg(feature = "tls")]
 fn flights_over_tls() {
-    let serving = support::postgres::tls().serve("good");
-    let cluster = &serving.tls.cluster;
+    let server = support::postgres::tls().server("good");
+    let cluster = server.cluster;
     let proxy = Proxy::start(([127, 0, 0, 1], cluster.port()).into(), Duration::from_millis(25));
     let verified = format!(
         "host=localhost hostaddr=127.0.0.1 port={} dbname=app sslmode=verify-full sslrootcert={}",
         proxy.address().port(),
-        serving.tls.certificates.path("root.crt").display()
+        server.pki.path("root.crt").display()
     );
     let scram = format!("user=tls_scram_user password='{PASSWORD}'");
     let required = format!("{scram} require_auth=scram-sha-256 channel_binding=require");
@@ -156,15 +156,15 @@ fn memory() {
 /// With the certificates that the system trusts, and the test's own one.
 #[cfg(feature = "tls")]
 fn memory_with_system_roots() {
-    let serving = support::postgres::tls().serve("good");
-    let own = serving.tls.certificates.path("root.crt");
+    let server = support::postgres::tls().server("good");
+    let own = server.pki.path("root.crt");
     let store = fs::read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
     let bundle = std::env::temp_dir().join(format!("heimdall-bench-{}.crt", std::process::id()));
     fs::write(&bundle, [store.as_slice(), &fs::read(own).unwrap()].concat()).unwrap();
     let outcome = Heimdall::new()
         .database(&format!(
             "host=localhost hostaddr=127.0.0.1 port={} dbname=app user=tls_user sslrootcert=system",
-            serving.tls.cluster.port()
+            server.cluster.port()
         ))
         .env("SSL_CERT_FILE", &bundle)
         .args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"])

@@ -3,16 +3,16 @@
 use crate::support::clients::{Comparison, Fate, is_decent};
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::middle::Middle;
-use crate::support::postgres::{PASSWORD, Serving, shared, tls};
+use crate::support::postgres::{PASSWORD, TlsServer, shared, tls};
 
 use Fate::{Fails, IsKinder, IsStricter, Runs};
 
 const HOST: &str = "host=localhost hostaddr=127.0.0.1";
 
 /// One that stays, and its backend's number.
-fn hold(serving: &Serving, rest: &str) -> (Running, String) {
-    let place = serving.tls.certificates.path("").display().to_string();
-    let port = serving.tls.cluster.port();
+fn hold(server: &TlsServer, rest: &str) -> (Running, String) {
+    let place = server.pki.path("").display().to_string();
+    let port = server.cluster.port();
     let running = Heimdall::new()
         .database(&format!("{HOST} port={port} dbname=app {}", rest.replace("DIR/", &place)))
         .args(["--name", "tls_login", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; sleep 300"])
@@ -23,7 +23,7 @@ fn hold(serving: &Serving, rest: &str) -> (Running, String) {
 
 #[test]
 fn the_server_sees_an_encrypted_session() {
-    let serving = tls().serve("good");
+    let server = tls().server("good");
     for (rest, seen) in [
         ("user=tls_user sslmode=require", "t|TLSv1.3|"),
         ("user=tls_user sslmode=allow", "t|TLSv1.3|"),
@@ -38,28 +38,28 @@ fn the_server_sees_an_encrypted_session() {
             "t|TLSv1.3|/CN=cert_user",
         ),
     ] {
-        let (_running, pid) = hold(&serving, rest);
+        let (_running, pid) = hold(&server, rest);
         let sql = format!("select ssl, version, client_dn from pg_stat_ssl where pid = {pid}");
-        assert_eq!(tls().cluster.sql(&sql), seen, "{rest}");
+        assert_eq!(server.cluster.sql(&sql), seen, "{rest}");
     }
 }
 
 #[test]
 fn a_bound_login_is_one_by_scram() {
-    let serving = tls().serve("good");
+    let server = tls().server("good");
     let (_running, _) = hold(
-        &serving,
+        &server,
         &format!(
             "user=tls_scram_user password='{PASSWORD}' sslmode=verify-full sslrootcert=DIR/root.crt \
              channel_binding=require require_auth=scram-sha-256"
         ),
     );
     // Since version 14 the log says how.
-    if tls().cluster.version() >= 14 {
-        serving.wait_for_log("connection authenticated: identity=\"tls_scram_user\" method=scram-sha-256");
+    if server.cluster.version() >= 14 {
+        server.wait_for_log("connection authenticated: identity=\"tls_scram_user\" method=scram-sha-256");
     }
-    serving.wait_for_log("connection authorized: user=tls_scram_user database=app");
-    assert!(serving.log().contains("SSL enabled (protocol=TLSv1.3"), "{}", serving.log());
+    server.wait_for_log("connection authorized: user=tls_scram_user database=app");
+    assert!(server.log().contains("SSL enabled (protocol=TLSv1.3"), "{}", server.log());
 }
 
 /// A certificate, and what becomes of `channel_binding=require` and of `prefer`.
@@ -87,9 +87,9 @@ const PSS_KEY: Fate = IsStricter(
 
 #[test]
 fn a_login_is_bound_to_every_kind_of_certificate() {
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     for &(certificate, required, preferred) in BINDINGS {
-        let _serving = tls().serve(certificate);
+        clients.server.present(certificate);
         for version in ["TLSv1.2", "TLSv1.3"] {
             let place = format!(
                 "{HOST} user=scram_user password='{PASSWORD}' sslmode=require ssl_min_protocol_version={version} \
@@ -109,8 +109,7 @@ fn a_login_is_bound_to_every_kind_of_certificate() {
 
 #[test]
 fn a_binding_that_is_required_is_not_done_without() {
-    let _serving = tls().serve("good");
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     for (rest, words) in [
         ("user=scram_user sslmode=disable", "channel binding"),
         ("user=plain_user sslmode=disable", "channel binding"),
@@ -137,10 +136,9 @@ fn a_binding_that_is_required_is_not_done_without() {
 /// Who stands in the middle, and ends TLS on both sides, with a certificate that looks like the server's.
 #[test]
 fn a_man_in_the_middle_is_noticed_by_the_binding_alone() {
-    let serving = tls().serve("good");
-    let middle = Middle::start(&serving, "other_authority");
+    let mut clients = Comparison::with("good");
+    let middle = Middle::start(&clients.server, "other_authority");
     let place = format!("{HOST} port={} user=scram_user password='{PASSWORD}' sslmode=require", middle.port);
-    let mut clients = Comparison::new();
     clients.check("fooled", &format!("{place} channel_binding=disable"), Runs);
     let noticed = Fails(77, "SCRAM channel binding check failed", "");
     for rest in ["channel_binding=require", "channel_binding=prefer", ""] {
@@ -193,8 +191,7 @@ const ACCESS: Fate = Fails(78, "has group or world access", "u=rw (0600)");
 
 #[test]
 fn a_client_is_who_its_certificate_says() {
-    let _serving = tls().serve("good");
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     for (certificate, key, fate) in CLIENTS {
         let rest = format!("sslcert=DIR/{certificate} sslkey=DIR/{key}");
         let what = format!("{certificate} {key}");
@@ -212,10 +209,9 @@ fn a_client_is_who_its_certificate_says() {
 
 #[test]
 fn a_client_certificate_lies_where_libpq_looks_for_it() {
-    let _serving = tls().serve("good");
     let place = format!("{HOST} user=cert_user sslmode=require");
     let both = [("client.crt", "postgresql.crt"), ("client.key", "postgresql.key")];
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     clients.with_home("client", &both);
     clients.check("both", &place, Runs);
     clients.check("sslkey alone", &format!("{place} sslkey=DIR/rsa.der"), Runs);
@@ -239,19 +235,17 @@ const NO_KEY: Fate =
 fn a_certificate_that_must_be_asked_for_is_missed() {
     let place = format!("{HOST} user=tls_user sslmode=require sslcertmode=require");
     let with = format!("{place} sslcert=DIR/client.crt sslkey=DIR/client.key");
-    let mut clients = Comparison::new();
-    let serving = tls().serve("good");
+    let mut clients = Comparison::with("good");
     clients.check_since(16, "asked", &with, Runs);
     clients.check_since(16, "without", &place, Fails(78, "sslcertmode", ""));
-    drop(serving);
-    let _serving = tls().serve_with("good", "ssl_ca_file = '';");
+    clients.server.present_with("good", "ssl_ca_file = '';");
     clients.check_since(16, "not asked", &with, Fails(77, "server did not request an SSL certificate", ""));
     clients.check("not asked", &with.replace(" sslcertmode=require", ""), Runs);
 }
 
 #[test]
 fn a_revoked_certificate_is_refused_by_who_has_the_list() {
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     let revoked = Fails(76, "certificate verify failed", "revoked");
     for (certificate, list, fate) in [
         ("good", "root.crl", Runs),
@@ -266,14 +260,14 @@ fn a_revoked_certificate_is_refused_by_who_has_the_list() {
         ("revoked", "broken", UNUSABLE_LIST),
         ("revoked", "directory", UNUSABLE_LIST),
     ] {
-        let _serving = tls().serve(certificate);
+        clients.server.present(certificate);
         let place = format!("{HOST} user=tls_user sslrootcert=DIR/root.crt sslcrl=DIR/{list}");
         for mode in ["require", "verify-full"] {
             clients.check(&format!("{certificate} {list}"), &format!("{place} sslmode={mode}"), fate);
         }
     }
     // Without a root file nothing is verified.
-    let _serving = tls().serve("revoked");
+    clients.server.present("revoked");
     clients.check("no root", &format!("{HOST} user=tls_user sslmode=require sslcrl=DIR/root.crl"), Runs);
 }
 
@@ -282,7 +276,7 @@ const UNUSABLE_LIST: Fate = IsStricter(78, "DIR/", "no security parameter is ign
 
 #[test]
 fn versions_have_to_overlap() {
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     for (server, client, fate) in [
         ("1.2", "ssl_max_protocol_version=TLSv1.2", Runs),
         ("1.2", "ssl_min_protocol_version=tlsv1.2", Runs),
@@ -297,7 +291,7 @@ fn versions_have_to_overlap() {
     ] {
         let versions =
             format!("ssl_min_protocol_version = 'TLSv{server}'; ssl_max_protocol_version = 'TLSv{server}';");
-        let _serving = tls().serve_with("good", &versions);
+        clients.server.present_with("good", &versions);
         let what = format!("server {server}, {client}");
         clients.check(&what, &format!("{HOST} user=tls_user sslmode=require {client}"), fate);
     }
@@ -308,16 +302,14 @@ const WRONG_RANGE: Fate = Fails(78, "invalid SSL protocol version range", "");
 
 #[test]
 fn a_plain_retry_follows_a_refusal_to_encrypt_and_nothing_else() {
-    let serving = tls().serve("good");
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     // No entry for encrypted connections: SQLSTATE 28000.
     clients.check("refused", &format!("{HOST} user=plain_user sslmode=prefer"), Runs);
-    assert!(serving.log().contains("no pg_hba.conf entry"), "{}", serving.log());
+    assert!(clients.server.log().contains("no pg_hba.conf entry"), "{}", clients.server.log());
     // No entry for plain ones.
     clients.check("allow", &format!("{HOST} user=tls_user sslmode=allow"), Runs);
-    drop(serving);
 
-    let serving = tls().serve("good");
+    clients.server.present("good");
     for mode in ["prefer", "require"] {
         let outcome = clients.heimdall(
             &clients.complete(&format!("{HOST} user=scram_user password='close sesame' sslmode={mode}")),
@@ -326,22 +318,25 @@ fn a_plain_retry_follows_a_refusal_to_encrypt_and_nothing_else() {
         assert!(outcome.stderr.contains("password authentication failed for user \"scram_user\" [28P01]"));
         assert!(is_decent(&outcome.stderr, 1) && !outcome.stderr.contains("sesame"), "{}", outcome.stderr);
     }
-    let attempts = serving.log().matches("password authentication failed").count();
-    assert_eq!(attempts, 2, "{}", serving.log());
-    drop(serving);
+    let attempts = clients.server.log().matches("password authentication failed").count();
+    assert_eq!(attempts, 2, "{}", clients.server.log());
 
-    let serving = tls().serve("expired");
+    clients.server.present("expired");
     let outcome = clients.heimdall(
         &clients.complete(&format!("{HOST} user=trust_user sslmode=prefer sslrootcert=DIR/root.crt")),
     );
     assert_eq!(outcome.code, Some(76), "{}", outcome.stderr);
-    assert!(!serving.log().contains("connection authorized: user=trust_user"), "{}", serving.log());
+    assert!(
+        !clients.server.log().contains("connection authorized: user=trust_user"),
+        "{}",
+        clients.server.log()
+    );
 }
 
 #[test]
 fn a_server_without_tls_is_told() {
     let place = format!("{HOST} port={} dbname=app user=trust_user", shared().port());
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     for mode in ["disable", "allow", "prefer"] {
         clients.check(mode, &format!("{place} sslmode={mode}"), Runs);
     }
@@ -354,11 +349,10 @@ fn a_server_without_tls_is_told() {
 
 #[test]
 fn the_message_names_the_host_the_check_and_the_file() {
-    let _serving = tls().serve("good");
-    let clients = Comparison::new();
+    let clients = Comparison::with("good");
     let rest = format!("{HOST} user=tls_user sslmode=verify-full sslrootcert=DIR/other.crt");
     let outcome = clients.heimdall(&clients.complete(&rest));
-    let file = tls().certificates.path("other.crt").display().to_string();
+    let file = clients.server.pki.path("other.crt").display().to_string();
     for word in ["at \"localhost\" (127.0.0.1), port", "certificate verify failed", &file] {
         assert!(outcome.stderr.contains(word), "{word} in {}", outcome.stderr);
     }

@@ -226,9 +226,9 @@ fn unverified(certificate: &str) -> Fate {
 
 #[test]
 fn each_mode_makes_the_same_of_each_certificate_as_psql() {
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     for &(certificate, host, root, chain, full) in SITUATIONS {
-        let _serving = tls().serve(certificate);
+        clients.server.present(certificate);
         let what = format!("{certificate} for {host} with {root}");
         let place = format!("user=tls_user host={host} hostaddr=127.0.0.1");
         clients.check(&what, &format!("{place} sslmode=require"), unverified(certificate));
@@ -335,10 +335,10 @@ fn the_presence_of_a_root_file_decides_as_in_psql() {
         ("with_another_root", &[("other.crt", "root.crt")], WITH_ANOTHER_ROOT),
         ("with_crl", &[("root.crt", "root.crt"), ("root.crl", "root.crl")], WITH_CRL),
     ] {
-        let mut clients = Comparison::new();
+        let mut clients = Comparison::with("good");
         clients.with_home(home, files);
         for (certificate, rest, fate) in attempts {
-            let _serving = tls().serve(certificate);
+            clients.server.present(certificate);
             let conninfo = format!("host=localhost hostaddr=127.0.0.1 {rest}");
             clients.check(&format!("{certificate} {home}"), &conninfo, *fate);
         }
@@ -347,8 +347,8 @@ fn the_presence_of_a_root_file_decides_as_in_psql() {
 
 #[test]
 fn the_mode_means_nothing_on_a_unix_socket() {
-    let mut clients = Comparison::new();
-    let socket = tls().cluster.socket_dir().display();
+    let mut clients = Comparison::with("good");
+    let socket = clients.server.cluster.socket_dir().display();
     for mode in ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] {
         clients.check("socket", &format!("user=plain_user host={socket} sslmode={mode}"), Runs);
     }
@@ -356,32 +356,29 @@ fn the_mode_means_nothing_on_a_unix_socket() {
 
 #[test]
 fn the_systems_authorities_are_those_of_the_environment() {
-    let serving = tls().serve("good");
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     let place = "host=localhost hostaddr=127.0.0.1 user=tls_user sslrootcert=system";
     let weak = "weak sslmode \"require\" may not be used with sslrootcert=system";
     clients.check_since(16, "weak", &format!("{place} sslmode=require"), Fails(78, weak, ""));
     for (file, fate) in [("root.crt", Runs), ("other.crt", UNTRUSTED)] {
-        clients.with_variable("SSL_CERT_FILE", &tls().certificates.path(file));
+        clients.with_variable("SSL_CERT_FILE", &tls().pki.path(file));
         clients.check_since(16, file, place, fate);
         clients.check_since(16, file, &format!("{place} sslmode=verify-full"), fate);
     }
-    drop(serving);
-    let _serving = tls().serve("wrong_host");
-    clients.with_variable("SSL_CERT_FILE", &tls().certificates.path("root.crt"));
+    clients.server.present("wrong_host");
+    clients.with_variable("SSL_CERT_FILE", &tls().pki.path("root.crt"));
     clients.check_since(16, "wrong host", place, WRONG_HOST);
 }
 
 #[test]
 fn a_direct_start_needs_a_server_that_knows_it_and_a_mode_that_insists() {
-    let _serving = tls().serve("good");
-    let mut clients = Comparison::new();
+    let mut clients = Comparison::with("good");
     let place = "host=localhost hostaddr=127.0.0.1 user=tls_user sslnegotiation=direct";
     for mode in ["disable", "allow", "prefer"] {
         let words = "may not be used with sslnegotiation=direct";
         clients.check_since(17, mode, &format!("{place} sslmode={mode}"), Fails(78, words, ""));
     }
-    if tls().cluster.version() >= 17 {
+    if clients.server.cluster.version() >= 17 {
         clients.check_since(17, "require", &format!("{place} sslmode=require"), Runs);
         let verified = format!("{place} sslmode=verify-full sslrootcert=DIR/");
         clients.check_since(17, "verify-full", &format!("{verified}root.crt"), Runs);

@@ -86,7 +86,7 @@ fn a_no_is_not_enough_for_who_insists() {
             "sslmode=require" => rest.to_owned(),
             _ => format!(
                 "{rest} sslrootcert={}",
-                crate::support::postgres::tls().certificates.path("root.crt").display()
+                crate::support::postgres::tls().pki.path("root.crt").display()
             ),
         };
         assert_fails(&answering(b"N"), &rest, 76, "server does not support SSL, but SSL was required");

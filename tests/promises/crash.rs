@@ -39,8 +39,8 @@ fn promise_3_the_lock_outlives_a_killed_heimdall_and_not_the_job() {
 #[cfg(feature = "tls")]
 #[test]
 fn promise_3_holds_over_tls() {
-    let serving = crate::support::postgres::tls().serve("good");
-    let cluster = &serving.tls.cluster;
+    let server = crate::support::postgres::tls().server("good");
+    let cluster = server.cluster;
     let conninfo = format!("{} user=trust_user dbname=app sslmode=require", cluster.tcp());
     assert_the_lock_outlives_heimdall("killed -9 tls", &conninfo, cluster);
 }

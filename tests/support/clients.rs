@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::{fs, mem, thread};
 
 use super::heimdall::{Heimdall, Outcome};
-use super::postgres::{Tls, psql_version, tls};
+use super::postgres::{TlsServer, psql_version, tls};
 
 /// What is to become of an attempt to connect.
 #[derive(Clone, Copy, Debug)]
@@ -27,21 +27,24 @@ pub enum Fate {
 ///
 /// In a connection string and in words, `DIR` is the directory of the certificates, and `HOME` the home directory.
 pub struct Comparison {
-    tls: &'static Tls,
+    pub server: TlsServer,
     home: PathBuf,
     variable: Option<(&'static str, PathBuf)>,
     surprises: String,
 }
 
 impl Comparison {
-    pub fn new() -> Self {
-        Self { tls: tls(), home: empty_home(), variable: None, surprises: String::new() }
+    /// With a server that presents the certificate of this name.
+    pub fn with(certificate: &str) -> Self {
+        let server = tls().server(certificate);
+        let home = home(&server, "empty", &[]);
+        Self { server, home, variable: None, surprises: String::new() }
     }
 
     /// From now on, HOME has a `.postgresql` with these files: a certificate's or key's name there, and the name
     /// that libpq looks for.
     pub fn with_home(&mut self, name: &str, files: &[(&str, &str)]) {
-        self.home = home(self.tls, name, files);
+        self.home = home(&self.server, name, files);
     }
 
     /// From now on, this is in the environment.
@@ -110,10 +113,10 @@ impl Comparison {
 
     /// psql alone, in the environment as it is now; what it said where it did not log in.
     pub fn psql(&self, conninfo: &str) -> Result<(), String> {
-        let mut psql: Command = self.tls.cluster.psql(conninfo);
+        let mut psql: Command = self.server.cluster.psql(conninfo);
         psql.args(["-c", "select 1"])
             .env("HOME", &self.home)
-            .env("OPENSSL_CONF", self.tls.certificates.path("client.cnf"))
+            .env("OPENSSL_CONF", self.server.pki.path("client.cnf"))
             .envs(self.variable.as_ref().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         let output = psql.output().expect("psql starts");
@@ -125,12 +128,12 @@ impl Comparison {
 
     /// Adds what all connection strings have.
     pub fn complete(&self, conninfo: &str) -> String {
-        let port = self.tls.cluster.port();
+        let port = self.server.cluster.port();
         format!("port={port} dbname=app connect_timeout=20 {}", self.spell_out(conninfo))
     }
 
     fn spell_out(&self, text: &str) -> String {
-        let place = self.tls.certificates.path("").display().to_string();
+        let place = self.server.pki.path("").display().to_string();
         text.replace("DIR/", &place).replace("HOME/", &format!("{}/", self.home.display()))
     }
 
@@ -152,16 +155,14 @@ pub fn is_decent(text: &str, lines: usize) -> bool {
 }
 
 /// A home directory whose `.postgresql` has copies of these certificates and keys: its name, their name there.
-pub fn home(tls: &Tls, name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let home = tls.cluster.folder(&format!("homes/{name}"));
-    tls.cluster.folder(&format!("homes/{name}/.postgresql"));
+pub fn home(server: &TlsServer, name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let home = server.cluster.folder(&format!("homes/{name}"));
+    if !files.is_empty() {
+        server.cluster.folder(&format!("homes/{name}/.postgresql"));
+    }
     for (from, to) in files {
         // With its permissions.
-        fs::copy(tls.certificates.path(from), home.join(".postgresql").join(to)).unwrap();
+        fs::copy(server.pki.path(from), home.join(".postgresql").join(to)).unwrap();
     }
     home
-}
-
-fn empty_home() -> PathBuf {
-    tls().cluster.folder("homes/empty")
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::poll;
-use super::postgres::Serving;
+use super::postgres::TlsServer;
 
 /// Listens on 127.0.0.1 until the tests end; what it starts for a client ends with the client.
 pub struct Middle {
@@ -18,14 +18,14 @@ pub struct Middle {
 impl Middle {
     /// Presents the certificate of this name to all who come, one after the other, and speaks for them to the
     /// server.
-    pub fn start(serving: &Serving, certificate: &str) -> Self {
+    pub fn start(server: &TlsServer, certificate: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let certificate = serving.tls.certificates.path(certificate);
-        let server = serving.tls.cluster.port();
+        let certificate = server.pki.path(certificate);
+        let upstream = server.cluster.port();
         thread::spawn(move || {
             for client in listener.incoming() {
-                speak_for(client.unwrap(), &certificate, server);
+                speak_for(client.unwrap(), &certificate, upstream);
             }
         });
         Self { port }

@@ -6,7 +6,6 @@
     reason = "a helper stays whole when the last test that used a part of it goes"
 )]
 
-pub mod certificates;
 pub mod clients;
 pub mod heimdall;
 pub mod middle;

@@ -24,7 +24,7 @@ pub use binaries::{client, psql_version};
 pub use directory::Directory;
 pub use restart::Stop;
 pub use shared::{PASSWORD, database, shared};
-pub use tls::{Serving, Tls, tls};
+pub use tls::{Tls, TlsServer, tls};
 
 /// A running server with the superuser `postgres`, who needs no password; gone when dropped.
 pub struct Cluster {
