@@ -1,7 +1,7 @@
 //! Waiting for descriptors until a moment comes, also where the host was suspended meanwhile.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -30,6 +30,8 @@ impl Timer {
         fds: [Option<BorrowedFd<'_>>; N],
         until: Option<Moment>,
     ) -> [bool; N] {
+        use std::os::fd::AsFd;
+
         use rustix::time::{Itimerspec, TimerfdTimerFlags, timerfd_settime};
 
         let mut timeout = None;
@@ -45,13 +47,14 @@ impl Timer {
 
 #[cfg(not(target_os = "linux"))]
 impl Timer {
-    #[allow(clippy::unnecessary_wraps, reason = "as on Linux, where it can fail")]
+    #[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it can fail")]
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {})
     }
 
     /// Waits until one of the descriptors is readable or the moment has come, `None` being never; tells of each
     /// descriptor whether it is readable. A signal may end the wait too.
+    #[expect(clippy::unused_self, reason = "as on Linux, which has a clock to wait by")]
     pub(super) fn wait<const N: usize>(
         &self,
         fds: [Option<BorrowedFd<'_>>; N],

@@ -6,9 +6,10 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketFlags, SocketType, connect, recv, send,
-    socket_with, sockopt,
+    AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketType, connect, recv, send, sockopt,
 };
+#[cfg(not(target_vendor = "apple"))]
+use rustix::net::{SocketFlags, socket_with};
 
 use super::address::Address;
 use super::deadline::Deadline;
@@ -26,12 +27,7 @@ impl Socket {
             Address::Tcp { address, .. } => SocketAddrAny::from(*address),
             Address::Socket { address, .. } => address.clone().into(),
         };
-        let fd = socket_with(
-            to.address_family(),
-            SocketType::STREAM,
-            SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let fd = stream_socket(to.address_family())?;
         if to.address_family() != AddressFamily::UNIX {
             set_options(&fd, config)?;
         }
@@ -88,7 +84,7 @@ impl Socket {
 
     /// Sends what the kernel takes at once.
     pub(super) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        send(&self.0, bytes, SendFlags::NOSIGNAL)
+        send(&self.0, bytes, SEND_FLAGS)
     }
 
     /// Receives what is there; 0 is the end.
@@ -101,6 +97,22 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Returns a socket that does not block, is closed on exec and, together with `SEND_FLAGS`, raises no SIGPIPE.
+#[cfg(not(target_vendor = "apple"))]
+fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
+}
+
+/// As elsewhere, but one thing after the other: Apple's systems have no flags for it.
+#[cfg(target_vendor = "apple")]
+fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    let fd = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    sockopt::set_socket_nosigpipe(&fd, true)?;
+    Ok(fd)
 }
 
 fn set_options(fd: &OwnedFd, config: &Config) -> Result<(), Errno> {
@@ -128,9 +140,15 @@ fn set_user_timeout(fd: &OwnedFd, timeout: Option<Duration>) -> Result<(), Errno
 
 /// As in libpq, `tcp_user_timeout` is without effect where the system does not have it.
 #[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it can fail")]
 fn set_user_timeout(_: &OwnedFd, _: Option<Duration>) -> Result<(), Errno> {
     Ok(())
 }
+
+#[cfg(not(target_vendor = "apple"))]
+const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const SEND_FLAGS: SendFlags = SendFlags::empty();
 
 /// How much is read at once; answers are far shorter.
 const READ_SIZE: usize = 4096;
