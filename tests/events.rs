@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use heimdall::lock::Key;
 
-use crate::support::heimdall::{Heimdall, Outcome, Running};
+use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::holder::Holder;
 use crate::support::postgres::{PASSWORD, shared};
 
 const EVENTS: &str = include_str!("../docs/events.md");
@@ -114,20 +115,9 @@ fn key(name: &str) -> Key {
     Key::named("events", name)
 }
 
-fn hold(name: &str) -> Running {
-    let holder = heimdall(name).args(["sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"]).pipe_stdin().spawn();
-    holder.wait_for_stdout_line("");
-    holder
-}
-
-fn finish(mut holder: Running) {
-    holder.close_stdin();
-    assert_eq!(holder.wait().code, Some(0));
-}
-
 /// Ends the session that holds the lock of this running heimdall.
-fn lose(holder: Running) -> Outcome {
-    let backend = holder.wait_for_stdout_line("");
+fn lose(holder: Holder) -> Outcome {
+    let backend = holder.backend.clone();
     assert_eq!(shared().sql(&format!("select pg_terminate_backend({backend})")), "t");
     holder.wait()
 }
@@ -144,14 +134,14 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     let run = heimdall("run").args(["sh", "-c", "exit 3"]).run();
     told(&run, "run", "connecting connected acquired started exited released");
 
-    let holder = hold("busy");
+    let holder = heimdall("busy").hold();
     told(&heimdall("busy").arg("true").run(), "busy", "connecting connected busy");
     let waiter = heimdall("busy").args(["--wait", "true"]).env("PGAPPNAME", "waits in JSON").spawn();
     waiter.wait_for_stderr_line("\"waiting\"");
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'waits in JSON'";
     assert_eq!(shared().sql(end), "1");
     waiter.wait_for_stderr_line("\"warning\"");
-    finish(holder);
+    holder.finish();
     let again = "connecting connected waiting warning connecting connected acquired started exited released";
     told(&waiter.wait(), "busy", again);
 
@@ -166,7 +156,7 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     told(&running.wait(), "signal", "connecting connected acquired started signalled exited released");
 
     let all = "connecting connected acquired started lost stopping exited error";
-    told(&lose(hold("lost")), "lost", all);
+    told(&lose(heimdall("lost").hold()), "lost", all);
 
     let wire = heimdall("wire").args(["--debug", "true"]).run();
     seen.extend(check(&wire, key("wire")));
@@ -182,7 +172,7 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
 #[test]
 fn what_the_objects_say_is_what_the_program_sees() {
     let script = "echo $HEIMDALL_KEY $HEIMDALL_BACKEND_PID $HEIMDALL_FENCING_TOKEN $HEIMDALL_SLOT $$; exit 3";
-    let _first = hold("said");
+    let _first = heimdall("said").hold();
     let outcome = heimdall("said").args(["--slots=2", "sh", "-c", script]).run();
     let lines = read(&outcome.stderr);
     let said = |event: &str, field: &str| {
@@ -202,9 +192,7 @@ fn what_the_objects_say_is_what_the_program_sees() {
 #[test]
 fn quietly_only_a_lost_lock_and_errors_are_told() {
     assert_eq!(heimdall("quiet").args(["-q", "true"]).run().stderr, "");
-    let holder =
-        heimdall("quiet").args(["-q", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"]).pipe_stdin().spawn();
-    let outcome = lose(holder);
+    let outcome = lose(heimdall("quiet").arg("-q").hold());
     let events: Vec<String> = read(&outcome.stderr).iter().map(|line| line["event"].1.clone()).collect();
     assert_eq!(events, ["lost", "error"]);
 }
@@ -246,7 +234,7 @@ fn no_secret_is_in_an_object() {
 
 #[test]
 fn the_objects_of_a_list_have_the_fields_that_are_documented() {
-    let _holder = hold("listed");
+    let _holder = heimdall("listed").hold();
     let list = heimdall("listed").arg("--list").run();
     let line = &read(&list.stdout)[0];
     let documented: BTreeSet<String> =

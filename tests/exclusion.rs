@@ -1,32 +1,24 @@
 //! The main job: one holder at a time, everybody else is turned away.
 
-use crate::support::heimdall::{Heimdall, Running};
+use crate::support::heimdall::Heimdall;
+use crate::support::holder::Holder;
 use crate::support::postgres::{database, shared};
 
-/// Runs `cat` under the lock until the test closes its standard input.
-fn hold(options: &[&str]) -> Running {
-    let holder = Heimdall::new()
-        .database(&database())
-        .args(options)
-        .args(["sh", "-c", "echo holding; cat"])
-        .pipe_stdin()
-        .spawn();
-    holder.wait_for_stdout_line("holding");
-    holder
+fn hold(options: &[&str]) -> Holder {
+    Heimdall::new().database(&database()).args(options).hold()
 }
 
 #[test]
 fn a_second_contender_is_turned_away_and_gets_the_lock_afterwards() {
     let named = ["--namespace", "exclusion", "--name", "turned away"];
-    let mut holder = hold(&named);
+    let holder = hold(&named);
     let second = Heimdall::new().database(&database()).args(named).args(["echo", "ran"]).run();
     assert_eq!((second.code, second.stdout.as_str()), (Some(75), ""));
     assert_eq!(second.stderr.lines().count(), 1);
     assert!(second.stderr.contains("exclusion/turned away"), "{}", second.stderr);
     assert!(second.stderr.contains("is held elsewhere"), "{}", second.stderr);
 
-    holder.close_stdin();
-    assert_eq!(holder.wait().code, Some(0));
+    holder.finish();
     // Release is confirmed, so not even the next moment meets the old lock.
     let third = Heimdall::new().database(&database()).args(named).args(["echo", "ran"]).run();
     assert_eq!((third.code, third.stdout.as_str()), (Some(0), "ran\n"));
@@ -82,12 +74,10 @@ fn the_lock_is_the_one_of_the_go_program() {
 
 #[test]
 fn the_sql_of_print_key_finds_the_lock_and_ends_its_holder() {
-    let mut holder = Heimdall::new()
+    let holder = Heimdall::new()
         .database(&format!("{} user=trust_user dbname=app", shared().socket()))
-        .args(["--key", "-5,6", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"])
-        .pipe_stdin()
-        .spawn();
-    let pid = holder.wait_for_stdout_line("");
+        .args(["--key", "-5,6"])
+        .hold();
     let printed = Heimdall::new().args(["--key", "-5,6", "--print-key"]).run();
     let lines: Vec<&str> = printed.stdout.lines().collect();
     let [key, find, terminate] = lines[..] else { panic!("{lines:?}") };
@@ -97,9 +87,8 @@ fn the_sql_of_print_key_finds_the_lock_and_ends_its_holder() {
         let answer = psql.args(["-XAtqc", sql]).output().unwrap();
         String::from_utf8(answer.stdout).unwrap().trim().to_owned()
     };
-    assert_eq!(ask(&find.replace("SELECT *", "SELECT pid")), pid);
+    assert_eq!(ask(&find.replace("SELECT *", "SELECT pid")), holder.backend);
     assert_eq!(ask(terminate), "t");
-    holder.close_stdin();
     assert_eq!(holder.wait().code, Some(74));
 }
 

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use heimdall::lock::Key;
 
-use crate::support::heimdall::{Heimdall, Running};
+use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Cluster, ClusterOptions, shared};
 use crate::support::scripted::{Connection, Scripted, backend};
 
@@ -17,17 +17,6 @@ fn heimdall(user: &str, name: &str) -> Heimdall {
     ])
 }
 
-/// A holder, and its backend.
-fn hold(user: &str, name: &str, options: &[&str]) -> (Running, String) {
-    let holder = heimdall(user, name)
-        .args(options)
-        .args(["sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"])
-        .pipe_stdin()
-        .spawn();
-    let backend = holder.wait_for_stdout_line("");
-    (holder, backend)
-}
-
 fn busy(user: &str, name: &str) -> String {
     let outcome = heimdall(user, name).arg("true").run();
     assert_eq!(outcome.code, Some(75));
@@ -37,7 +26,8 @@ fn busy(user: &str, name: &str) -> String {
 
 #[test]
 fn a_busy_lock_names_its_holder_to_the_same_role_and_a_superuser() {
-    let (_holder, backend) = hold("trust_user", "named", &[]);
+    let holder = heimdall("trust_user", "named").hold();
+    let backend = &holder.backend;
     let since = shared().sql(&format!(
         "select to_char(backend_start at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
          from pg_stat_activity where pid = {backend}"
@@ -54,17 +44,18 @@ fn a_busy_lock_names_its_holder_to_the_same_role_and_a_superuser() {
 
 #[test]
 fn what_a_role_may_not_see_is_left_out() {
-    let (_holder, backend) = hold("postgres", "masked", &[]);
+    let holder = heimdall("postgres", "masked").hold();
     let expected = format!(
-        "heimdall: the lock holders/masked (key {}) is held elsewhere: by backend {backend}, heimdall:holders/masked\n",
-        Key::named("holders", "masked")
+        "heimdall: the lock holders/masked (key {}) is held elsewhere: by backend {}, heimdall:holders/masked\n",
+        Key::named("holders", "masked"),
+        holder.backend
     );
     assert_eq!(busy("trust_user", "masked"), expected);
 }
 
 #[test]
 fn of_several_holders_one_is_named_and_the_others_are_counted() {
-    let _holders = [(); 3].map(|()| hold("trust_user", "several", &["--shared"]));
+    let _holders = [(); 3].map(|()| heimdall("trust_user", "several").arg("--shared").hold());
     let line = busy("trust_user", "several");
     assert!(line.ends_with("; and by 2 more\n"), "{line}");
 }

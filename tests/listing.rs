@@ -4,7 +4,8 @@ use std::process::{Child, Command, Stdio};
 
 use heimdall::lock::Key;
 
-use crate::support::heimdall::{Heimdall, Running};
+use crate::support::heimdall::Heimdall;
+use crate::support::holder::Holder;
 use crate::support::postgres::{Cluster, shared};
 
 /// A database for each test, since others lock and wait meanwhile.
@@ -20,15 +21,8 @@ impl Database {
         format!("{} user={user} dbname={}", shared().tcp(), self.0)
     }
 
-    fn hold(&self, user: &str, options: &[&str]) -> (Running, String) {
-        let holder = Heimdall::new()
-            .database(&self.conninfo(user))
-            .args(options)
-            .args(["sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"])
-            .pipe_stdin()
-            .spawn();
-        let backend = holder.wait_for_stdout_line("");
-        (holder, backend)
+    fn hold(&self, user: &str, options: &[&str]) -> Holder {
+        Heimdall::new().database(&self.conninfo(user)).args(options).hold()
     }
 
     fn list(&self, user: &str, options: &[&str]) -> String {
@@ -96,17 +90,15 @@ fn where_nobody_holds_anything_there_is_a_head_and_no_error() {
 #[test]
 fn all_locks_of_the_database_are_listed_whoever_holds_them() {
     let database = Database::new("list_all");
-    let (_slot, first) =
-        database.hold("trust_user", &["--namespace", "a", "--name", "slots", "--slots", "2"]);
-    let (_next, second) =
-        database.hold("trust_user", &["--namespace", "a", "--name", "slots", "--slots", "2"]);
-    let (_reader, third) = database.hold("trust_user", &["--namespace", "a", "--name", "read", "--shared"]);
-    let (_raw, fourth) = database.hold("trust_user", &["--key", "-7"]);
+    let first = database.hold("trust_user", &["--namespace", "a", "--name", "slots", "--slots", "2"]);
+    let second = database.hold("trust_user", &["--namespace", "a", "--name", "slots", "--slots", "2"]);
+    let third = database.hold("trust_user", &["--namespace", "a", "--name", "read", "--shared"]);
+    let fourth = database.hold("trust_user", &["--key", "-7"]);
     let _writer = database.psql(&format!("select pg_advisory_lock({})", Key::named("a", "read")));
     database.wait_for_locks("ExclusiveLock", false, 1);
     // Another database's lock of the same key is not ours.
     let elsewhere = Database::new("list_elsewhere");
-    let (_other, _) = elsewhere.hold("trust_user", &["--namespace", "a", "--name", "read"]);
+    let _other = elsewhere.hold("trust_user", &["--namespace", "a", "--name", "read"]);
 
     let expected = |client: &str, named: &dyn Fn(&str) -> String| {
         let [slot, next, read] =
@@ -120,7 +112,7 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
                 &named("a/slots"),
                 "exclusive",
                 "granted",
-                &first,
+                &first.backend,
                 "heimdall:a/slots",
                 client,
                 "moment",
@@ -130,7 +122,7 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
                 &named("a/slots#2"),
                 "exclusive",
                 "granted",
-                &second,
+                &second.backend,
                 "heimdall:a/slots",
                 client,
                 "moment",
@@ -140,13 +132,13 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
                 &named("a/read"),
                 "shared",
                 "granted",
-                &third,
+                &third.backend,
                 "heimdall:a/read",
                 client,
                 "moment",
             ]),
             line(&[&read, "-", "exclusive", "waiting", &psql, "psql of a person", client, "moment"]),
-            line(&["-7", "-", "exclusive", "granted", &fourth, "heimdall:-7", client, "moment"]),
+            line(&["-7", "-", "exclusive", "granted", &fourth.backend, "heimdall:-7", client, "moment"]),
         ];
         lines.sort();
         lines
@@ -178,19 +170,20 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
 #[test]
 fn what_a_role_may_not_see_is_no_column() {
     let database = Database::new("list_masked");
-    let (_holder, backend) = database.hold("postgres", &["--namespace", "a", "--name", "b"]);
+    let holder = database.hold("postgres", &["--namespace", "a", "--name", "b"]);
     let key = Key::named("a", "b").to_string();
     assert_eq!(
         cells(&database.list("trust_user", &[])),
         rows(&[
             &["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION"],
-            &[&key, "a/b", "exclusive", "granted", &backend, "heimdall:a/b"],
+            &[&key, "a/b", "exclusive", "granted", &holder.backend, "heimdall:a/b"],
         ])
     );
     let json = database.list("trust_user", &["--log-format", "json"]);
     let expected = format!(
-        "{{\"key\":\"{key}\",\"lock\":\"a/b\",\"mode\":\"exclusive\",\"granted\":true,\"pid\":{backend},\
-         \"application\":\"heimdall:a/b\"}}\n"
+        "{{\"key\":\"{key}\",\"lock\":\"a/b\",\"mode\":\"exclusive\",\"granted\":true,\"pid\":{},\
+         \"application\":\"heimdall:a/b\"}}\n",
+        holder.backend
     );
     assert_eq!(json, expected);
 }
@@ -198,8 +191,7 @@ fn what_a_role_may_not_see_is_no_column() {
 #[test]
 fn in_json_each_lock_is_an_object_of_its_own() {
     let database = Database::new("list_json");
-    let (_holder, backend) =
-        database.hold("trust_user", &["--namespace", "\"quoted\"", "--name", "back\\slash"]);
+    let holder = database.hold("trust_user", &["--namespace", "\"quoted\"", "--name", "back\\slash"]);
     let _waiter = database
         .psql(&format!("select pg_advisory_lock_shared({})", Key::named("\"quoted\"", "back\\slash")));
     database.wait_for_locks("ShareLock", false, 1);
@@ -213,7 +205,7 @@ fn in_json_each_lock_is_an_object_of_its_own() {
             .collect();
         lines.join(" | ")
     };
-    assert_eq!(read("pid").split(" | ").next().unwrap(), backend);
+    assert_eq!(read("pid").split(" | ").next().unwrap(), holder.backend);
     assert_eq!(read("granted"), "true | false");
     assert_eq!(read("mode"), "exclusive | shared");
     assert_eq!(read("client"), "127.0.0.1 | 127.0.0.1");

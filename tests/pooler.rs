@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use heimdall::lock::Key;
 
-use crate::support::heimdall::{Heimdall, Running};
+use crate::support::heimdall::Heimdall;
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::shared;
 
@@ -35,22 +35,12 @@ fn allowed(pooler: &PgBouncer, name: &str) -> Heimdall {
     Heimdall::new().database(&pooler.conninfo()).args(["--allow-pooler", "--name", name])
 }
 
-/// Holds the lock until its standard input is closed; its backend.
-fn hold(pooler: &PgBouncer, name: &str, options: &[&str]) -> (Running, String) {
-    let holder = allowed(pooler, name)
-        .args(options)
-        .args(["sh", "-c", "echo $HEIMDALL_BACKEND_PID; cat"])
-        .pipe_stdin()
-        .spawn();
-    let backend = holder.wait_for_stdout_line("");
-    (holder, backend)
-}
-
 #[test]
 fn a_pooler_of_whole_sessions_can_be_allowed() {
     let pooler = PgBouncer::start(shared(), PoolMode::Session);
     let key = Key::named("heimdall", "whole sessions");
-    let (mut holder, backend) = hold(&pooler, "whole sessions", &["--lease", "2s"]);
+    let mut holder = allowed(&pooler, "whole sessions").args(["--lease", "2s"]).hold();
+    let backend = holder.backend.clone();
     assert_eq!(shared().holder(key).unwrap().to_string(), backend);
 
     let busy = allowed(&pooler, "whole sessions").arg("true").run();
@@ -76,7 +66,8 @@ fn a_pooler_of_whole_sessions_can_be_allowed() {
 #[test]
 fn a_pooler_that_swaps_sessions_loses_the_lock_and_is_found_out() {
     let pooler = PgBouncer::start(shared(), PoolMode::Transaction);
-    let (holder, backend) = hold(&pooler, "swapped", &["--lease", "2s"]);
+    let holder = allowed(&pooler, "swapped").args(["--lease", "2s"]).hold();
+    let backend = holder.backend.clone();
     // A client whose transaction takes the session with the lock, so that heimdall is given another one.
     let mut client = shared().psql(&pooler.conninfo());
     // At first there is no transaction to end, which psql warns of.

@@ -3,6 +3,7 @@
 use heimdall::lock::Key;
 
 use crate::support::heimdall::{Heimdall, Running};
+use crate::support::holder::Holder;
 use crate::support::postgres::{Directory, shared};
 
 /// On the shared server, also where `DATABASE_URL` is set: these tests look at the server's side.
@@ -13,50 +14,38 @@ fn heimdall(name: &str, options: &[&str]) -> Heimdall {
         .args(options)
 }
 
-/// Holds the lock until its standard input is closed; its slot and the key of that.
-fn hold(name: &str, options: &[&str]) -> (Running, String) {
-    let script = "echo holding $HEIMDALL_SLOT $HEIMDALL_KEY; cat";
-    let holder = heimdall(name, options).args(["sh", "-c", script]).pipe_stdin().spawn();
-    let line = holder.wait_for_stdout_line("holding ");
-    (holder, line["holding ".len()..].to_owned())
-}
-
 fn code(name: &str, options: &[&str]) -> Option<i32> {
     heimdall(name, options).arg("true").run().code
 }
 
-fn finish(mut holder: Running) {
-    holder.close_stdin();
-    assert_eq!(holder.wait().code, Some(0));
-}
-
-fn slot(name: &str, number: u16) -> String {
-    format!("{number} {}", Key::slot("sharing", name, number))
+fn assert_slot(holder: &Holder, name: &str, number: u16) {
+    let expected = (number.to_string(), Key::slot("sharing", name, number).to_string());
+    assert_eq!((&holder.slot, &holder.key), (&expected.0, &expected.1));
 }
 
 #[test]
 fn shared_holders_are_together_and_exclude_an_exclusive_one() {
-    let (first, said) = hold("read", &["--shared"]);
-    assert_eq!(said, slot("read", 1));
-    let (second, _) = hold("read", &["--shared"]);
+    let first = heimdall("read", &["--shared"]).hold();
+    assert_slot(&first, "read", 1);
+    let second = heimdall("read", &["--shared"]).hold();
     assert_eq!(code("read", &[]), Some(75));
     let writer = heimdall("read", &["--wait", "echo", "wrote"]).spawn();
     writer.wait_for_stderr_line("waiting for the lock");
-    finish(first);
+    first.finish();
     // One reader is left, and a third may come.
     assert_eq!(code("read", &["--shared"]), Some(0));
     assert_eq!(code("read", &[]), Some(75));
-    finish(second);
+    second.finish();
     assert_eq!(writer.wait().stdout, "wrote\n");
 }
 
 #[test]
 fn an_exclusive_holder_excludes_shared_ones_which_may_wait() {
-    let (writer, _) = hold("write", &[]);
+    let writer = heimdall("write", &[]).hold();
     assert_eq!(code("write", &["--shared"]), Some(75));
     let reader = heimdall("write", &["--shared", "--wait", "echo", "read"]).spawn();
     reader.wait_for_stderr_line("waiting for the lock");
-    finish(writer);
+    writer.finish();
     assert_eq!(reader.wait().stdout, "read\n");
 }
 
@@ -75,32 +64,32 @@ fn a_shared_lock_of_a_raw_key_is_given_back_too() {
 #[test]
 fn each_slot_has_its_number_and_key_and_the_next_free_one_is_taken() {
     let three = ["--slots", "3"];
-    let (first, said) = hold("three", &three);
-    assert_eq!(said, slot("three", 1));
-    let (second, said) = hold("three", &three);
-    assert_eq!(said, slot("three", 2));
-    let (_third, said) = hold("three", &three);
-    assert_eq!(said, slot("three", 3));
+    let first = heimdall("three", &three).hold();
+    assert_slot(&first, "three", 1);
+    let second = heimdall("three", &three).hold();
+    assert_slot(&second, "three", 2);
+    let third = heimdall("three", &three).hold();
+    assert_slot(&third, "three", 3);
     assert_eq!(code("three", &three), Some(75));
     assert_eq!(code("three", &["--slots=4"]), Some(0));
-    finish(second);
-    let (_again, said) = hold("three", &three);
-    assert_eq!(said, slot("three", 2));
-    finish(first);
+    second.finish();
+    let again = heimdall("three", &three).hold();
+    assert_slot(&again, "three", 2);
+    first.finish();
 }
 
 #[test]
 fn the_first_slot_is_the_plain_lock() {
-    let (plain, _) = hold("plain", &[]);
+    let plain = heimdall("plain", &[]).hold();
     assert_eq!(code("plain", &["--slots", "1"]), Some(75));
-    let (second, said) = hold("plain", &["--slots", "2"]);
-    assert_eq!(said, slot("plain", 2));
+    let second = heimdall("plain", &["--slots", "2"]).hold();
+    assert_slot(&second, "plain", 2);
     assert_eq!(code("plain", &["--slots", "2"]), Some(75));
-    finish(plain);
-    let (_first, said) = hold("plain", &["--slots", "2"]);
-    assert_eq!(said, slot("plain", 1));
+    plain.finish();
+    let first = heimdall("plain", &["--slots", "2"]).hold();
+    assert_slot(&first, "plain", 1);
     assert_eq!(code("plain", &[]), Some(75));
-    finish(second);
+    second.finish();
 }
 
 #[test]
@@ -115,14 +104,14 @@ fn a_thousand_slots_are_tried_in_one_statement() {
     psql.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
     let mut psql = psql.spawn().unwrap();
     shared().wait_for_holders(Key::slot("sharing", "many", 999), 1);
-    let (last, said) = hold("many", &["--slots", "1000"]);
-    assert_eq!(said, slot("many", 1000));
+    let last = heimdall("many", &["--slots", "1000"]).hold();
+    assert_slot(&last, "many", 1000);
     let outcome = heimdall("many", &["--slots", "1000", "true"]).run();
     assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("and by 1 more"), "{}", outcome.stderr);
     drop(psql.stdin.take());
     assert!(psql.wait().unwrap().success());
-    finish(last);
+    last.finish();
 }
 
 #[test]
@@ -146,12 +135,12 @@ fn no_more_than_its_slots_ever_hold_a_lock() {
 #[test]
 fn names_are_as_long_as_you_like() {
     let long = "n".repeat(70);
-    let (holder, said) = hold(&format!("{long}1"), &[]);
-    assert_eq!(said, slot(&format!("{long}1"), 1));
+    let holder = heimdall(&format!("{long}1"), &[]).hold();
+    assert_slot(&holder, &format!("{long}1"), 1);
     assert_eq!(code(&format!("{long}2"), &[]), Some(0));
     let outcome = heimdall(&format!("{long}1"), &["true"]).run();
     assert_eq!(outcome.code, Some(75));
     let shown = format!("heimdall:sharing/{}", "n".repeat(63 - "heimdall:sharing/".len()));
     assert!(outcome.stderr.contains(&format!(", {shown}, from ")), "{}", outcome.stderr);
-    finish(holder);
+    holder.finish();
 }

@@ -1,7 +1,8 @@
 //! Logins through TLS: what the server sees of them, client certificates, channel binding, and no way around.
 
 use crate::support::clients::{Comparison, Fate, is_decent};
-use crate::support::heimdall::{Heimdall, Running};
+use crate::support::heimdall::Heimdall;
+use crate::support::holder::Holder;
 use crate::support::middle::Middle;
 use crate::support::postgres::{PASSWORD, TlsServer, shared, tls};
 
@@ -9,16 +10,11 @@ use Fate::{Fails, IsKinder, IsStricter, Runs};
 
 const HOST: &str = "host=localhost hostaddr=127.0.0.1";
 
-/// One that stays, and its backend's number.
-fn hold(server: &TlsServer, rest: &str) -> (Running, String) {
+fn hold(server: &TlsServer, rest: &str) -> Holder {
     let place = server.pki.path("").display().to_string();
     let port = server.cluster.port();
-    let running = Heimdall::new()
-        .database(&format!("{HOST} port={port} dbname=app {}", rest.replace("DIR/", &place)))
-        .args(["--name", "tls_login", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; sleep 300"])
-        .spawn();
-    let pid = running.wait_for_stdout_line("");
-    (running, pid)
+    let conninfo = format!("{HOST} port={port} dbname=app {}", rest.replace("DIR/", &place));
+    Heimdall::new().database(&conninfo).args(["--name", "tls_login"]).hold()
 }
 
 #[test]
@@ -38,8 +34,8 @@ fn the_server_sees_an_encrypted_session() {
             "t|TLSv1.3|/CN=cert_user",
         ),
     ] {
-        let (_running, pid) = hold(&server, rest);
-        let sql = format!("select ssl, version, client_dn from pg_stat_ssl where pid = {pid}");
+        let holder = hold(&server, rest);
+        let sql = format!("select ssl, version, client_dn from pg_stat_ssl where pid = {}", holder.backend);
         assert_eq!(server.cluster.sql(&sql), seen, "{rest}");
     }
 }
@@ -47,7 +43,7 @@ fn the_server_sees_an_encrypted_session() {
 #[test]
 fn a_bound_login_is_one_by_scram() {
     let server = tls().server("good");
-    let (_running, _) = hold(
+    let _holder = hold(
         &server,
         &format!(
             "user=tls_scram_user password='{PASSWORD}' sslmode=verify-full sslrootcert=DIR/root.crt \

@@ -21,23 +21,11 @@ fn heimdall(name: &str) -> Heimdall {
     ])
 }
 
-/// Holds the lock until its standard input is closed.
-fn hold(name: &str) -> Running {
-    let holder = heimdall(name).args(["sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
-    holder.wait_for_stdout_line("holding");
-    holder
-}
-
 /// Has found the lock held, and waits.
 fn wait_for_turn(name: &str, options: &[&str]) -> Running {
     let waiter = heimdall(name).args(options).args(["echo", "had its turn"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     waiter
-}
-
-fn finish(mut holder: Running) {
-    holder.close_stdin();
-    assert_eq!(holder.wait().code, Some(0));
 }
 
 /// There is a line when waiting begins, and one when it is over; all lines.
@@ -55,27 +43,27 @@ fn assert_had_its_turn(waiter: Running) -> String {
 #[test]
 fn who_waits_gets_the_lock_when_the_holder_ends() {
     for option in ["--wait", "-w", "--wait=5m", "-w=5m"] {
-        let holder = hold("turn");
+        let holder = heimdall("turn").hold();
         let waiter = wait_for_turn("turn", &[option]);
-        finish(holder);
+        holder.finish();
         assert_eq!(assert_had_its_turn(waiter).lines().count(), 2, "{option}");
     }
 }
 
 #[test]
 fn quietly_who_waits_says_nothing() {
-    let holder = hold("quiet");
+    let holder = heimdall("quiet").hold();
     let waiter =
         heimdall("quiet").args(["-q", "--wait", "echo", "mine"]).env("PGAPPNAME", "quiet waiter").spawn();
     shared().wait_for("select count(*) from pg_stat_activity where application_name = 'quiet waiter'", "1");
-    finish(holder);
+    holder.finish();
     let outcome = waiter.wait();
     assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("mine\n", ""));
 }
 
 #[test]
 fn a_wait_that_is_too_short_ends_as_a_busy_lock_does() {
-    let _holder = hold("short");
+    let _holder = heimdall("short").hold();
     for (options, code) in [(&["--wait=700ms"][..], 75), (&["--wait=700ms", "-E", "9"], 9)] {
         let outcome = heimdall("short").args(options).args(["echo", "ran"]).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{}", outcome.stderr);
@@ -87,7 +75,7 @@ fn a_wait_that_is_too_short_ends_as_a_busy_lock_does() {
 
 #[test]
 fn to_wait_for_no_time_is_to_try_once() {
-    let _holder = hold("no time");
+    let _holder = heimdall("no time").hold();
     let outcome = heimdall("no time").args(["--wait=0", "echo", "ran"]).run();
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(75), ""));
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
@@ -99,13 +87,13 @@ fn twenty_who_wait_all_get_their_turn_one_at_a_time() {
     let folder = Directory::new();
     let job =
         format!("mkdir {0}/held && sleep 0.02 && rmdir {0}/held && echo alone", folder.path().display());
-    let holder = hold("twenty");
+    let holder = heimdall("twenty").hold();
     let waiters: Vec<Running> =
         (0..20).map(|_| heimdall("twenty").args(["--wait=50s", "sh", "-c", &job]).spawn()).collect();
     for waiter in &waiters {
         waiter.wait_for_stderr_line("waiting for the lock");
     }
-    finish(holder);
+    holder.finish();
     for waiter in waiters {
         let outcome = waiter.wait();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "alone\n"), "{}", outcome.stderr);

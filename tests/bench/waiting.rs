@@ -13,17 +13,6 @@ fn heimdall(name: &str) -> Heimdall {
     Heimdall::new().database(&format!("{} user=trust_user dbname=app", shared().tcp())).args(["--name", name])
 }
 
-fn hold(name: &str) -> Running {
-    let holder = heimdall(name).args(["sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
-    holder.wait_for_stdout_line("holding");
-    holder
-}
-
-fn finish(mut holder: Running) {
-    holder.close_stdin();
-    assert_eq!(holder.wait().code, Some(0));
-}
-
 /// From the end of the holder, which has given the lock back, to the first line of the waiter's program. Of several
 /// locks at a time, since each handover takes long to prepare and pauses are random.
 pub fn handover() {
@@ -44,12 +33,12 @@ pub fn handover() {
 }
 
 fn handed_over(name: &str) -> Duration {
-    let holder = hold(name);
+    let holder = heimdall(name).hold();
     let waiter = heimdall(name).args(["--wait", "echo", "mine"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     // Pauses have grown to their usual length, and the moment is any.
     thread::sleep(Duration::from_millis(2000 + u64::from(getrandom::u32().unwrap() % 1000)));
-    finish(holder);
+    holder.finish();
     let start = Instant::now();
     waiter.wait_for_stdout_line("mine");
     let time = start.elapsed();
@@ -66,8 +55,7 @@ pub fn polling() {
     let database = format!("{} user=postgres dbname=postgres", cluster.tcp());
     let named =
         |options: &[&str]| Heimdall::new().database(&database).args(["--name", "polling"]).args(options);
-    let holder = named(&["sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
-    holder.wait_for_stdout_line("holding");
+    let holder = named(&[]).hold();
     let waiters: Vec<Running> = (0..WAITERS).map(|_| named(&["--wait", "true"]).spawn()).collect();
     for waiter in &waiters {
         waiter.wait_for_stderr_line("waiting for the lock");
@@ -89,7 +77,7 @@ pub fn polling() {
         waiter.signal(15);
         waiter.wait();
     }
-    finish(holder);
+    holder.finish();
 }
 
 /// CPU of these processes, user and system, in ticks of 1/100 s (man 5 proc: fields 14 and 15 of stat).
@@ -104,7 +92,7 @@ fn ticks(pids: &[&str]) -> u64 {
 
 /// With 25 ms each way to the server: what it takes to be turned away, and to be told by whom.
 pub fn busy() {
-    let holder = hold("busy");
+    let holder = heimdall("busy").hold();
     let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::from_millis(25));
     let database = format!("{} user=trust_user dbname=app sslmode=disable", proxy.tcp());
     println!("turned away, 50 ms a round trip, median of 21:");
@@ -120,5 +108,5 @@ pub fn busy() {
         });
         println!("  {name:22} {:6.1} ms ({trips} round trips are {} ms)", milliseconds(time), trips * 50);
     }
-    finish(holder);
+    holder.finish();
 }

@@ -159,6 +159,12 @@ impl Running {
         self.stdin = None;
     }
 
+    /// Whether its end has come, or comes within this time.
+    pub fn ends_within(&mut self, limit: Duration) -> bool {
+        self.ended |= self.exit.recv_timeout(limit).is_ok();
+        self.ended
+    }
+
     /// Waits for the end, at most 60 seconds long.
     pub fn wait(mut self) -> Outcome {
         let Ok(status) = self.exit.recv_timeout(Duration::from_secs(60)) else {

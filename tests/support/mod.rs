@@ -8,6 +8,7 @@
 
 pub mod clients;
 pub mod heimdall;
+pub mod holder;
 pub mod middle;
 pub mod namespaces;
 pub mod pgbouncer;

@@ -1,13 +1,13 @@
 //! What happens to who waits, and to the server meanwhile.
 
-use super::{assert_had_its_turn, finish, heimdall, hold, wait_for_turn};
+use super::{assert_had_its_turn, heimdall, wait_for_turn};
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
 use crate::support::scripted::{Connection, Scripted, backend};
 
 #[test]
 fn a_session_that_was_ended_while_it_waited_is_made_anew() {
-    let holder = hold("terminated");
+    let holder = heimdall("terminated").hold();
     let waiter = heimdall("terminated")
         .args(["--wait", "echo", "had its turn"])
         .env("PGAPPNAME", "waits to be terminated")
@@ -18,7 +18,7 @@ fn a_session_that_was_ended_while_it_waited_is_made_anew() {
     assert_eq!(shared().sql(&format!("select pg_terminate_backend({first})")), "t");
     waiter.wait_for_stderr_line("connecting again");
     shared().wait_for(&format!("select count(*) {sessions} and pid <> {first} and state = 'idle'"), "1");
-    finish(holder);
+    holder.finish();
     assert_eq!(assert_had_its_turn(waiter).lines().count(), 3);
 }
 
@@ -28,8 +28,7 @@ fn a_server_that_was_restarted_is_found_again() {
     let database = format!("{} user=postgres dbname=postgres", cluster.tcp());
     let named =
         |options: &[&str]| Heimdall::new().database(&database).args(["--name", "restart"]).args(options);
-    let holder = named(&["sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
-    holder.wait_for_stdout_line("holding");
+    let holder = named(&[]).hold();
     let waiter = named(&["--wait", "echo", "had its turn"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     cluster.stop(Stop::Fast);
@@ -62,7 +61,7 @@ fn a_server_that_stays_away_is_not_waited_for_longer() {
 
 #[test]
 fn a_signal_ends_the_wait_at_once_and_leaves_nothing() {
-    let _holder = hold("signalled");
+    let _holder = heimdall("signalled").hold();
     for signal in [1, 2, 15] {
         let waiter = wait_for_turn("signalled", &["--wait"]);
         waiter.signal(signal);
@@ -76,7 +75,7 @@ fn a_signal_ends_the_wait_at_once_and_leaves_nothing() {
 
 #[test]
 fn an_ignored_hangup_is_ignored_while_waiting_too() {
-    let holder = hold("nohup");
+    let holder = heimdall("nohup").hold();
     let database = format!("{} user=trust_user dbname=app", shared().tcp());
     let waiter = Heimdall::program("nohup")
         .args([crate::support::heimdall::BINARY, "--database", &database, "--namespace", "waiting"])
@@ -84,7 +83,7 @@ fn an_ignored_hangup_is_ignored_while_waiting_too() {
         .spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     waiter.signal(1);
-    finish(holder);
+    holder.finish();
     assert_eq!(waiter.wait().code, Some(0));
 }
 
@@ -98,15 +97,13 @@ fn who_may_not_see_the_locks_waits_all_the_same() {
     let named = |options: &[&str]| {
         Heimdall::new().database(&blind("trust_user")).args(["--name", "blind"]).args(options)
     };
-    let mut holder = named(&["sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
-    holder.wait_for_stdout_line("holding");
+    let holder = named(&[]).hold();
     let busy = named(&["true"]).run();
     assert_eq!(busy.code, Some(75));
     assert!(busy.stderr.ends_with("is held elsewhere\n"), "{}", busy.stderr);
     let waiter = named(&["--wait", "echo", "had its turn"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
-    holder.close_stdin();
-    assert_eq!(holder.wait().code, Some(0));
+    holder.finish();
     let outcome = waiter.wait();
     assert_eq!(outcome.code, Some(0));
     assert_eq!(outcome.stderr.lines().count(), 2, "{}", outcome.stderr);

@@ -1,6 +1,6 @@
 //! Who waits on a terminal sees one line, drawn again and again in its place.
 
-use super::{finish, hold};
+use super::heimdall;
 use crate::support::heimdall::BINARY;
 use crate::support::postgres::shared;
 use crate::support::terminal::{INTERRUPT, Terminal};
@@ -20,7 +20,7 @@ const ERASE: &str = "\r\x1b[K";
 
 #[test]
 fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
-    let holder = hold("drawn");
+    let holder = heimdall("drawn").hold();
     let mut terminal = waiter("drawn", &[]);
     // Three times, at different moments.
     for seconds in ["0s", "1s", "2s"] {
@@ -28,7 +28,7 @@ fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
     }
     terminal.resize(24, 40);
     terminal.wait_for("3s waiting");
-    finish(holder);
+    holder.finish();
     assert_eq!(terminal.wait(), 0);
     let all = terminal.all();
     let (drawn, rest) = all.rsplit_once(ERASE).unwrap();
@@ -41,7 +41,7 @@ fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
 
 #[test]
 fn the_line_tells_who_holds_the_lock_and_since_when() {
-    let _holder = hold("told");
+    let _holder = heimdall("told").hold();
     let database = database();
     let script =
         format!("stty columns 250; {BINARY} --database '{database}' --namespace waiting --name told -w true");
@@ -53,20 +53,20 @@ fn the_line_tells_who_holds_the_lock_and_since_when() {
 
 #[test]
 fn quietly_nothing_is_drawn() {
-    let holder = hold("undrawn");
+    let holder = heimdall("undrawn").hold();
     let mut terminal = waiter("undrawn", &["-q"]);
     shared().wait_for(
         "select count(*) from pg_stat_activity where application_name = 'heimdall:waiting/undrawn'",
         "2",
     );
-    finish(holder);
+    holder.finish();
     assert_eq!(terminal.wait(), 0);
     assert_eq!(terminal.all(), "mine\r\n");
 }
 
 #[test]
 fn control_c_ends_the_wait() {
-    let _holder = hold("interrupted");
+    let _holder = heimdall("interrupted").hold();
     let mut terminal = waiter("interrupted", &[]);
     terminal.wait_for("waiting for the lock");
     terminal.press(INTERRUPT);
@@ -75,12 +75,12 @@ fn control_c_ends_the_wait() {
 
 #[test]
 fn in_the_background_nothing_is_drawn_over_the_shell() {
-    let holder = hold("background");
+    let holder = heimdall("background").hold();
     let mut terminal = Terminal::bash(&[("DATABASE_URL", &database())]);
     terminal.enter("heimdall --namespace waiting --name background --wait echo mine &");
     terminal.wait_for("heimdall: waiting for the lock waiting/background ");
     terminal.wait_for("\r\n");
-    finish(holder);
+    holder.finish();
     terminal.wait_for("heimdall: acquired the lock ");
     terminal.wait_for("mine\r\n");
     assert!(!terminal.all().contains(ERASE), "{}", terminal.all());
