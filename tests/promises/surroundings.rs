@@ -70,8 +70,12 @@ fn without_descriptors_there_is_a_line_and_no_hang() {
         let outcome = Heimdall::program("sh")
             .args(["-c", &script, BINARY])
             .database(&database())
-            .args(["--name", "descriptors", "--timeout", "20s", "true"])
+            .args(["--name", &format!("descriptors {limit}"), "--timeout", "20s", "true"])
             .run();
+        if outcome.stderr.contains("error while loading shared libraries") {
+            // The system could not start heimdall.
+            continue;
+        }
         assert!(matches!(outcome.code, Some(0 | 69 | 126 | 127)), "{limit}: {outcome:?}");
         let is_told = outcome.stderr.contains("Too many open files");
         assert_eq!(is_told, outcome.code != Some(0), "{limit}: {outcome:?}");

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, iter, process};
 
 use rustix::fs::{Mode, OFlags};
@@ -103,10 +103,13 @@ impl Terminal {
         self.screen.so_far()
     }
 
-    /// Waits for the end of what was started, at most 60 seconds long: its exit code, or 128 and its signal.
+    /// Waits for the end of what was started, at most 60 seconds long: its exit code, or 128 and its signal. All that it
+    /// has printed can be read then.
     pub fn wait(&mut self) -> i32 {
         let status = poll(Duration::from_secs(60), || self.leader.try_wait().unwrap());
         let Some(status) = status else { panic!("the terminal stays in use:\n{}", self.all()) };
+        // What it leaves behind may keep the terminal open.
+        self.screen.wait_for_end(Instant::now() + Duration::from_secs(2));
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
     }
 }
