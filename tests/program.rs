@@ -1,11 +1,11 @@
 //! What the program sees of heimdall, and what the caller sees of the program.
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::postgres::database;
+use crate::support::write_program;
 
 fn run(program: &[&str]) -> Outcome {
     Heimdall::new()
@@ -147,8 +147,7 @@ fn a_script_that_does_not_say_what_it_is_for_is_the_shells() {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripts without a first line");
     std::fs::create_dir_all(&directory).unwrap();
     let script = directory.join("a-script");
-    std::fs::write(&script, "echo $# $1\n").unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&script, "echo $# $1\n");
     let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
     for program in [script.to_str().unwrap(), "a-script"] {
         let outcome = Heimdall::new()

@@ -1,14 +1,15 @@
 //! The recipes of README.md, run as they are written there, with stand-ins for the programs that they name.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::heimdall::{BINARY, Heimdall, Running};
 use crate::support::postgres::shared;
+use crate::support::write_program;
 
 #[test]
 fn cron_runs_the_job_on_one_host_and_is_silent_on_the_others() {
@@ -158,9 +159,7 @@ impl Kitchen {
     }
 
     fn write(&self, program: &str, text: &str) {
-        let path = self.directory.join(program);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        write_program(&self.directory.join(program), text);
     }
 
     /// A shell with the programs beside it and on its PATH.

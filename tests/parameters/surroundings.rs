@@ -1,7 +1,6 @@
 //! Who runs it and what there is on its system: users without a name, no home, next to no files.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use nix::unistd::{Uid, User};
@@ -9,6 +8,7 @@ use nix::unistd::{Uid, User};
 use super::{assert_failed, assert_ran, connect, trusted};
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::{Cluster, ClusterOptions, shared};
+use crate::support::write_program;
 
 /// A user id that no system gives to anyone.
 const NAMELESS: u32 = 54321;
@@ -42,8 +42,7 @@ fn a_user_id_without_a_name_runs_with_what_is_given() {
     assert!(User::from_uid(Uid::from_raw(NAMELESS)).unwrap().is_none());
     // Where the program lies may be closed to others than root.
     let program = shared().folder("nameless").join("heimdall");
-    fs::copy(BINARY, &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&program, fs::read(BINARY).unwrap());
     let nameless = || Heimdall::program(&program).uid(NAMELESS).without("HOME").args(["--name", "nameless"]);
     assert_ran(&nameless().database(&trusted()).args(["echo", "ran"]).run());
     let server = format!("{} dbname=app", shared().tcp());

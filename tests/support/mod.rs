@@ -21,6 +21,9 @@ pub mod stream;
 pub mod terminal;
 pub mod transcript;
 
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,4 +36,14 @@ pub fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T>
             answer => return answer,
         }
     }
+}
+
+/// Makes a file that can be executed. Not by this process: what other threads start meanwhile inherits its open files, until
+/// it becomes another program, and a file that is open for writing can't be executed (man 2 execve, ETXTBSY).
+pub fn write_program(path: &Path, content: impl AsRef<[u8]>) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat >\"$0\" && chmod 755 \"$0\""]).arg(path).stdin(Stdio::piped());
+    let mut writer = command.spawn().expect("sh starts");
+    writer.stdin.take().unwrap().write_all(content.as_ref()).unwrap();
+    assert!(writer.wait().unwrap().success(), "{}", path.display());
 }
