@@ -16,6 +16,7 @@ mod show;
 mod signals;
 mod stderr;
 mod supervise;
+mod supervisor;
 mod terminal;
 mod timer;
 mod wait;

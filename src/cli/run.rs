@@ -14,7 +14,8 @@ use super::program::{Program, Start};
 use super::report::{Format, Report, os_error_text};
 use super::show;
 use super::signals::{self, Pid1Handlers, Signals};
-use super::supervise::{Events, ExitReason, Limits, supervise};
+use super::supervise::{Sources, supervise};
+use super::supervisor::{Cause, ExitReason, Limits};
 use super::terminal;
 use super::timer::Timer;
 use super::wait::{Wait, Waited};
@@ -83,9 +84,9 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         lease: options.lease,
         min_hold: options.min_hold,
     };
-    let mut events = Events { guard: &mut guard, signals: &mut signals, timer: &timer };
-    let exit_reason = supervise(&mut program, &mut events, limits, report);
-    if matches!(exit_reason, ExitReason::Lost) {
+    let sources = Sources { guard: &mut guard, signals: &mut signals, timer: &timer };
+    let exit_reason = supervise(&mut program, sources, limits, report);
+    if exit_reason == ExitReason::Stopped(Cause::Lost) {
         report.error("the lock was lost while the program ran; the program has been stopped");
         return Ok(Exit::Lost);
     }

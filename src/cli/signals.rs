@@ -30,14 +30,14 @@ pub(super) struct Signals {
 }
 
 /// What came.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
     /// A child may have ended.
-    pub(super) child: bool,
-    /// To be passed on.
-    pub(super) forward: Vec<Signal>,
-    /// Something was typed at the terminal, whose whole foreground group got it, the program too.
-    pub(super) typed: bool,
+    Child,
+    /// A signal for us alone, to be passed on.
+    Sent(Signal),
+    /// A signal that was typed at the terminal, whose whole foreground group got it, the program too.
+    Typed,
 }
 
 impl Signals {
@@ -67,20 +67,22 @@ impl Signals {
     }
 
     /// Takes what came.
-    pub(super) fn take(&mut self) -> Taken {
-        let mut taken = Taken::default();
-        for info in self.delivery.pending() {
-            let Some(signal) = Signal::from_named_raw(info.si_signo) else { continue };
-            if signal == Signal::CHILD {
-                taken.child = true;
-            } else if self.in_foreground && self.is_typed(signal, info.si_code) {
-                taken.typed = true;
+    pub(super) fn take(&mut self) -> Vec<Received> {
+        let came: Vec<(i32, i32)> =
+            self.delivery.pending().map(|info| (info.si_signo, info.si_code)).collect();
+        let mut received = Vec::new();
+        for (number, code) in came {
+            let Some(signal) = Signal::from_named_raw(number) else { continue };
+            received.push(if signal == Signal::CHILD {
+                Received::Child
+            } else if self.in_foreground && self.is_typed(signal, code) {
                 self.typed.push(signal);
+                Received::Typed
             } else {
-                taken.forward.push(signal);
-            }
+                Received::Sent(signal)
+            });
         }
-        taken
+        received
     }
 
     /// Whether the terminal has sent this to all of its foreground, and not a process by `kill` (`man 2 sigaction`,
