@@ -20,6 +20,7 @@ mod supervisor;
 mod terminal;
 mod timer;
 mod wait;
+mod waiter;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,13 @@
-//! Waiting for a lock that somebody else holds: try, pause, try again, and connect again where that is needed.
+//! Waiting for a lock that is held elsewhere: tries, pauses, and connects again, as the rules say.
 
 use std::thread;
 use std::time::Duration;
 
 use super::event::{Event, Level};
 use super::report::Report;
+use super::waiter::{Found, Next, Waiter};
 use crate::conninfo::Config;
-use crate::lock::{self, Backoff, Contender, Guard, Holder, LockRequest, Moment, Outcome};
+use crate::lock::{self, Contender, Guard, Holder, LockRequest, Moment, Outcome};
 use crate::net::ConnectOptions;
 use crate::proto::ErrorKind;
 
@@ -31,68 +32,64 @@ pub(super) enum Waited {
 }
 
 impl Wait<'_> {
-    /// Tries until the lock is ours or the time is over; the last try is when it is over. A lost connection is
-    /// made again within the time.
+    /// Tries until the lock is ours, the time is over, or no server is left.
     pub(super) fn from(&self, mut contender: Box<Contender>) -> Waited {
         let start = Moment::now();
-        let mut backoff = Backoff::default();
-        let mut line = Line::new(self.report, start);
+        let mut waiter = Waiter::new(self.limit, start);
+        let mut line = Line { report: self.report, start, holders: Vec::new(), is_drawn: false };
         line.ask(&mut contender);
         self.report.event(&Event::Waiting { holders: &line.holders });
-        loop {
-            line.draw(&mut contender);
-            let left = self.left(start);
-            let tried = match left {
-                Some(Duration::ZERO) => {
-                    line.clear();
-                    return Waited::TimedOut(contender);
+        let end = loop {
+            line.draw();
+            let found = Found::Busy { is_watched: self.report.shows_progress() };
+            let tried = match waiter.next(found, Moment::now(), random()) {
+                Next::Ask => {
+                    line.ask(&mut contender);
+                    continue;
                 }
-                left => contender.retry(cut(backoff.pause(), left), last_chance(left)),
+                Next::Try { pause, patience } => contender.retry(pause, patience),
+                Next::Connect { .. } | Next::GiveUp => break Waited::TimedOut(contender),
             };
             let tried = match tried {
                 Err(error) if error.kind() == ErrorKind::Unavailable => {
                     line.clear();
                     self.report.warning(format_args!("{error}; connecting again"));
-                    self.connect_again(start, &mut backoff)
+                    self.connect_again(error, &mut waiter)
                 }
                 tried => tried,
             };
             match tried {
-                Ok(Outcome::Held(guard)) => {
-                    line.clear();
-                    return Waited::Held(guard, Moment::now().since(start));
-                }
+                Ok(Outcome::Held(guard)) => break Waited::Held(guard, Moment::now().since(start)),
                 Ok(Outcome::Busy(again)) => contender = again,
-                Err(error) => {
-                    line.clear();
-                    return Waited::Failed(error);
+                Err(error) => break Waited::Failed(error),
+            }
+        };
+        line.clear();
+        end
+    }
+
+    /// Until a server answers, the time is over, or connecting again would not help.
+    fn connect_again(&self, mut error: lock::Error, waiter: &mut Waiter) -> Result<Outcome, lock::Error> {
+        self.report.event(&Event::Connecting);
+        while let Next::Connect { pause, patience } = waiter.next(Found::Unavailable, Moment::now(), random())
+        {
+            thread::sleep(pause);
+            match self.acquire(patience) {
+                Err(again) if again.kind() == ErrorKind::Unavailable => error = again,
+                Err(error) => return Err(error),
+                Ok(outcome) => {
+                    self.report.event(&Event::Connected { server_address: outcome.server_address() });
+                    return Ok(outcome);
                 }
             }
         }
+        Err(error)
     }
 
-    /// Until a server answers, the time is over, or it would not help.
-    fn connect_again(&self, start: Moment, backoff: &mut Backoff) -> Result<Outcome, lock::Error> {
-        self.report.event(&Event::Connecting);
-        loop {
-            let left = self.left(start);
-            thread::sleep(cut(backoff.pause(), left));
-            let outcome = match self.acquire(left) {
-                Err(error) if error.kind() == ErrorKind::Unavailable && left != Some(Duration::ZERO) => {
-                    continue;
-                }
-                Err(error) => return Err(error),
-                Ok(outcome) => outcome,
-            };
-            self.report.event(&Event::Connected { server_address: outcome.server_address() });
-            return Ok(outcome);
-        }
-    }
-
-    /// As at the beginning, but in no more time than is left.
-    fn acquire(&self, left: Option<Duration>) -> Result<Outcome, lock::Error> {
+    /// As at the beginning, but within that time.
+    fn acquire(&self, patience: Option<Duration>) -> Result<Outcome, lock::Error> {
         let connect = self.connect;
-        let limits = connect.config.connect_timeout.into_iter().chain(last_chance(left));
+        let limits = connect.config.connect_timeout.into_iter().chain(patience);
         let config = Config { connect_timeout: limits.min(), ..connect.config.clone() };
         let connect = ConnectOptions {
             config: &config,
@@ -102,52 +99,33 @@ impl Wait<'_> {
         };
         lock::acquire(&connect, self.request, self.allows_pooler)
     }
-
-    fn left(&self, start: Moment) -> Option<Duration> {
-        self.limit.map(|limit| start.after(limit).since(Moment::now()))
-    }
 }
 
-fn cut(pause: Duration, left: Option<Duration>) -> Duration {
-    left.map_or(pause, |left| pause.min(left))
+/// Where the system gives no random numbers, waiters may keep step, and no more than that.
+fn random() -> u32 {
+    getrandom::u32().unwrap_or(u32::MAX / 2)
 }
-
-/// How long a server may take to answer: for a healthy one that is long also where no time is left.
-fn last_chance(left: Option<Duration>) -> Option<Duration> {
-    left.map(|left| left.max(LAST_CHANCE))
-}
-
-const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// What a person at a terminal sees meanwhile: one line, drawn again and again in its place.
 struct Line<'a> {
     report: &'a Report,
     start: Moment,
     holders: Vec<Holder>,
-    asked: Moment,
     is_drawn: bool,
 }
 
-impl<'a> Line<'a> {
-    fn new(report: &'a Report, start: Moment) -> Self {
-        Self { report, start, holders: Vec::new(), asked: start, is_drawn: false }
-    }
-
-    /// Asks who holds the lock, where anybody is told.
+impl Line<'_> {
+    /// Asks who holds the lock, where anyone is told.
     fn ask(&mut self, contender: &mut Contender) {
         if self.report.level() > Level::Quiet {
-            self.asked = Moment::now();
             // It is a courtesy; where it fails the next try tells why.
             self.holders = contender.holders().unwrap_or_default();
         }
     }
 
-    fn draw(&mut self, contender: &mut Contender) {
+    fn draw(&mut self) {
         if !self.report.shows_progress() {
             return;
-        }
-        if Moment::now().since(self.asked) >= ASK_AGAIN {
-            self.ask(contender);
         }
         let waited =
             humantime::format_duration(Duration::from_secs(Moment::now().since(self.start).as_secs()));
@@ -163,6 +141,3 @@ impl<'a> Line<'a> {
         }
     }
 }
-
-/// How old the news of who holds the lock may be on the screen.
-const ASK_AGAIN: Duration = Duration::from_secs(5);

@@ -13,14 +13,9 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The next pause.
-    pub fn pause(&mut self) -> Duration {
-        // Where the system gives no random numbers, waiters may keep step, and no more than that.
-        self.step(getrandom::u32().map_or(STEPS / 2, |random| random % (STEPS + 1)))
-    }
-
-    /// The pause that is so many `STEPS` away from the shortest.
-    fn step(&mut self, steps: u32) -> Duration {
+    /// The next pause; `random` is any number, and another one each time.
+    pub fn pause(&mut self, random: u32) -> Duration {
+        let steps = random % (STEPS + 1);
         let most = (self.0 * 3).min(LONGEST);
         self.0 = SHORTEST + most.saturating_sub(SHORTEST) * steps / STEPS;
         self.0
@@ -44,12 +39,12 @@ mod tests {
     #[test]
     fn pauses_are_random_and_bounded_on_both_sides() {
         let mut backoff = Backoff::default();
-        assert_eq!(backoff.step(STEPS), SHORTEST * 3);
-        assert_eq!(backoff.step(STEPS), SHORTEST * 9);
+        assert_eq!(backoff.pause(STEPS), SHORTEST * 3);
+        assert_eq!(backoff.pause(STEPS), SHORTEST * 9);
         for _ in 0..10 {
-            backoff.step(STEPS);
+            backoff.pause(STEPS);
         }
-        assert_eq!(backoff.step(STEPS), LONGEST);
-        assert_eq!(backoff.step(0), SHORTEST);
+        assert_eq!(backoff.pause(STEPS), LONGEST);
+        assert_eq!(backoff.pause(0), SHORTEST);
     }
 }
