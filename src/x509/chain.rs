@@ -1,4 +1,7 @@
-//! Finds a chain from the server's certificate to a trusted root and checks it, as OpenSSL does for psql.
+//! Finds the chain from the server's certificate to a trusted root and checks it, step by step as OpenSSL does for psql.
+//!
+//! There is one chain and no second try: each issuer is the best of those that could be it. So the work is bounded by
+//! what was sent, and checks that cost nothing come before signatures, as in OpenSSL.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 
@@ -6,13 +9,14 @@ use super::certificate::Certificate;
 use super::constraints;
 use super::crl::Crl;
 use super::error::CertificateError;
-use super::extensions::{Extensions, SERVER_AUTH, USAGE_SIGNS_CERTIFICATES, USAGE_SIGNS_CRLS, USAGE_TLS};
+use super::extensions::{Extensions, KeyUsage};
+use super::revocation;
 use super::signature::BadSignature;
 use super::time::Seconds;
 
 /// All that a chain is made from and measured by.
 pub(super) struct Chains<'a> {
-    /// The trusted; only the self-issued among them end a chain.
+    /// The trusted; only the self-signed among them end a chain.
     pub(super) roots: &'a [Certificate<'a>],
     /// What the server sent along; nothing is believed of it.
     pub(super) sent: &'a [Certificate<'a>],
@@ -25,143 +29,141 @@ pub(super) struct Chains<'a> {
 impl<'a> Chains<'a> {
     /// Whether the server's certificate is good.
     pub(super) fn verify(&self, leaf: &'a Certificate<'a>) -> Result<(), CertificateError> {
-        self.extend(&mut vec![leaf], &mut { MAX_SIGNATURES })
+        if leaf.extensions.is_err() {
+            return Err(CertificateError::Malformed);
+        }
+        self.check_key(leaf)?;
+        let chain = self.build(leaf)?;
+        check_purposes(&chain)?;
+        chain.iter().try_for_each(|certificate| self.check_key(certificate))?;
+        revocation::check(&chain, self.crls, self.algorithms, self.now)?;
+        self.check_signatures(&chain)?;
+        constraints::check(&chain)
     }
 
-    /// Looks for the issuers of the last one of `chain`, and theirs, until a root is found.
-    fn extend(
-        &self,
-        chain: &mut Vec<&'a Certificate<'a>>,
-        budget: &mut usize,
-    ) -> Result<(), CertificateError> {
-        let Some(&last) = chain.last() else { return Err(CertificateError::NoIssuer) };
-        if last.is_self_issued() && self.roots.iter().any(|root| root.der == last.der) {
-            return self.check(chain);
-        }
-        let mut error = match (last.is_self_issued(), chain.len()) {
-            (true, 1) => CertificateError::SelfSigned,
-            (true, _) => CertificateError::SelfSignedInChain,
-            (false, _) => CertificateError::NoIssuer,
-        };
-        for issuer in self.roots.iter().chain(self.sent) {
-            let is_new = chain.iter().all(|known| known.der != issuer.der);
-            if issuer.subject != last.issuer || !is_new {
-                continue;
-            }
-            if *budget == 0 || chain.len() == MAX_LENGTH {
-                return Err(CertificateError::TooComplex);
-            }
-            *budget -= 1;
-            let found = match last.signed.verify(&issuer.key, self.algorithms) {
-                Ok(()) => {
+    /// From the server's certificate to a root. Trusted issuers are preferred to those that were sent, and above one
+    /// that is trusted no other is looked for.
+    fn build(&self, leaf: &'a Certificate<'a>) -> Result<Vec<&'a Certificate<'a>>, CertificateError> {
+        let mut chain = vec![leaf];
+        let mut last = leaf;
+        let mut has_trusted = false;
+        while chain.len() < MAX_LENGTH {
+            let trusted = self.issuer(last, self.roots.iter());
+            match trusted {
+                // It has to be the very same, not another one of that name.
+                Some(root) if last.is_self_signed() && root.der == last.der => return Ok(chain),
+                Some(issuer) if !last.is_self_signed() => {
                     chain.push(issuer);
-                    let found = self.extend(chain, budget);
-                    chain.pop();
-                    found
+                    if issuer.is_self_signed() {
+                        return Ok(chain);
+                    }
+                    has_trusted = true;
+                    last = issuer;
                 }
-                Err(_) if issuer.key.is_weak() => Err(CertificateError::WeakKey),
-                Err(BadSignature::Unsupported) => Err(CertificateError::Algorithm),
-                Err(BadSignature::Wrong) => Err(CertificateError::Signature),
-            };
-            match found {
-                Ok(()) | Err(CertificateError::TooComplex) => return found,
-                // What is wrong with a chain to a root says more than that there is none.
-                Err(CertificateError::NoIssuer) => {}
-                Err(other) => error = other,
+                _ => {
+                    let is_new = |sent: &&Certificate<'_>| chain.iter().all(|known| known.der != sent.der);
+                    let issuer = if has_trusted || last.is_self_signed() {
+                        None
+                    } else {
+                        self.issuer(last, self.sent.iter().filter(is_new))
+                    };
+                    let Some(issuer) = issuer else {
+                        return Err(match (last.is_self_signed(), chain.len()) {
+                            (true, 1) => CertificateError::SelfSigned,
+                            (true, _) => CertificateError::SelfSignedInChain,
+                            (false, _) => CertificateError::NoIssuer,
+                        });
+                    };
+                    chain.push(issuer);
+                    last = issuer;
+                }
             }
         }
-        Err(error)
+        Err(CertificateError::TooLong)
     }
 
-    /// Checks a whole chain, whose signatures are good, from the server's certificate to the root.
-    fn check(&self, chain: &[&Certificate<'_>]) -> Result<(), CertificateError> {
-        let last = chain.len() - 1;
-        let mut authorities_below = 0;
-        for (depth, certificate) in chain.iter().enumerate() {
-            let extensions = certificate.extensions()?;
-            if extensions.has_unknown_critical {
-                return Err(CertificateError::CriticalExtension);
+    /// The first of those that may be the issuer that is valid now, else the one that is valid longest.
+    fn issuer(
+        &self,
+        of: &Certificate<'_>,
+        among: impl Iterator<Item = &'a Certificate<'a>>,
+    ) -> Option<&'a Certificate<'a>> {
+        let end = |certificate: &Certificate<'_>| certificate.validity().map(|(_, to)| to).ok();
+        let mut best: Option<&Certificate<'_>> = None;
+        for candidate in among.filter(|candidate| candidate.may_have_issued(of)) {
+            if candidate.is_valid_at(self.now) {
+                return Some(candidate);
             }
-            if certificate.key.is_weak() {
-                return Err(CertificateError::WeakKey);
+            if best.is_none_or(|best| end(candidate) > end(best)) {
+                best = Some(candidate);
             }
-            if depth == 0 {
-                may_be_server(&extensions)?;
-            } else {
-                may_issue(certificate, &extensions, depth == last, authorities_below)?;
-                constraints::check(&extensions, chain.get(..depth).unwrap_or_default())?;
-                // Those that renew their own key do not count (RFC 5280 §6.1.4 (l)).
-                authorities_below += usize::from(!certificate.is_self_issued());
+        }
+        best
+    }
+
+    /// Whether its key is strong enough, and of a kind that can be verified with.
+    fn check_key(&self, certificate: &Certificate<'_>) -> Result<(), CertificateError> {
+        if certificate.key.is_weak() {
+            return Err(CertificateError::WeakKey);
+        }
+        if certificate.key.is_supported(self.algorithms) {
+            Ok(())
+        } else {
+            Err(CertificateError::UnsupportedKey)
+        }
+    }
+
+    /// From the root down: what an unknown key has signed costs nothing.
+    fn check_signatures(&self, chain: &[&Certificate<'_>]) -> Result<(), CertificateError> {
+        for (depth, certificate) in chain.iter().enumerate().rev() {
+            if let Some(issuer) = chain.get(depth + 1) {
+                let signature =
+                    certificate.signed.verify(certificate.stated_algorithm, &issuer.key, self.algorithms);
+                signature.map_err(|error| match error {
+                    BadSignature::Unsupported => CertificateError::Algorithm,
+                    BadSignature::Wrong => CertificateError::Signature,
+                })?;
             }
-            self.is_in_time(certificate)?;
-            let issuer = chain.get(depth + 1).unwrap_or(certificate);
-            self.is_not_revoked(certificate, issuer)?;
+            let (from, to) = certificate.validity()?;
+            if self.now < from {
+                return Err(CertificateError::NotYetValid);
+            }
+            if self.now > to {
+                return Err(CertificateError::Expired);
+            }
         }
         Ok(())
     }
+}
 
-    fn is_in_time(&self, certificate: &Certificate<'_>) -> Result<(), CertificateError> {
-        let (from, to) = certificate.validity()?;
-        if self.now < from {
-            Err(CertificateError::NotYetValid)
-        } else if self.now > to {
-            Err(CertificateError::Expired)
-        } else {
-            Ok(())
+/// Whether each certificate may be where it is in the chain.
+fn check_purposes(chain: &[&Certificate<'_>]) -> Result<(), CertificateError> {
+    let mut authorities_below = 0;
+    for (depth, certificate) in chain.iter().enumerate() {
+        let extensions = certificate.extensions.as_ref().map_err(|error| *error)?;
+        if extensions.has_unknown_critical {
+            return Err(CertificateError::CriticalExtension);
         }
+        if extensions.is_proxy {
+            return Err(CertificateError::Proxy);
+        }
+        if depth == 0 {
+            may_be_server(extensions)?;
+            continue;
+        }
+        may_issue(certificate, extensions, depth + 1 == chain.len(), authorities_below)?;
+        // Those that renew their own key do not count (RFC 5280 §6.1.4 (l)).
+        authorities_below += usize::from(!certificate.is_self_issued());
     }
-
-    /// As with OpenSSL's `X509_V_FLAG_CRL_CHECK_ALL`, the root is looked up too.
-    fn is_not_revoked(
-        &self,
-        certificate: &Certificate<'_>,
-        issuer: &Certificate<'_>,
-    ) -> Result<(), CertificateError> {
-        if self.crls.is_empty() {
-            return Ok(());
-        }
-        let usage = issuer.extensions()?.key_usage;
-        let may_sign = usage.is_none_or(|usage| usage & USAGE_SIGNS_CRLS != 0);
-        let mut found = Err(CertificateError::NoCrl);
-        for crl in self.crls.iter().filter(|crl| crl.issuer == certificate.issuer) {
-            let error = if !may_sign || crl.signed.verify(&issuer.key, self.algorithms).is_err() {
-                CertificateError::CrlSignature
-            } else if crl.has_critical_extension {
-                CertificateError::CrlExtension
-            } else if crl.lists(certificate.serial)? {
-                // In one of several lists, or in an old one, is enough.
-                return Err(CertificateError::Revoked);
-            } else if self.now < crl.this_update {
-                CertificateError::CrlNotYetValid
-            } else if crl.next_update.is_some_and(|next| self.now > next) {
-                CertificateError::CrlExpired
-            } else {
-                found = Ok(());
-                continue;
-            };
-            found = found.map_err(|_| error);
-        }
-        found
-    }
+    Ok(())
 }
 
 /// A server's certificate may also be an authority's; psql does not mind.
 fn may_be_server(extensions: &Extensions<'_>) -> Result<(), CertificateError> {
-    if extensions.key_usage.is_some_and(|usage| usage & USAGE_TLS == 0) {
-        return Err(CertificateError::Purpose);
-    }
-    is_for_servers(extensions)
-}
-
-/// An extended key usage, also an authority's, limits all below it.
-fn is_for_servers(extensions: &Extensions<'_>) -> Result<(), CertificateError> {
-    let Some(usages) = extensions.extended_key_usage else { return Ok(()) };
-    for usage in usages.all() {
-        if usage?.contents == SERVER_AUTH {
-            return Ok(());
-        }
-    }
-    Err(CertificateError::Purpose)
+    let is_for_servers = extensions.is_for_servers != Some(false)
+        && extensions.netscape_type.is_none_or(|bits| bits & NETSCAPE_SSL_SERVER != 0)
+        && extensions.key_usage.is_none_or(KeyUsage::has_tls);
+    if is_for_servers { Ok(()) } else { Err(CertificateError::Purpose) }
 }
 
 /// Whether this authority may issue what is below it (`check_ca` in OpenSSL's `v3_purp.c`).
@@ -171,15 +173,18 @@ fn may_issue(
     is_root: bool,
     authorities_below: usize,
 ) -> Result<(), CertificateError> {
-    is_for_servers(extensions)?;
-    let signs = extensions.key_usage.map(|usage| usage & USAGE_SIGNS_CERTIFICATES != 0);
+    let signs = extensions.key_usage.map(KeyUsage::signs_certificates);
     let is_ca = match extensions.basic_constraints {
         Some(constraints) => constraints.is_ca,
         // A root is trusted because the user said so; it need not say that it is one in the way of version 3.
-        None => is_root && (certificate.is_v1 || signs == Some(true)),
+        None => is_root && (certificate.is_v1 || signs == Some(true) || is_netscape_authority(extensions)?),
     };
     if !is_ca || signs == Some(false) {
         return Err(CertificateError::InvalidCa);
+    }
+    // An extended key usage limits all below it.
+    if extensions.is_for_servers == Some(false) {
+        return Err(CertificateError::Purpose);
     }
     let limit = extensions.basic_constraints.and_then(|constraints| constraints.path_length);
     if limit.is_some_and(|limit| authorities_below > limit) {
@@ -188,8 +193,19 @@ fn may_issue(
     Ok(())
 }
 
-/// The longest chain; those in use have three or four certificates.
-const MAX_LENGTH: usize = 10;
+/// Whether Netscape's extension makes it an authority, and if so, one of TLS.
+fn is_netscape_authority(extensions: &Extensions<'_>) -> Result<bool, CertificateError> {
+    match extensions.netscape_type.unwrap_or_default() & NETSCAPE_AUTHORITY {
+        0 => Ok(false),
+        bits if bits & NETSCAPE_SSL_AUTHORITY == 0 => Err(CertificateError::Purpose),
+        _ => Ok(true),
+    }
+}
 
-/// How many signatures are verified at most, so that a server can't keep us busy with look-alike issuers.
-const MAX_SIGNATURES: usize = 100;
+const NETSCAPE_SSL_SERVER: u8 = 0x40;
+const NETSCAPE_SSL_AUTHORITY: u8 = 0x04;
+/// Of TLS, of mail or of programs.
+const NETSCAPE_AUTHORITY: u8 = 0x04 | 0x02 | 0x01;
+
+/// The longest chain; those in use have three or four certificates. OpenSSL would take a hundred.
+const MAX_LENGTH: usize = 20;

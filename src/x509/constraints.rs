@@ -1,111 +1,263 @@
-//! The names that an authority may issue for (RFC 5280 §4.2.1.10), for the few authorities that are limited so.
+//! The names that authorities may issue for (RFC 5280 §4.2.1.10), for the few authorities that are limited so.
+
+use std::borrow::Cow;
 
 use super::certificate::Certificate;
-use super::der::{CONTEXT_0, CONTEXT_1, CONTEXT_4, Reader, SEQUENCE, Value};
 use super::error::CertificateError;
-use super::extensions::Extensions;
+use super::extensions::{NameConstraints, Subtree};
+use super::general_name::GeneralName;
+use super::name::{COMMON_NAME, EMAIL_ADDRESS, IA5_STRING, Name};
 
-/// Holds the names of the certificates below an authority to the authority's name constraints, if it has any.
-/// The first of `below` is the server's.
-pub(super) fn check(authority: &Extensions<'_>, below: &[&Certificate<'_>]) -> Result<(), CertificateError> {
-    let Some(mut fields) = authority.name_constraints else { return Ok(()) };
-    let permitted = subtrees(fields.optional(CONTEXT_0)?)?;
-    let excluded = subtrees(fields.optional(CONTEXT_1)?)?;
-    fields.end()?;
-    for (depth, certificate) in below.iter().enumerate() {
+/// Holds the names of each certificate of a chain to the name constraints of the authorities above it.
+pub(super) fn check(chain: &[&Certificate<'_>]) -> Result<(), CertificateError> {
+    let mut budget = Budget(MAX_COMPARISONS);
+    for (depth, certificate) in chain.iter().enumerate().rev() {
         // An authority that issues for itself anew is not limited, the server always is (RFC 5280 §6.1.3 (b)).
         if depth > 0 && certificate.is_self_issued() {
             continue;
         }
-        for name in names(certificate, depth == 0)? {
-            for subtree in &excluded {
-                if subtree.tag == name.tag && contains(subtree, &name)? {
-                    return Err(CertificateError::NameNotPermitted);
-                }
-            }
-            let mut is_limited = false;
-            let mut is_permitted = false;
-            for subtree in permitted.iter().filter(|subtree| subtree.tag == name.tag) {
-                is_limited = true;
-                is_permitted |= contains(subtree, &name)?;
-            }
-            if is_limited && !is_permitted {
-                return Err(CertificateError::NameNotPermitted);
-            }
+        let above = chain.get(depth + 1..).unwrap_or_default().iter().rev();
+        let limits: Vec<_> =
+            above.filter_map(|above| above.extensions.as_ref().ok()?.name_constraints.as_ref()).collect();
+        if limits.is_empty() {
+            continue;
+        }
+        let names = names(certificate, depth == 0)?;
+        for limits in limits {
+            Limits::new(limits).check(&names, &mut budget)?;
         }
     }
     Ok(())
 }
 
-/// The bases of subtrees, each a general name.
-fn subtrees(list: Option<Value<'_>>) -> Result<Vec<Value<'_>>, CertificateError> {
-    let mut bases = Vec::new();
-    for subtree in list.into_iter().flat_map(|list| Reader::new(list.contents).all()) {
-        let mut fields = Reader::only(subtree?.whole, SEQUENCE)?;
-        bases.push(fields.value()?);
-        // A minimum or a maximum, which no one may use (RFC 5280 §4.2.1.10).
-        fields.end().map_err(|_| CertificateError::UnknownNameConstraint)?;
+/// How many more times a name may be compared with a constraint, over all of a chain.
+struct Budget(usize);
+
+impl Budget {
+    fn spend(&mut self, comparisons: usize) -> Result<(), CertificateError> {
+        self.0 = self.0.checked_sub(comparisons).ok_or(CertificateError::TooComplex)?;
+        Ok(())
     }
-    Ok(bases)
 }
 
-/// All names of a certificate, as general names.
-fn names<'a>(certificate: &Certificate<'a>, is_server: bool) -> Result<Vec<Value<'a>>, CertificateError> {
-    let mut names: Vec<Value<'a>> = Vec::new();
-    if let Some(alternatives) = certificate.extensions()?.alternative_names {
-        for name in alternatives.all() {
-            let name = name?;
-            names.push(match name.tag {
-                DIRECTORY => Value { contents: Reader::only(name.contents, SEQUENCE)?.rest(), ..name },
-                _ => name,
-            });
-        }
-    }
-    // Without a DNS name, the common name is one.
-    if is_server && !names.iter().any(|name| name.tag == DNS) {
-        let common_name = certificate.common_name()?;
-        names.extend(common_name.map(|name| Value { tag: DNS, contents: name, whole: &[] }));
-    }
+/// A name, or the base of a subtree, in the form in which it is compared: each is brought into it once.
+#[derive(Debug)]
+enum Comparable<'a> {
+    Dns(Cow<'a, [u8]>),
+    /// What stands before and after the last `@`, if there is one.
+    Email(Option<&'a [u8]>, Cow<'a, [u8]>),
+    /// Of a name the host, `None` where there is none that all would agree on; of a constraint all of it.
+    Uri(Option<Cow<'a, [u8]>>),
+    Address(&'a [u8]),
+    Directory(&'a Name<'a>),
+    /// A kind that is known by its name alone.
+    Opaque(&'a GeneralName<'a>),
+}
+
+/// All names of a certificate that can be limited.
+fn names<'a>(
+    certificate: &'a Certificate<'a>,
+    is_server: bool,
+) -> Result<Vec<Comparable<'a>>, CertificateError> {
+    let alternatives = &certificate.extensions.as_ref().map_err(|error| *error)?.alternative_names;
+    let mut names = Vec::with_capacity(alternatives.len() + 2);
     if !certificate.subject.is_empty() {
-        names.push(Value { tag: DIRECTORY, contents: certificate.subject, whole: &[] });
+        names.push(Comparable::Directory(&certificate.subject));
+    }
+    for attribute in
+        certificate.subject.attributes().iter().filter(|attribute| attribute.kind == EMAIL_ADDRESS)
+    {
+        if attribute.value.tag != IA5_STRING {
+            return Err(CertificateError::NameSyntax);
+        }
+        names.push(email(attribute.value.contents));
+    }
+    names.extend(alternatives.iter().map(name));
+    // Without a DNS name, each common name that looks like one is one.
+    if is_server && !alternatives.iter().any(|name| matches!(name, GeneralName::Dns(_))) {
+        for attribute in
+            certificate.subject.attributes().iter().filter(|attribute| attribute.kind == COMMON_NAME)
+        {
+            let text = attribute.text().ok_or(CertificateError::NameSyntax)?;
+            let text = text.trim_end_matches('\0');
+            if text.contains('\0') {
+                return Err(CertificateError::NameSyntax);
+            }
+            if looks_like_dns(text) {
+                names.push(Comparable::Dns(text.to_ascii_lowercase().into_bytes().into()));
+            }
+        }
     }
     Ok(names)
 }
 
-/// Whether a name is within a subtree of its kind.
-fn contains(subtree: &Value<'_>, name: &Value<'_>) -> Result<bool, CertificateError> {
-    let (base, name) = (subtree.contents, name.contents);
-    match subtree.tag {
-        DNS => Ok(dns(base, name)),
-        ADDRESS => Ok(address(base, name)),
-        DIRECTORY => Ok(name.starts_with(Reader::only(base, SEQUENCE)?.rest())),
-        _ => Err(CertificateError::UnknownNameConstraint),
+fn name<'a>(name: &'a GeneralName<'a>) -> Comparable<'a> {
+    match name {
+        GeneralName::Dns(name) => Comparable::Dns(lower_case(name)),
+        GeneralName::Email(name) => email(name),
+        GeneralName::Uri(uri) => Comparable::Uri(host(uri).map(lower_case)),
+        GeneralName::Address(address) => Comparable::Address(address),
+        GeneralName::Directory(name) => Comparable::Directory(name),
+        other => Comparable::Opaque(other),
+    }
+}
+
+fn base<'a>(subtree: &'a Subtree<'a>) -> Comparable<'a> {
+    match &subtree.base {
+        GeneralName::Uri(host) => Comparable::Uri(Some(lower_case(host))),
+        base => name(base),
+    }
+}
+
+fn email(address: &[u8]) -> Comparable<'_> {
+    let at = address.iter().rposition(|byte| *byte == b'@');
+    match at.and_then(|at| address.split_at_checked(at)) {
+        Some((local, host)) => Comparable::Email(Some(local), lower_case(host.get(1..).unwrap_or_default())),
+        None => Comparable::Email(None, lower_case(address)),
+    }
+}
+
+/// The constraints of one authority.
+struct Limits<'a> {
+    permitted: Vec<Limit<'a>>,
+    excluded: Vec<Limit<'a>>,
+}
+
+struct Limit<'a> {
+    base: Comparable<'a>,
+    has_depth: bool,
+}
+
+impl<'a> Limits<'a> {
+    fn new(constraints: &'a NameConstraints<'a>) -> Limits<'a> {
+        let limits = |subtrees: &'a [Subtree<'a>]| {
+            subtrees
+                .iter()
+                .map(|subtree| Limit { base: base(subtree), has_depth: subtree.is_limited })
+                .collect()
+        };
+        Limits { permitted: limits(&constraints.permitted), excluded: limits(&constraints.excluded) }
+    }
+
+    fn check(&self, names: &[Comparable<'_>], budget: &mut Budget) -> Result<(), CertificateError> {
+        budget.spend(names.len().saturating_mul(self.permitted.len() + self.excluded.len()))?;
+        names.iter().try_for_each(|name| self.check_name(name))
+    }
+
+    fn check_name(&self, name: &Comparable<'_>) -> Result<(), CertificateError> {
+        let mut is_permitted = None;
+        for limit in self.permitted.iter().filter(|limit| limit.base.is_of_kind(name)) {
+            if limit.has_depth {
+                return Err(CertificateError::ConstraintDepth);
+            }
+            if is_permitted != Some(true) {
+                is_permitted = Some(limit.base.contains(name)?);
+            }
+        }
+        if is_permitted == Some(false) {
+            return Err(CertificateError::NotPermitted);
+        }
+        for limit in self.excluded.iter().filter(|limit| limit.base.is_of_kind(name)) {
+            if limit.has_depth {
+                return Err(CertificateError::ConstraintDepth);
+            }
+            if limit.base.contains(name)? || limit.base.is_in_wildcard(name) {
+                return Err(CertificateError::Excluded);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Comparable<'_> {
+    /// Whether this base of a subtree limits such names.
+    fn is_of_kind(&self, name: &Comparable<'_>) -> bool {
+        match (self, name) {
+            (Comparable::Opaque(base), Comparable::Opaque(name)) => base.is_of_kind(name),
+            // An address whose local part is not ASCII (RFC 9598).
+            (Comparable::Email(..), Comparable::Opaque(name)) => name.is_other(SMTP_UTF8_MAILBOX),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(name),
+        }
+    }
+
+    /// Whether a name of this kind is in the subtree of this base.
+    fn contains(&self, name: &Comparable<'_>) -> Result<bool, CertificateError> {
+        match (self, name) {
+            (Comparable::Dns(base), Comparable::Dns(name)) => Ok(dns(base, name)),
+            (Comparable::Email(base_local, base), Comparable::Email(Some(local), host)) => match base_local {
+                None if base.starts_with(b".") => Ok(host.ends_with(base)),
+                None | Some([]) => Ok(base == host),
+                Some(base_local) if base_local.len() != local.len() => Ok(false),
+                Some(base_local) if base_local.contains(&0) || local.contains(&0) => {
+                    Err(CertificateError::NameSyntax)
+                }
+                Some(base_local) => Ok(base_local == local && base == host),
+            },
+            (Comparable::Uri(Some(base)), Comparable::Uri(Some(host))) => {
+                let is_below = base.starts_with(b".") && host.len() > base.len() && host.ends_with(base);
+                Ok(is_below || (base == host && !base.starts_with(b".")))
+            }
+            (Comparable::Address(base), Comparable::Address(name)) => address(base, name),
+            (Comparable::Directory(base), Comparable::Directory(name)) => Ok(name.is_within(base)),
+            (Comparable::Email(..) | Comparable::Uri(_), Comparable::Email(..) | Comparable::Uri(_)) => {
+                Err(CertificateError::NameSyntax)
+            }
+            _ => Err(CertificateError::UnknownNameConstraint),
+        }
+    }
+
+    /// Whether the name is a wildcard for this base, such as `*.example.com` for `db.example.com`. OpenSSL does not ask:
+    /// whoever has the certificate could be a host that was excluded.
+    fn is_in_wildcard(&self, name: &Comparable<'_>) -> bool {
+        let (Comparable::Dns(base), Comparable::Dns(name)) = (self, name) else { return false };
+        let label = name.strip_prefix(b"*").and_then(|domain| base.strip_suffix(domain));
+        label.is_some_and(|label| !label.is_empty() && !label.contains(&b'.')) && name.starts_with(b"*.")
     }
 }
 
 /// `example.com` has itself and all below it; `.example.com` only what is below it.
 fn dns(base: &[u8], name: &[u8]) -> bool {
-    let Some(start) = name.len().checked_sub(base.len()) else { return false };
-    let (front, end) = name.split_at(start);
-    let is_whole_label =
-        front.is_empty() || base.is_empty() || base.starts_with(b".") || front.ends_with(b".");
-    end.eq_ignore_ascii_case(base) && is_whole_label
+    let Some(front) = name.strip_suffix(base) else { return false };
+    front.is_empty() || base.is_empty() || base.starts_with(b".") || front.ends_with(b".")
 }
 
-/// An address and a mask, each as long as the name.
-fn address(base: &[u8], name: &[u8]) -> bool {
+/// Whether an address is in a network, an address and a mask.
+fn address(base: &[u8], name: &[u8]) -> Result<bool, CertificateError> {
+    if ![4, 16].contains(&name.len()) || ![8, 32].contains(&base.len()) {
+        return Err(CertificateError::NameSyntax);
+    }
     let (network, mask) = base.split_at(base.len() / 2);
     let masked = network.iter().zip(mask).map(|(byte, mask)| byte & mask);
-    network.len() == name.len()
-        && mask.len() == name.len()
-        && masked.eq(name.iter().zip(mask).map(|(byte, mask)| byte & mask))
+    Ok(network.len() == name.len() && masked.eq(name.iter().zip(mask).map(|(byte, mask)| byte & mask)))
 }
 
-/// `[2] IMPLICIT IA5String`, a general name.
-pub(super) const DNS: u8 = 0x82;
+/// The host of a URI; `None` where there is none, or where versions of OpenSSL do not agree what it is: with a user's
+/// name before it, or with a colon or a question mark that one takes for its end and another for a part of what follows.
+fn host(uri: &[u8]) -> Option<&[u8]> {
+    let colon = uri.iter().position(|byte| *byte == b':').filter(|colon| *colon > 0)?;
+    let rest = uri.get(colon..)?.strip_prefix(b"://")?;
+    let until = |ends: &[u8]| rest.split(|byte| ends.contains(byte)).next().unwrap_or_default();
+    let host = until(b":/?#");
+    let other = if rest.contains(&b':') { until(b":") } else { until(b"/") };
+    (host == other && !host.is_empty() && !host.iter().any(|byte| b"@[]".contains(byte))).then_some(host)
+}
 
-/// `[7] IMPLICIT OCTET STRING`, a general name.
-pub(super) const ADDRESS: u8 = 0x87;
+/// Whether a common name is the name of a host, of two labels at least (OpenSSL's `cn2dnsid`).
+fn looks_like_dns(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        !label.is_empty() && label.chars().all(is_fine) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.contains('.') && name.split('.').all(is_label)
+}
 
-/// `[4] EXPLICIT Name`, a general name.
-const DIRECTORY: u8 = CONTEXT_4;
+fn lower_case(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.iter().any(u8::is_ascii_uppercase) { bytes.to_ascii_lowercase().into() } else { bytes.into() }
+}
+
+/// 1.3.6.1.5.5.7.8.9
+const SMTP_UTF8_MAILBOX: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x09];
+
+/// How often a name is compared with a constraint, at most, as in OpenSSL, but in all of a chain together: some
+/// milliseconds. Certificates in use have a hundred names and an authority a few constraints.
+const MAX_COMPARISONS: usize = 1 << 20;

@@ -1,26 +1,58 @@
 //! Reads certificate revocation lists.
 
 use super::der::{
-    CONTEXT_0, GENERALIZED_TIME, INTEGER, Malformed, OBJECT_IDENTIFIER, Reader, SEQUENCE, UTC_TIME,
+    CONTEXT_0, ENUMERATED, GENERALIZED_TIME, IMPLICIT_1, IMPLICIT_2, IMPLICIT_3, IMPLICIT_4, IMPLICIT_5,
+    INTEGER, Malformed, Reader, SEQUENCE, UTC_TIME,
 };
-use super::signature::Signed;
+use super::extensions::{AUTHORITY_KEY_ID, AuthorityKey, Extension, PointNames};
+use super::name::Name;
+use super::signature::{Signed, algorithm};
 use super::time::{self, Seconds};
 
 /// A list of certificates that an issuer has revoked (RFC 5280 §5.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Crl<'a> {
     pub(super) signed: Signed<'a>,
-    /// A `Name`, without tag and length.
-    pub(super) issuer: &'a [u8],
+    /// The contents of the `AlgorithmIdentifier` in the signed part.
+    pub(super) stated_algorithm: &'a [u8],
+    pub(super) issuer: Name<'a>,
     pub(super) this_update: Seconds,
     pub(super) next_update: Option<Seconds>,
-    /// Whether it limits itself to some certificates or reasons, or is but a change to another list.
-    pub(super) has_critical_extension: bool,
-    revoked: Option<Reader<'a>>,
+    pub(super) authority_key: AuthorityKey<'a>,
+    pub(super) scope: Scope<'a>,
+    /// Whether it, or an entry of it, has a critical extension that is not understood here, or it is but a change to
+    /// another list.
+    pub(super) has_unknown_critical: bool,
+    revoked: Vec<Revoked<'a>>,
+}
+
+/// Which certificates a list is about (RFC 5280 §5.2.5).
+#[derive(Clone, Debug)]
+pub(super) struct Scope<'a> {
+    pub(super) names: PointNames<'a>,
+    pub(super) certificates: Covered,
+    /// Whether it is about some reasons only, or about the certificates of other issuers.
+    pub(super) is_special: bool,
+}
+
+/// Certificates of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Covered {
+    All,
+    Users,
+    Authorities,
+    None,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Revoked<'a> {
+    serial: &'a [u8],
+    /// Whether it is only listed because it no longer is revoked.
+    is_removed: bool,
 }
 
 impl<'a> Crl<'a> {
-    /// Reads it up to the list itself.
+    /// Reads the whole list.
     ///
     /// # Errors
     /// It is not a revocation list.
@@ -28,36 +60,104 @@ impl<'a> Crl<'a> {
         let signed = Signed::read(der)?;
         let mut fields = Reader::only(signed.message, SEQUENCE)?;
         fields.optional(INTEGER)?;
-        if fields.take(SEQUENCE)?.contents != signed.algorithm {
-            return Err(Malformed);
-        }
-        let issuer = fields.take(SEQUENCE)?.contents;
+        let stated_algorithm = algorithm(&mut fields)?;
+        let issuer = Name::read(fields.take(SEQUENCE)?.contents)?;
         let this_update = time::read(&fields.value()?)?;
         let next_update = match fields.optional(UTC_TIME)? {
             Some(time) => Some(time),
             None => fields.optional(GENERALIZED_TIME)?,
         };
         let next_update = next_update.map(|time| time::read(&time)).transpose()?;
-        let revoked = fields.optional(SEQUENCE)?.map(|list| Reader::new(list.contents));
-        let mut has_critical_extension = false;
-        if let Some(extensions) = fields.optional(CONTEXT_0)? {
-            for extension in Reader::only(extensions.contents, SEQUENCE)?.all() {
-                let mut extension = Reader::only(extension?.whole, SEQUENCE)?;
-                extension.take(OBJECT_IDENTIFIER)?;
-                has_critical_extension |= extension.flag()?;
-            }
+        let mut has_unknown_critical = false;
+        let mut revoked = Vec::new();
+        for entry in fields.optional(SEQUENCE)?.into_iter().flat_map(|list| Reader::new(list.contents).all())
+        {
+            let (entry, is_critical) = Revoked::read(entry?.whole)?;
+            revoked.push(entry);
+            has_unknown_critical |= is_critical;
         }
+        let extensions = match fields.optional(CONTEXT_0)? {
+            Some(list) => Extension::read_all(list.contents)?,
+            None => Vec::new(),
+        };
         fields.end()?;
-        Ok(Crl { signed, issuer, this_update, next_update, has_critical_extension, revoked })
+        has_unknown_critical |= extensions.iter().any(|extension| {
+            let is_understood = [AUTHORITY_KEY_ID, ISSUING_DISTRIBUTION_POINT].contains(&extension.kind);
+            extension.kind == DELTA_INDICATOR || (extension.is_critical && !is_understood)
+        });
+        let find = |kind| Extension::find(&extensions, kind);
+        let authority_key =
+            find(AUTHORITY_KEY_ID)?.map_or(Ok(AuthorityKey::default()), AuthorityKey::read)?;
+        let scope = find(ISSUING_DISTRIBUTION_POINT)?.map_or(Ok(Scope::ALL), Scope::read)?;
+        Ok(Crl {
+            signed,
+            stated_algorithm,
+            issuer,
+            this_update,
+            next_update,
+            authority_key,
+            scope,
+            has_unknown_critical,
+            revoked,
+        })
     }
 
     /// Whether the certificate of this serial number has been revoked.
-    pub(super) fn lists(&self, serial: &[u8]) -> Result<bool, Malformed> {
-        for entry in self.revoked.into_iter().flat_map(Reader::all) {
-            if Reader::only(entry?.whole, SEQUENCE)?.take(INTEGER)?.contents == serial {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    pub(super) fn lists(&self, serial: &[u8]) -> bool {
+        self.revoked.iter().find(|entry| entry.serial == serial).is_some_and(|entry| !entry.is_removed)
+    }
+
+    pub(super) fn is_current(&self, now: Seconds) -> bool {
+        self.this_update <= now && self.next_update.is_none_or(|next| now <= next)
     }
 }
+
+impl<'a> Revoked<'a> {
+    /// Reads an entry, and whether an extension of it has to be understood and is not.
+    fn read(der: &'a [u8]) -> Result<(Revoked<'a>, bool), Malformed> {
+        let mut fields = Reader::only(der, SEQUENCE)?;
+        let serial = fields.integer()?;
+        fields.value()?;
+        let extensions =
+            if fields.is_empty() { Vec::new() } else { Extension::read_all(fields.take(SEQUENCE)?.whole)? };
+        fields.end()?;
+        let is_critical =
+            extensions.iter().any(|entry| entry.is_critical || entry.kind == CERTIFICATE_ISSUER);
+        let reason = Extension::find(&extensions, REASON_CODE)?;
+        let reason = reason.map(|reason| Reader::only(reason, ENUMERATED)).transpose()?;
+        let is_removed = reason.is_some_and(|reason| reason.rest() == REMOVE_FROM_CRL);
+        Ok((Revoked { serial, is_removed }, is_critical))
+    }
+}
+
+impl<'a> Scope<'a> {
+    const ALL: Scope<'static> =
+        Scope { names: PointNames::Absent, certificates: Covered::All, is_special: false };
+
+    fn read(value: &'a [u8]) -> Result<Scope<'a>, Malformed> {
+        let mut fields = Reader::only(value, SEQUENCE)?;
+        let names = PointNames::read(&mut fields)?;
+        let users = fields.flag(IMPLICIT_1)?;
+        let authorities = fields.flag(IMPLICIT_2)?;
+        let has_reasons = fields.optional(IMPLICIT_3)?.is_some();
+        let is_indirect = fields.flag(IMPLICIT_4)?;
+        let attributes = fields.flag(IMPLICIT_5)?;
+        fields.end()?;
+        let certificates = match (users, authorities, attributes) {
+            (false, false, false) => Covered::All,
+            (true, false, false) => Covered::Users,
+            (false, true, false) => Covered::Authorities,
+            (false, false, true) => Covered::None,
+            _ => return Err(Malformed),
+        };
+        Ok(Scope { names, certificates, is_special: has_reasons || is_indirect })
+    }
+}
+
+const REASON_CODE: &[u8] = &[0x55, 0x1d, 0x15];
+const DELTA_INDICATOR: &[u8] = &[0x55, 0x1d, 0x1b];
+const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x55, 0x1d, 0x1c];
+const CERTIFICATE_ISSUER: &[u8] = &[0x55, 0x1d, 0x1d];
+
+/// A reason code.
+const REMOVE_FROM_CRL: &[u8] = &[8];

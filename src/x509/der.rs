@@ -75,9 +75,19 @@ impl<'a> Reader<'a> {
         self.take(BIT_STRING)?.contents.strip_prefix(&[0]).ok_or(Malformed)
     }
 
-    /// The next value if it is a boolean, else false, its default wherever it is used here.
-    pub(super) fn flag(&mut self) -> Result<bool, Malformed> {
-        match self.optional(BOOLEAN)? {
+    /// The contents of the next value, an object identifier.
+    pub(super) fn object_identifier(&mut self) -> Result<&'a [u8], Malformed> {
+        object_identifier(self.take(OBJECT_IDENTIFIER)?.contents)
+    }
+
+    /// The contents of the next value, an integer.
+    pub(super) fn integer(&mut self) -> Result<&'a [u8], Malformed> {
+        integer(self.take(INTEGER)?.contents)
+    }
+
+    /// The next value if it is a boolean of this tag, else false, its default wherever it is used here.
+    pub(super) fn flag(&mut self, tag: u8) -> Result<bool, Malformed> {
+        match self.optional(tag)? {
             None => Ok(false),
             Some(Value { contents: [value], .. }) => Ok(*value != 0),
             Some(_) => Err(Malformed),
@@ -98,6 +108,10 @@ impl<'a> Reader<'a> {
         })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What is not read yet.
     pub(super) fn rest(self) -> &'a [u8] {
         self.0
@@ -107,6 +121,41 @@ impl<'a> Reader<'a> {
     pub(super) fn end(self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
     }
+}
+
+/// The contents of an object identifier (X.690 §8.19): numbers in base 128, all of them minimal and whole.
+pub(super) fn object_identifier(contents: &[u8]) -> Result<&[u8], Malformed> {
+    let mut starts = true;
+    for byte in contents {
+        if starts && *byte == 0x80 {
+            return Err(Malformed);
+        }
+        starts = *byte < 0x80;
+    }
+    if starts && !contents.is_empty() { Ok(contents) } else { Err(Malformed) }
+}
+
+/// The contents of an integer, whose first nine bits are not all the same (X.690 §8.3.2).
+pub(super) fn integer(contents: &[u8]) -> Result<&[u8], Malformed> {
+    match contents {
+        [] | [0, ..0x80, ..] | [0xff, 0x80..=0xff, ..] => Err(Malformed),
+        _ => Ok(contents),
+    }
+}
+
+/// The first two octets of a bit string's contents, in which bits that do not belong to it are 0.
+pub(super) fn first_bits(contents: &[u8]) -> Result<[u8; 2], Malformed> {
+    let (unused, octets) = contents.split_first().ok_or(Malformed)?;
+    if *unused > 7 {
+        return Err(Malformed);
+    }
+    let last = octets.len().wrapping_sub(1);
+    let octet = |at: usize| match octets.get(at) {
+        Some(octet) if at == last => octet & (0xff << unused),
+        Some(octet) => *octet,
+        None => 0,
+    };
+    Ok([octet(0), octet(1)])
 }
 
 /// A length in its long form, which DER allows only where the short one will not do (X.690 §10.1).
@@ -123,13 +172,23 @@ pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(super) const UTC_TIME: u8 = 0x17;
 pub(super) const GENERALIZED_TIME: u8 = 0x18;
+pub(super) const ENUMERATED: u8 = 0x0a;
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
-/// `[0]` to `[4]`, constructed.
+
+/// `[0]`, `[1]` and so on, constructed: explicit, or an implicit sequence or set.
 pub(super) const CONTEXT_0: u8 = 0xa0;
 pub(super) const CONTEXT_1: u8 = 0xa1;
+pub(super) const CONTEXT_2: u8 = 0xa2;
 pub(super) const CONTEXT_3: u8 = 0xa3;
-pub(super) const CONTEXT_4: u8 = 0xa4;
+
+/// `[0]`, `[1]` and so on, implicit and primitive.
+pub(super) const IMPLICIT_0: u8 = 0x80;
+pub(super) const IMPLICIT_1: u8 = 0x81;
+pub(super) const IMPLICIT_2: u8 = 0x82;
+pub(super) const IMPLICIT_3: u8 = 0x83;
+pub(super) const IMPLICIT_4: u8 = 0x84;
+pub(super) const IMPLICIT_5: u8 = 0x85;
 
 /// A tag of more than one byte; nothing here has one.
 const LONG_TAG: u8 = 0x1f;
@@ -162,6 +221,40 @@ mod tests {
                 expected,
                 "{bytes:?}"
             );
+        }
+    }
+
+    #[test]
+    fn object_identifiers_integers_and_bits_are_well_formed() {
+        for (contents, expected) in [
+            (&[0x55, 0x1d, 0x0f][..], true),
+            (&[0x2a, 0x86, 0x48], true),
+            (&[], false),
+            (&[0x2a, 0x86], false),
+        ] {
+            assert_eq!(object_identifier(contents).is_ok(), expected, "{contents:?}");
+        }
+        assert_eq!(object_identifier(&[0x2a, 0x80, 0x01]), Err(Malformed));
+        for (contents, expected) in [
+            (&[0][..], true),
+            (&[0, 0x80], true),
+            (&[0x7f], true),
+            (&[], false),
+            (&[0, 5], false),
+            (&[0xff, 0x80], false),
+        ] {
+            assert_eq!(integer(contents).is_ok(), expected, "{contents:?}");
+        }
+        for (contents, expected) in [
+            (&[0, 0xff][..], Ok([0xff, 0])),
+            (&[5, 0xff], Ok([0xe0, 0])),
+            (&[7, 0xff, 0xff], Ok([0xff, 0x80])),
+            (&[7, 0xff, 0xff, 0xff], Ok([0xff, 0xff])),
+            (&[0], Ok([0, 0])),
+            (&[8, 0xff], Err(Malformed)),
+            (&[], Err(Malformed)),
+        ] {
+            assert_eq!(first_bits(contents), expected, "{contents:?}");
         }
     }
 

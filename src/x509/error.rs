@@ -31,6 +31,11 @@ pub enum CertificateError {
     /// An RSA key of fewer than 2048 bits.
     #[error("certificate key too weak")]
     WeakKey,
+    /// A key that nothing here can verify with.
+    #[error(
+        "certificate key of a kind that is not supported (RSA from 2048 to 8192 bits, P-256, P-384 and Ed25519 are)"
+    )]
+    UnsupportedKey,
     /// Its time is to come.
     #[error("certificate is not yet valid")]
     NotYetValid,
@@ -43,10 +48,16 @@ pub enum CertificateError {
     /// There are revocation lists, but none of this issuer.
     #[error("unable to get certificate CRL")]
     NoCrl,
-    /// The issuer's revocation list was not signed by it, or it may not sign any.
+    /// The issuer's revocation list was not signed by it.
     #[error("CRL signature failure")]
     CrlSignature,
-    /// The revocation list has a critical extension.
+    /// The issuer may not sign revocation lists.
+    #[error("key usage does not include CRL signing")]
+    NoCrlSigning,
+    /// The revocation list is about other certificates, or only about some reasons.
+    #[error("different CRL scope")]
+    CrlScope,
+    /// The revocation list has a critical extension, or it is a change to another list.
     #[error("unhandled critical CRL extension")]
     CrlExtension,
     /// The revocation list is of the future.
@@ -67,15 +78,30 @@ pub enum CertificateError {
     /// It demands a rule that is unknown here.
     #[error("unhandled critical extension")]
     CriticalExtension,
+    /// It has been issued by a certificate that is not an authority's (RFC 3820).
+    #[error("proxy certificates not allowed")]
+    Proxy,
+    /// An issuer may issue for other names only.
+    #[error("permitted subtree violation")]
+    NotPermitted,
     /// An issuer may not issue for this name.
-    #[error("permitted or excluded subtree violation")]
-    NameNotPermitted,
+    #[error("excluded subtree violation")]
+    Excluded,
     /// An issuer's limits are of a kind that is unknown here.
     #[error("unsupported name constraint type")]
     UnknownNameConstraint,
-    /// More candidates for issuers than it is worth to try.
-    #[error("the certificate chain is too complex")]
+    /// An issuer's limits begin or end below a name.
+    #[error("name constraints minimum and maximum not supported")]
+    ConstraintDepth,
+    /// A name that an issuer limits, or the limit, does not look like one.
+    #[error("unsupported or invalid name syntax")]
+    NameSyntax,
+    /// More names and limits than it is worth to compare.
+    #[error("more names and name constraints than are compared")]
     TooComplex,
+    /// More issuers than any chain needs.
+    #[error("certificate chain too long")]
+    TooLong,
     /// It is not for the host.
     #[error(transparent)]
     Name(#[from] NameMismatch),

@@ -3,9 +3,9 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::certificate::Certificate;
-use super::constraints::{ADDRESS, DNS};
-use super::der::Reader;
 use super::error::{NameMismatch, PresentedName};
+use super::general_name::GeneralName;
+use super::name::COMMON_NAME;
 
 /// A host as the user has named it: a name, or the text of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,24 +30,25 @@ impl HostName {
 
     /// Whether the certificate is for this host.
     pub(super) fn verify(&self, certificate: &Certificate<'_>) -> Result<(), NameMismatch> {
-        let own_kind = if self.address.is_some() { ADDRESS } else { DNS };
+        let extensions = certificate.extensions.as_ref().map_err(|_| NameMismatch::Malformed)?;
         let mut seen = Names { first: None, count: 0 };
         let mut has_own_kind = false;
-        for name in certificate.extensions()?.alternative_names.into_iter().flat_map(Reader::all) {
-            let name = name?;
-            has_own_kind |= name.tag == own_kind;
-            let is_match = match name.tag {
-                DNS => seen.text(name.contents, &self.text)?,
-                ADDRESS => seen.address(name.contents)? == self.address,
-                _ => false,
+        for name in &extensions.alternative_names {
+            let (is_match, is_address) = match name {
+                GeneralName::Dns(name) => (seen.text(name, &self.text)?, false),
+                GeneralName::Address(name) => (seen.address(name)? == self.address, true),
+                _ => continue,
             };
             if is_match {
                 return Ok(());
             }
+            has_own_kind |= is_address == self.address.is_some();
         }
         // The common name counts where no alternative name is of the host's kind.
-        if let Some(name) = certificate.common_name()?.filter(|_| !has_own_kind)
-            && seen.text(name, &self.text)?
+        let common_name =
+            certificate.subject.attributes().iter().find(|attribute| attribute.kind == COMMON_NAME);
+        if let Some(name) = common_name.filter(|_| !has_own_kind)
+            && seen.text(name.value.contents, &self.text)?
         {
             return Ok(());
         }

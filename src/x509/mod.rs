@@ -12,7 +12,10 @@ mod crl;
 mod der;
 mod error;
 mod extensions;
+mod general_name;
 mod hostname;
+mod name;
+mod revocation;
 mod signature;
 mod time;
 
@@ -53,9 +56,9 @@ pub fn verify(
     now: UnixTime,
 ) -> Result<(), CertificateError> {
     let leaf = Certificate::read(leaf)?;
-    // What can't be read is no link; the system's store may have such, files of our own were checked.
+    // The system's store may have some that can't be read; files of our own were checked.
     let roots: Vec<_> = anchors.roots.iter().filter_map(|der| Certificate::read(der).ok()).collect();
-    let sent: Vec<_> = sent.iter().filter_map(|der| Certificate::read(der).ok()).collect();
+    let sent: Vec<_> = sent.iter().map(|der| Certificate::read(der)).collect::<Result<_, _>>()?;
     let crls: Vec<_> = anchors.crls.iter().map(|der| Crl::read(der)).collect::<Result<_, _>>()?;
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let algorithms = &anchors.algorithms;
