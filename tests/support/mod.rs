@@ -9,6 +9,7 @@
 pub mod clients;
 pub mod heimdall;
 pub mod holder;
+pub mod lateness;
 pub mod middle;
 pub mod namespaces;
 pub mod pgbouncer;

@@ -2,13 +2,20 @@
 
 use heimdall::lock::Key;
 
-use super::Cluster;
+use super::{Cluster, Console};
 
-impl Cluster {
+impl Console {
     /// The process on the server that holds this key's lock in database `app` or any other.
-    pub fn holder(&self, key: Key) -> Option<i32> {
+    pub fn holder(&mut self, key: Key) -> Option<i32> {
         let pid = self.sql(&holder_sql("pid", key));
         (!pid.is_empty()).then(|| pid.parse().expect("one holder"))
+    }
+}
+
+impl Cluster {
+    /// As [`Console::holder`].
+    pub fn holder(&self, key: Key) -> Option<i32> {
+        self.console().holder(key)
     }
 
     /// Waits until so many hold this key's lock, at most 30 seconds long.

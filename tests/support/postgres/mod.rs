@@ -1,11 +1,13 @@
 //! Real PostgreSQL servers, each in a directory of its own, none of which outlives the tests.
 
 mod binaries;
+mod console;
 mod directory;
 mod locks;
 mod restart;
 mod shared;
 mod standby;
+mod template;
 mod tls;
 
 use std::net::TcpListener;
@@ -21,6 +23,7 @@ use nix::unistd::User;
 use super::poll;
 
 pub use binaries::{client, psql_version};
+pub use console::Console;
 pub use directory::Directory;
 pub use restart::Stop;
 pub use shared::{PASSWORD, database, shared};
@@ -86,7 +89,7 @@ impl Cluster {
         let guard = directory
             .command_within(prefix, Path::new("/bin/sh"))
             .args(["-c", GUARD, "guard"])
-            .args([bin, directory.path()])
+            .args([bin, directory.path(), template::template()])
             .env("OPENSSL_CONF", directory.path().join("openssl.cnf"))
             .stdin(Stdio::piped())
             .process_group(0)
@@ -171,11 +174,12 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap().trim_end_matches('\n').to_owned()
     }
 
-    /// Asks the server until it answers `expected`, at most 30 seconds long.
+    /// Asks the server, in one session, until it answers `expected`, at most 30 seconds long.
     pub fn wait_for(&self, sql: &str, expected: &str) {
+        let mut console = self.console();
         let mut answer = String::new();
         poll(Duration::from_secs(30), || {
-            answer = self.sql(sql);
+            answer = console.sql(sql);
             (answer == expected).then_some(())
         })
         .unwrap_or_else(|| panic!("{sql}\nis still\n{answer}\nand not\n{expected}"));
@@ -189,7 +193,7 @@ impl Cluster {
             if log.contains("could not bind") {
                 return Some(false);
             }
-            let failed = log.contains("FATAL:") || log.contains("initdb: error:");
+            let failed = log.contains("FATAL:") || log.contains("cp: ");
             assert!(!failed, "PostgreSQL does not start:\n{log}");
             log.contains(READY).then_some(true)
         })
@@ -240,7 +244,7 @@ CipherString = DEFAULT@SECLEVEL=0
 MinProtocol = TLSv1
 ";
 
-/// Runs a server on the data in the directory `$2`, new ones if there are none, with the programs in `$1`,
+/// Runs a server on the data in the directory `$2`, a copy of `$3` if there are none, with the programs in `$1`,
 /// until standard input ends, which it does when the test process is gone, however it went; then clears the
 /// directory away. A line on standard input starts the server again once it has stopped.
 ///
@@ -248,8 +252,7 @@ MinProtocol = TLSv1
 /// starts the server with SIGQUIT ignored: one that comes too early is lost, hence the loop.
 const GUARD: &str = r#"
 bin=$1 place=$2
-[ -d "$place/data" ] ||
-    "$bin/initdb" -D "$place/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >/dev/null 2>>"$place/log"
+[ -d "$place/data" ] || cp -R "$3" "$place/data" 2>>"$place/log"
 cat "$place/postgresql.conf" >>"$place/data/postgresql.conf"
 start() {
     "$bin/postgres" -D "$place/data" >>"$place/log" 2>&1 </dev/null &
