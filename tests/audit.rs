@@ -53,17 +53,17 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     let lease = Some(Duration::from_secs(60));
     let acquire = |key| Statement::Acquire(LockRequest::one(key, Mode::Exclusive));
     let release = |key| Statement::Release(key, Mode::Exclusive);
-    let whole = |key| vec![acquire(key), Statement::Keep { lease, version }, release(key)];
+    let whole = |key| vec![acquire(key), Statement::Settings { lease, version }, release(key)];
     let named = Key::named("audit", "a");
     let mut expected = [whole(named), whole(named)].concat();
     expected.extend([acquire(named), release(named)]);
     expected.extend(whole(Key::Single(-3)));
     expected.extend([
         Statement::Acquire(LockRequest::one(Key::named("audit", "b"), Mode::Shared)),
-        Statement::Keep { lease, version },
+        Statement::Settings { lease, version },
         Statement::Release(Key::named("audit", "b"), Mode::Shared),
         Statement::Acquire(LockRequest::slots("audit", "b", 2)),
-        Statement::Keep { lease, version },
+        Statement::Settings { lease, version },
         Statement::Release(Key::named("audit", "b"), Mode::Exclusive),
     ]);
     let key = Key::Single(8);
@@ -75,7 +75,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     ]);
     // How often it was tried while it was waited for is chance.
     statements.dedup();
-    let expected: Vec<String> = expected.iter().map(heimdall::proto::Statement::sql).collect();
+    let expected: Vec<String> = expected.iter().map(|statement| statement.query().sql().to_owned()).collect();
     assert_eq!(statements, expected);
 }
 

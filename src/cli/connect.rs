@@ -1,7 +1,6 @@
 //! Where to connect, by `--database` and the process's environment, and what comes of a failure to.
 
 use std::ffi::OsString;
-use std::sync::Arc;
 
 use super::event::Level;
 use super::exit::Exit;
@@ -9,7 +8,6 @@ use super::report::Report;
 use crate::conninfo::{self, Config, Environment, Parameters, Source};
 use crate::lock;
 use crate::net::ConnectOptions;
-use crate::proto::session::Trace;
 
 /// Every connection parameter in force.
 pub(super) fn parameters(database: Option<&str>, report: &Report) -> Result<Parameters, Exit> {
@@ -24,19 +22,22 @@ pub(super) fn config(database: Option<&str>, report: &Report) -> Result<Config, 
     Ok(config)
 }
 
-/// How to connect; a pooler may drop what is sent before it was asked for.
+/// How to connect.
 pub(super) fn options<'a>(
     config: &'a Config,
     application_name: &'a str,
     allows_pooler: bool,
     report: &'a Report,
 ) -> ConnectOptions<'a> {
-    let trace = (report.level() >= Level::Debug).then(|| -> Trace {
-        let report = report.clone();
-        Arc::new(move |direction, message| report.wire(direction, message))
-    });
-    let warn = Box::new(|text: &str| report.warning(text));
-    ConnectOptions { config, application_name, pipelined: !allows_pooler, trace, warn }
+    let options = ConnectOptions::new(config)
+        .application_name(application_name)
+        .allow_pooler(allows_pooler)
+        .warn(|text| report.warning(text));
+    if report.level() < Level::Debug {
+        return options;
+    }
+    let report = report.clone();
+    options.trace(move |direction, message| report.wire(direction, message))
 }
 
 /// Tells why there is no lock.

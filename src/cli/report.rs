@@ -10,6 +10,7 @@ use super::name::Lock;
 use super::stderr;
 use super::terminal;
 use crate::lock::Guard;
+pub(super) use crate::net::os_error_text;
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -139,11 +140,6 @@ impl Report {
         all.push(("message", Value::from(text)));
         stderr::write(json::object(&all) + "\n");
     }
-}
-
-/// The system's words, without the number that Rust adds.
-pub(super) fn os_error_text(error: &io::Error) -> String {
-    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// What fits into a line of a terminal and does not make it wrap; some do not know their width.

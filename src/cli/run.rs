@@ -21,6 +21,7 @@ use super::timer::Timer;
 use super::wait::{Wait, Waited};
 use crate::conninfo::Config;
 use crate::lock::{self, Contender, Guard, Moment, Outcome, Release};
+use crate::net::Deadline;
 
 /// Does what the arguments say.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -106,7 +107,7 @@ fn acquire(options: &RunOptions, config: &Config, report: &Report) -> Result<(Gu
     let request = options.lock.request();
     report.event(&Event::Connecting);
     let outcome =
-        lock::acquire(&connect, &request, options.allows_pooler).map_err(|error| failed(report, &error))?;
+        lock::acquire(&connect, &request, Deadline::after(None)).map_err(|error| failed(report, &error))?;
     report.event(&Event::Connected { server_address: outcome.server_address() });
     let contender = match outcome {
         Outcome::Held(guard) => return Ok((*guard, Duration::ZERO)),
@@ -117,8 +118,7 @@ fn acquire(options: &RunOptions, config: &Config, report: &Report) -> Result<(Gu
         WaitPolicy::Limited(limit) => Some(limit),
         WaitPolicy::Endless => None,
     };
-    let wait =
-        Wait { connect: &connect, request: &request, allows_pooler: options.allows_pooler, limit, report };
+    let wait = Wait { connect: &connect, request: &request, limit, report };
     match wait.from(contender) {
         Waited::Held(guard, waited) => Ok((*guard, waited)),
         Waited::TimedOut(contender) => Err(busy(*contender, limit.unwrap_or_default(), options, report)),

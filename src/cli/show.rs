@@ -8,6 +8,7 @@ use super::list;
 use super::name::Lock;
 use super::report::{Format, Report, os_error_text};
 use crate::lock::{self, Key, sql};
+use crate::net::Deadline;
 
 /// `--list`: who holds and who waits.
 pub(super) fn holders(
@@ -20,7 +21,8 @@ pub(super) fn holders(
     let config = connect::config(database, report)?;
     let options = connect::options(&config, "heimdall --list", allows_pooler, report);
     let keys = lock.map(|lock| lock.request().keys().collect());
-    let holders = lock::list(&options, keys).map_err(|error| failed(report, &error))?;
+    let holders =
+        lock::list(&options, keys, Deadline::after(None)).map_err(|error| failed(report, &error))?;
     Ok(text(&list::text(&holders, lock, format), report))
 }
 

@@ -13,7 +13,7 @@ use super::report::Report;
 use super::signals::{Received, Signals};
 use super::supervisor::{Action, Cause, Event, ExitReason, Left, Limits, News, Supervisor, Then};
 use super::timer::Timer;
-use crate::lock::{Guard, Heard, Lost, Moment};
+use crate::lock::{Guard, Lost, Moment, Polled};
 
 /// What the loop waits for.
 pub(super) struct Sources<'a> {
@@ -106,9 +106,9 @@ impl Supervision<'_> {
 
     /// One thing at a time, so that a server that never stops talking can't keep us from all else.
     fn listen(&mut self) {
-        let heard = self.guard(Guard::poll);
-        self.has_more = matches!(heard, Some(Heard::Something | Heard::Notice(_)));
-        if let Some(Heard::Notice(notice)) = heard {
+        let polled = self.guard(Guard::poll);
+        self.has_more = matches!(polled, Some(Polled::Progress | Polled::Notice(_)));
+        if let Some(Polled::Notice(notice)) = polled {
             self.report.notice(notice);
         }
     }

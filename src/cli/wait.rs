@@ -6,16 +6,14 @@ use std::time::Duration;
 use super::event::{Event, Level};
 use super::report::Report;
 use super::waiter::{Found, Next, Waiter};
-use crate::conninfo::Config;
 use crate::lock::{self, Contender, Guard, Holder, LockRequest, Moment, Outcome};
-use crate::net::ConnectOptions;
+use crate::net::{ConnectOptions, Deadline};
 use crate::proto::ErrorKind;
 
 /// What is waited for, and how.
 pub(super) struct Wait<'a> {
     pub(super) connect: &'a ConnectOptions<'a>,
     pub(super) request: &'a LockRequest,
-    pub(super) allows_pooler: bool,
     /// `None` is for ever.
     pub(super) limit: Option<Duration>,
     pub(super) report: &'a Report,
@@ -74,7 +72,7 @@ impl Wait<'_> {
         while let Next::Connect { pause, patience } = waiter.next(Found::Unavailable, Moment::now(), random())
         {
             thread::sleep(pause);
-            match self.acquire(patience) {
+            match lock::acquire(self.connect, self.request, Deadline::after(patience)) {
                 Err(again) if again.kind() == ErrorKind::Unavailable => error = again,
                 Err(error) => return Err(error),
                 Ok(outcome) => {
@@ -84,20 +82,6 @@ impl Wait<'_> {
             }
         }
         Err(error)
-    }
-
-    /// As at the beginning, but within that time.
-    fn acquire(&self, patience: Option<Duration>) -> Result<Outcome, lock::Error> {
-        let connect = self.connect;
-        let limits = connect.config.connect_timeout.into_iter().chain(patience);
-        let config = Config { connect_timeout: limits.min(), ..connect.config.clone() };
-        let connect = ConnectOptions {
-            config: &config,
-            trace: connect.trace.clone(),
-            warn: Box::new(|text| (connect.warn)(text)),
-            ..*connect
-        };
-        lock::acquire(&connect, self.request, self.allows_pooler)
     }
 }
 

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use super::error::{Error, UnsafeServer};
 use super::guard::{Grant, Guard};
-use super::holder::{self, Holder};
+use super::holder::Holder;
 use super::key::Key;
 use super::request::LockRequest;
 use super::sql::{self, Statement};
-use crate::net::{self, ConnectOptions, Connection, Connector, Deadline};
-use crate::proto::{self, Step};
+use crate::net::{self, ConnectOptions, Connection, Deadline, QueryError, Rejected};
+use crate::proto::Query;
+use crate::proto::backend::Row;
 
 /// What an attempt came to.
 pub enum Outcome {
     /// The lock is ours for as long as the guard lives.
     Held(Box<Guard>),
-    /// Somebody else has it.
+    /// Someone else has it.
     Busy(Box<Contender>),
 }
 
@@ -31,42 +32,36 @@ impl Outcome {
     }
 }
 
-/// Who could not have the lock, and may try again.
-pub struct Contender {
-    connection: Connection,
-    wanted: LockRequest,
-    allows_pooler: bool,
-}
-
 /// Connects and tries once to take the lock; the statement travels as early as the login allows. Of several hosts,
-/// standbys are passed over, and servers that go away before they have answered.
+/// standbys are passed over, and servers that go away before they have answered. No attempt lasts longer than until
+/// `limit`, or than `connect_timeout` says.
 ///
 /// # Errors
 /// No connection, no answer, or a server on which the lock would not exclude. Whatever was locked is given
 /// back by closing the connection.
 pub fn acquire(
-    request: &ConnectOptions<'_>,
-    wanted: &LockRequest,
-    allows_pooler: bool,
+    options: &ConnectOptions<'_>,
+    request: &LockRequest,
+    limit: Deadline,
 ) -> Result<Outcome, Error> {
-    let mut connector = Connector::new(request);
-    let statement = Statement::Acquire(wanted.clone());
-    loop {
-        let (mut connection, deadline) = connector.connect(&statement).map_err(Error::Connecting)?;
-        let place = connection.server_address().to_owned();
-        let passed = match answer(&mut connection, wanted, deadline) {
-            Ok(attempt) => match connector.check(connection.server(), attempt.standby, attempt.read_only) {
-                Ok(()) => {
-                    let contender = Contender { connection, wanted: wanted.clone(), allows_pooler };
-                    return contender.judge(&attempt);
-                }
-                Err(error) => connector.pass_over(connection, error),
-            },
-            Err(Unanswered::Early(error)) => connector.pass_over(connection, error),
-            Err(Unanswered::Late(error)) => Err(error),
+    let query = Statement::Acquire(request.clone()).query();
+    net::connect(options, &query, limit, |connection, deadline| {
+        let contender = Contender {
+            connection,
+            query: query.clone(),
+            request: request.clone(),
+            allows_pooler: options.allows_pooler(),
         };
-        passed.map_err(|error| Error::Acquiring { place, error })?;
-    }
+        contender.first_answer(options, deadline)
+    })
+}
+
+/// Who could not have the lock, and may try again.
+pub struct Contender {
+    connection: Connection,
+    query: Query,
+    request: LockRequest,
+    allows_pooler: bool,
 }
 
 impl Contender {
@@ -76,40 +71,37 @@ impl Contender {
         self.connection.server_address()
     }
 
-    /// The sessions that hold the lock or any of its slots, each once, as far as we may see; one round trip.
+    /// Returns the sessions that hold the lock or any of its slots, each once, as far as we may see; one round trip.
     ///
     /// # Errors
     /// No answer.
-    pub fn holders(&mut self) -> Result<Vec<Holder>, net::Error> {
-        self.connection.query(&Statement::Holders(Some(self.wanted.keys().collect())));
-        let deadline = Deadline::after(Some(COURTESY_TIMEOUT));
-        let mut holders = holder::read_all(&mut self.connection, deadline)?;
+    pub fn holders(&mut self) -> Result<Vec<Holder>, QueryError> {
+        let query = Statement::Holders(Some(self.request.keys().collect())).query();
+        let mut holders = self.connection.run(&query, Deadline::after(COURTESY_TIMEOUT), Holder::read)?;
         let mut known = BTreeSet::new();
         holders.retain(|holder| holder.is_granted && holder.pid.is_none_or(|pid| known.insert(pid)));
         Ok(holders)
     }
 
     /// Listens to the server for so long, then tries once more; one round trip, for which the server has no longer than
-    /// `patience`. Nothing is held in between, neither a transaction nor a snapshot: a waiter inside
-    /// `pg_advisory_lock` would have one, for which `CREATE INDEX CONCURRENTLY` of the holder waits.
+    /// `patience`. Nothing is held in between, neither a transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have
+    /// one, for which `CREATE INDEX CONCURRENTLY` of the holder waits.
     ///
     /// # Errors
     /// The connection is lost, or the server has become one on which the lock would not exclude.
     pub fn retry(mut self, pause: Duration, patience: Option<Duration>) -> Result<Outcome, Error> {
         match self.try_again(pause, patience) {
-            Ok(attempt) => self.judge(&attempt),
-            Err(error) => Err(Error::Acquiring { place: self.server_address().to_owned(), error }),
+            Ok(row) => self.judge(&row),
+            Err(error) => Err(self.failed(error)),
         }
     }
 
-    fn try_again(&mut self, pause: Duration, patience: Option<Duration>) -> Result<AcquireRow, net::Error> {
-        self.connection.listen(Deadline::after(Some(pause)))?;
-        self.connection.query(&Statement::Acquire(self.wanted.clone()));
-        let timeout = patience.map_or(ANSWER_TIMEOUT, |patience| patience.min(ANSWER_TIMEOUT));
-        match answer(&mut self.connection, &self.wanted, Deadline::after(Some(timeout))) {
-            Ok(attempt) => Ok(attempt),
-            Err(Unanswered::Early(error) | Unanswered::Late(error)) => Err(error),
-        }
+    fn try_again(&mut self, pause: Duration, patience: Option<Duration>) -> Result<AcquireRow, QueryError> {
+        self.connection.listen(Deadline::after(pause))?;
+        self.connection.send(&self.query)?;
+        let request = &self.request;
+        let deadline = Deadline::after(ANSWER_TIMEOUT).or(Deadline::after(patience));
+        self.connection.answer_row(deadline, |row| AcquireRow::read(row, request))
     }
 
     /// Gives up.
@@ -117,63 +109,106 @@ impl Contender {
         self.connection.close();
     }
 
-    fn judge(mut self, attempt: &AcquireRow) -> Result<Outcome, Error> {
-        if let Some(mut refusal) = self.refusal(attempt) {
-            if let (UnsafeServer::Pooler, Some(granted)) = (refusal, attempt.granted)
-                && !self.gives_back(granted.key)
-            {
-                refusal = UnsafeServer::PoolerKeeps(attempt.pid);
+    /// Reads the answer to the statement that came along with the login.
+    fn first_answer(
+        mut self,
+        options: &ConnectOptions<'_>,
+        deadline: Deadline,
+    ) -> Result<Outcome, Rejected<Error>> {
+        let mut has_begun = false;
+        let request = &self.request;
+        let answer = self.connection.answer_row(deadline, |row| {
+            has_begun = true;
+            AcquireRow::read(row, request)
+        });
+        let row = answer.as_ref().ok();
+        let server = self.connection.server();
+        let suits = options.check_session(
+            server,
+            row.map(|row| row.is_standby),
+            row.and_then(|row| row.is_read_only),
+        );
+        match (answer, suits) {
+            (Ok(row), Ok(())) => self.judge(&row).map_err(Rejected::Stop),
+            (answer, Err(error)) => {
+                self.leave(answer.ok().as_ref());
+                Err(Rejected::PassOver(error))
             }
-            let place = self.server_address().to_owned();
-            self.connection.close();
-            return Err(Error::Refused { place, refusal });
+            (Err(error), Ok(())) => {
+                let error = net::Error::from(error);
+                // Once the server has begun to tell of the lock, it is no connection any more that has failed.
+                if !has_begun && error.is_of_this_server() {
+                    self.connection.close();
+                    return Err(Rejected::PassOver(error));
+                }
+                Err(Rejected::Stop(self.failed(error)))
+            }
         }
-        let Some(Granted { key, slot, token }) = attempt.granted else {
+    }
+
+    fn judge(self, row: &AcquireRow) -> Result<Outcome, Error> {
+        if let Some(reason) = self.unsafe_server(row) {
+            let server_address = self.server_address().to_owned();
+            let reason = match (reason, self.leave(Some(row))) {
+                (UnsafeServer::Pooler, false) => UnsafeServer::PoolerKeeps(row.pid),
+                (reason, _) => reason,
+            };
+            return Err(Error::Unsafe { server_address, reason });
+        }
+        let Some(Granted { key, slot, token }) = row.granted else {
             return Ok(Outcome::Busy(Box::new(self)));
         };
-        let mode = self.wanted.mode();
-        let grant = Grant { key, mode, slot, backend_pid: attempt.pid, token };
+        let mode = self.request.mode();
+        let grant = Grant { key, mode, slot, backend_pid: row.pid, token };
         Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant))))
     }
 
-    /// A pooler keeps its session to the server, and the lock with it, when we leave; and it may ask another session
-    /// each time, so only one that says that it held the lock has given it back.
-    fn gives_back(&mut self, key: Key) -> bool {
-        (0..GIVE_BACK_TRIES).map_while(|_| self.give_back(key).ok()).any(|held| held)
-    }
-
-    fn give_back(&mut self, key: Key) -> Result<bool, net::Error> {
-        self.connection.query(&Statement::Release(key, self.wanted.mode()));
-        let deadline = Deadline::after(Some(GIVE_BACK_TIMEOUT));
-        let mut held = false;
-        loop {
-            match self.connection.next(deadline, "the release to be confirmed")? {
-                Step::Row(row) => held = row.text(0) == Some("t"),
-                Step::Ready => return Ok(held),
-                _ => {}
-            }
-        }
-    }
-
-    fn refusal(&self, attempt: &AcquireRow) -> Option<UnsafeServer> {
-        let server = self.connection.server();
-        if server.is_cockroach {
+    fn unsafe_server(&self, row: &AcquireRow) -> Option<UnsafeServer> {
+        if self.connection.server().is_cockroach {
             Some(UnsafeServer::Cockroach)
-        } else if attempt.standby {
+        } else if row.is_standby {
             Some(UnsafeServer::Standby)
-        } else if server.pid != Some(attempt.pid) && !self.allows_pooler {
+        } else if self.is_pooled(row) && !self.allows_pooler {
             Some(UnsafeServer::Pooler)
         } else {
             None
         }
     }
+
+    fn is_pooled(&self, row: &AcquireRow) -> bool {
+        self.connection.server().pid != Some(row.pid)
+    }
+
+    /// Leaves a server that will not do; tells whether nothing of ours stays there. A pooler keeps its session to the
+    /// server, and the lock with it, when we leave; a server does not.
+    fn leave(mut self, row: Option<&AcquireRow>) -> bool {
+        let is_given_back = match row {
+            Some(row @ AcquireRow { granted: Some(granted), .. }) if self.is_pooled(row) => {
+                // It may ask another session each time, so only one that says that it held the lock has given it back.
+                (0..GIVE_BACK_TRIES).map_while(|_| self.give_back(granted.key).ok()).any(|was_held| was_held)
+            }
+            _ => true,
+        };
+        self.connection.close();
+        is_given_back
+    }
+
+    fn give_back(&mut self, key: Key) -> Result<bool, QueryError> {
+        self.connection.send(&Statement::Release(key, self.request.mode()).query())?;
+        self.connection.answer_row(Deadline::after(GIVE_BACK_TIMEOUT), |row| row.flag(sql::release::WAS_HELD))
+    }
+
+    fn failed(&self, error: impl Into<net::Error>) -> Error {
+        Error::Acquiring { server_address: self.server_address().to_owned(), error: error.into() }
+    }
 }
 
+/// The row that answers [`Statement::Acquire`].
 struct AcquireRow {
     pid: i32,
-    standby: bool,
-    /// Whether the session's transactions can't write.
-    read_only: Option<bool>,
+    is_standby: bool,
+    /// Whether the session's transactions can't write; only looked at where the server has not reported it by itself.
+    is_read_only: Option<bool>,
     granted: Option<Granted>,
 }
 
@@ -184,66 +219,20 @@ struct Granted {
     token: u64,
 }
 
-/// No answer, though we are logged in.
-enum Unanswered {
-    /// Nothing was heard of the lock: to the user, this is still connecting.
-    Early(net::Error),
-    /// What was heard of the lock makes no sense or breaks off.
-    Late(net::Error),
-}
-
-fn answer(
-    connection: &mut Connection,
-    wanted: &LockRequest,
-    deadline: Deadline,
-) -> Result<AcquireRow, Unanswered> {
-    let mut attempt = None;
-    loop {
-        let step = connection.next(deadline, WAITING).map_err(|error| match attempt {
-            None => Unanswered::Early(error),
-            Some(_) => Unanswered::Late(error),
-        })?;
-        match step {
-            Step::Row(row) if attempt.is_none() => {
-                attempt = Some(read(&row, wanted).ok_or_else(|| late("DataRow"))?);
-            }
-            Step::Row(_) => return Err(late("second DataRow")),
-            Step::Ready => return attempt.ok_or_else(|| late("ReadyForQuery without a row")),
-            _ => {}
-        }
+impl AcquireRow {
+    fn read(row: &Row, request: &LockRequest) -> Option<Self> {
+        let granted = match row.parse(sql::acquire::SLOT)? {
+            0 => None,
+            slot => Some(Granted { key: request.key(slot)?, slot, token: row.parse(sql::acquire::TOKEN)? }),
+        };
+        Some(Self {
+            pid: row.parse(sql::acquire::PID)?,
+            is_standby: row.flag(sql::acquire::STANDBY)?,
+            is_read_only: row.text(sql::acquire::READ_ONLY).map(|text| text == "on"),
+            granted,
+        })
     }
 }
-
-fn read(row: &proto::backend::Row, wanted: &LockRequest) -> Option<AcquireRow> {
-    let pid = row.text(sql::acquire::PID)?.parse().ok()?;
-    let standby = match row.text(sql::acquire::STANDBY)? {
-        "t" => true,
-        "f" => false,
-        _ => return None,
-    };
-    // Only looked at where the server has not reported it by itself.
-    let read_only = row.text(sql::acquire::READ_ONLY).map(|text| text == "on");
-    let granted = match row.text(sql::acquire::SLOT)?.parse().ok()? {
-        0 => None,
-        slot => Some(Granted {
-            key: wanted.key(slot)?,
-            slot,
-            token: row.text(sql::acquire::TOKEN)?.parse().ok()?,
-        }),
-    };
-    Some(AcquireRow { pid, standby, read_only, granted })
-}
-
-fn late(message: &str) -> Unanswered {
-    Unanswered::Late(nonsense(message))
-}
-
-fn nonsense(message: &str) -> net::Error {
-    proto::Error::Unexpected { message: message.to_owned(), during: WHILE_ACQUIRING }.into()
-}
-
-const WAITING: &str = "the answer whether the lock is ours";
-const WHILE_ACQUIRING: &str = "in answer to the attempt to lock";
 
 /// A pooler that is not busy asks the session that it has asked last.
 const GIVE_BACK_TRIES: u32 = 10;
@@ -251,7 +240,7 @@ const GIVE_BACK_TRIES: u32 = 10;
 /// As long as for any release.
 const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Nobody waits longer to be told who it is.
+/// No one waits longer to be told who it is.
 const COURTESY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any healthy server takes, and as long as a login may take.

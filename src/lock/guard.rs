@@ -3,16 +3,16 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use super::clock::Moment;
 use super::error::Lost;
 use super::heartbeat::Heartbeat;
 use super::key::Key;
 use super::request::Mode;
-use super::sql::Statement;
-use crate::net::{self, Connection, Deadline};
-use crate::proto::{self, ServerMessage, Step};
+use super::sql::{self, Statement};
+use crate::net::{self, Connection, Deadline, Moment};
+use crate::proto::backend::Row;
+use crate::proto::{ServerMessage, Step};
 
-/// A held lock. Dropping it closes the connection; once nobody else has a copy of its descriptor either, the
+/// A held lock. Dropping it closes the connection; once no one else has a copy of its descriptor either, the
 /// server releases the lock.
 pub struct Guard {
     connection: Connection,
@@ -34,11 +34,11 @@ pub(super) struct Grant {
 
 /// What one look at the connection has brought.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Polled {
     /// Nothing; the descriptor tells when there is more.
     Nothing,
-    /// Something that needs nobody's attention; there may be more.
-    Something,
+    /// Something that needs no one's attention; there may be more.
+    Progress,
     /// The server has something to say; there may be more.
     Notice(ServerMessage),
 }
@@ -107,7 +107,7 @@ impl Guard {
         // The other end of a pooler's connection to the server is the pooler, which others use after us.
         let is_direct = server.pid == Some(self.grant.backend_pid);
         self.heartbeat = Some(Heartbeat::new(lease, now));
-        self.ask(&Statement::Keep { lease: is_direct.then_some(lease), version }, now)
+        self.ping(&Statement::Settings { lease: is_direct.then_some(lease), version }, now)
     }
 
     /// When [`Guard::tick`] has something to do next.
@@ -119,9 +119,9 @@ impl Guard {
     /// Asks the server for a sign of life, where that is due.
     ///
     /// # Errors
-    /// The lock is lost: the last question was not answered in time, or what has come in says so.
+    /// The lock is lost: the last ping was not answered in time, or what has come in says so.
     pub fn tick(&mut self, now: Moment) -> Result<(), Lost> {
-        // Where we were stopped meanwhile, the answer has come and nobody has read it.
+        // Where we were stopped meanwhile, the answer has come and no one has read it.
         let is_late = |heartbeat: &Heartbeat| heartbeat.silence(now).is_some();
         for _ in 0..LOOKS {
             if !self.heartbeat.as_ref().is_some_and(is_late) {
@@ -133,77 +133,57 @@ impl Guard {
         if let Some(silence) = heartbeat.silence(now) {
             return Err(Lost::Silent(silence));
         }
-        if heartbeat.is_due(now) { self.ask(&Statement::Ping, now) } else { Ok(()) }
+        if heartbeat.is_due(now) { self.ping(&Statement::Ping, now) } else { Ok(()) }
     }
 
-    fn ask(&mut self, statement: &Statement, now: Moment) -> Result<(), Lost> {
-        self.connection.query(statement);
+    fn ping(&mut self, statement: &Statement, now: Moment) -> Result<(), Lost> {
         if let Some(heartbeat) = &mut self.heartbeat {
-            heartbeat.ask(now);
+            heartbeat.sent(now);
         }
-        Ok(self.connection.flush(Deadline::after(Some(Duration::ZERO)), ROOM)?)
+        Ok(self.connection.send(&statement.query())?)
     }
 
     /// Reads a bit of what the server has said, without waiting; to be called when the descriptor is readable.
     ///
     /// # Errors
     /// The lock is lost.
-    pub fn poll(&mut self) -> Result<Heard, Lost> {
-        match self.connection.try_next(Deadline::after(Some(Duration::ZERO)), ROOM) {
-            Ok(None) => return Ok(Heard::Nothing),
-            Ok(Some(Step::Notice(notice))) => return Ok(Heard::Notice(notice)),
-            Ok(Some(Step::Row(row))) => self.check(row.text(0))?,
-            Ok(Some(Step::Ready)) => self.heartbeat.iter_mut().for_each(Heartbeat::answered),
-            Ok(Some(_)) => {}
+    pub fn poll(&mut self) -> Result<Polled, Lost> {
+        match self.connection.poll()? {
+            None => return Ok(Polled::Nothing),
             // The statement has failed and not the session: that is a sign of life too.
-            Err(net::Error::Conversation(proto::Error::Server { message, .. }))
-                if self.is_asked() && !message.is_fatal() =>
-            {
-                return Ok(Heard::Notice(*message));
+            Some(Step::Failed(message)) => return Ok(Polled::Notice(*message)),
+            Some(Step::Notice(notice)) => return Ok(Polled::Notice(notice)),
+            Some(Step::Row(row)) => self.check_backend(&row)?,
+            Some(Step::Ready) if self.connection.is_idle() => {
+                self.heartbeat.iter_mut().for_each(Heartbeat::answered);
             }
-            Err(error) => return Err(error.into()),
+            Some(_) => {}
         }
-        Ok(Heard::Something)
+        Ok(Polled::Progress)
     }
 
-    /// Both questions are answered with the process id of the backend: a pooler may have put us before another one.
-    fn check(&self, pid: Option<&str>) -> Result<(), Lost> {
-        let is_ours = pid.and_then(|pid| pid.parse().ok()) == Some(self.grant.backend_pid);
+    /// Both kinds of pings are answered with the process id of the backend: a pooler may have put us before another one.
+    fn check_backend(&self, row: &Row) -> Result<(), Lost> {
+        let is_ours = row.parse(sql::PID) == Some(self.grant.backend_pid);
         if is_ours { Ok(()) } else { Err(Lost::OtherBackend(self.grant.backend_pid)) }
     }
 
-    fn is_asked(&self) -> bool {
-        self.heartbeat.as_ref().is_some_and(Heartbeat::is_asked)
-    }
-
-    /// Gives the lock back and waits for the answer, 5 seconds at most, then says goodbye.
+    /// Gives the lock back and waits for the answer, 5 seconds at most, then closes the connection.
     #[must_use]
     pub fn release(mut self) -> Release {
-        self.connection.query(&Statement::Release(self.grant.key, self.grant.mode));
-        let release = match self.answer() {
+        let release = match self.give_back() {
             Ok(true) => Release::Confirmed,
             Ok(false) => Release::NotHeld,
-            Err(lost) => Release::Unconfirmed(lost),
+            Err(error) => Release::Unconfirmed(error.into()),
         };
         self.connection.close();
         release
     }
 
-    fn answer(&mut self) -> Result<bool, Lost> {
-        let deadline = Deadline::after(Some(RELEASE_TIMEOUT));
-        let mut held = false;
-        loop {
-            match self.connection.next(deadline, "the release to be confirmed") {
-                // The answer to a question that is still on its way comes first.
-                Ok(Step::Ready) if self.is_asked() => self.heartbeat = None,
-                Ok(Step::Row(row)) if !self.is_asked() => held = row.text(0) == Some("t"),
-                Ok(Step::Ready) => return Ok(held),
-                Ok(_) => {}
-                Err(net::Error::Conversation(proto::Error::Server { message, .. }))
-                    if self.is_asked() && !message.is_fatal() => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+    fn give_back(&mut self) -> Result<bool, net::Error> {
+        self.connection.send(&Statement::Release(self.grant.key, self.grant.mode).query())?;
+        let deadline = Deadline::after(RELEASE_TIMEOUT);
+        Ok(self.connection.answer_row(deadline, |row| row.flag(sql::release::WAS_HELD))?)
     }
 }
 
@@ -216,8 +196,5 @@ impl AsFd for Guard {
 /// Longer than any healthy server takes, short enough for a person to wait.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many messages may stand before an answer that is late; one who never stops talking does not answer.
+/// How many messages may stand before an answer that is late; a server that never stops talking does not answer.
 const LOOKS: usize = 1000;
-
-/// What a socket is waited for that takes no more bytes: it has taken none of ours for long.
-const ROOM: &str = "the server to read what was sent";

@@ -2,67 +2,65 @@
 
 use std::time::Duration;
 
-use super::clock::Moment;
+use crate::net::Moment;
 
-/// The ping of one held lock.
+/// The pings of one held lock.
 ///
 /// ```text
 ///   0         L/6                          L/2          7L/10            L
-///   answered ─► asked ── no answer for L/3 ─► lost, TERM ─► KILL at last …  the server frees the lock
+///   answered ─► ping ─── no answer for L/3 ─► lost, TERM ─► KILL at last …  the server frees the lock
 /// ```
 ///
-/// Time is counted from when the server was *asked*: it can't have heard of us later than it answered.
+/// Time is counted from when a ping was *sent*: the server can't have heard of us later than it answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Heartbeat {
     lease: Duration,
-    /// When the last question that was answered was asked.
-    alive: Moment,
-    /// When the question was asked that is not yet answered.
-    asked: Option<Moment>,
+    /// When the last ping that was answered was sent.
+    last_answered: Moment,
+    /// When the ping was sent that is not yet answered.
+    outstanding: Option<Moment>,
 }
 
 impl Heartbeat {
     pub(super) fn new(lease: Duration, now: Moment) -> Self {
-        Self { lease, alive: now, asked: None }
+        Self { lease, last_answered: now, outstanding: None }
     }
 
     /// When there is something to do.
     pub(super) fn next(&self) -> Moment {
-        match self.asked {
-            Some(asked) => asked.after(self.lease / ANSWER),
-            None => self.alive.after(self.lease / PING),
+        match self.outstanding {
+            Some(sent) => sent.after(self.lease / ANSWER),
+            None => self.last_answered.after(self.lease / PING),
         }
     }
 
-    /// Whether the server is to be asked.
+    /// Whether a ping is to be sent.
     pub(super) fn is_due(&self, now: Moment) -> bool {
-        self.asked.is_none() && now >= self.next()
+        self.outstanding.is_none() && now >= self.next()
     }
 
     /// For how long the server has been silent, if that is too long.
     pub(super) fn silence(&self, now: Moment) -> Option<Duration> {
-        self.asked.filter(|_| now >= self.next()).map(|_| now.since(self.alive))
+        self.outstanding.filter(|_| now >= self.next()).map(|_| now.since(self.last_answered))
     }
 
-    pub(super) fn ask(&mut self, now: Moment) {
-        self.asked = Some(now);
+    /// Notes that a ping was sent.
+    pub(super) fn sent(&mut self, now: Moment) {
+        self.outstanding = Some(now);
     }
 
-    pub(super) fn is_asked(&self) -> bool {
-        self.asked.is_some()
-    }
-
+    /// Notes that all pings were answered.
     pub(super) fn answered(&mut self) {
-        if let Some(asked) = self.asked.take() {
-            self.alive = asked;
+        if let Some(sent) = self.outstanding.take() {
+            self.last_answered = sent;
         }
     }
 }
 
-/// The server is asked once in this part of a lease.
+/// A ping is sent once in this part of a lease.
 const PING: u32 = 6;
 
-/// It has this part of a lease to answer.
+/// The server has this part of a lease to answer.
 const ANSWER: u32 = 3;
 
 #[cfg(test)]
@@ -77,20 +75,20 @@ mod tests {
         let at = |seconds| start.after(Duration::from_secs(seconds));
         let mut heartbeat = Heartbeat::new(LEASE, start);
         assert!(!heartbeat.is_due(at(9)) && heartbeat.is_due(at(10)));
-        heartbeat.ask(at(10));
-        assert!(!heartbeat.is_due(at(11)), "one question at a time");
+        heartbeat.sent(at(10));
+        assert!(!heartbeat.is_due(at(11)), "one ping at a time");
         heartbeat.answered();
         assert_eq!(heartbeat.next(), at(20));
-        heartbeat.ask(at(20));
+        heartbeat.sent(at(20));
         assert_eq!((heartbeat.silence(at(39)), heartbeat.next()), (None, at(40)));
         assert_eq!(heartbeat.silence(at(40)), Some(LEASE / 2));
     }
 
     #[test]
-    fn after_a_late_answer_the_next_question_is_due_at_once() {
+    fn after_a_late_answer_the_next_ping_is_due_at_once() {
         let start = Moment::now();
         let mut heartbeat = Heartbeat::new(LEASE, start);
-        heartbeat.ask(start);
+        heartbeat.sent(start);
         heartbeat.answered();
         assert!(heartbeat.is_due(start.after(Duration::from_secs(15))));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::key::Key;
 use super::request::{LockRequest, Mode};
-use crate::proto;
+use crate::proto::Query;
 
 /// All that is ever sent as a Query. Keys are integers, so there is nothing to quote; functions are named with
 /// their schema, so that a `search_path` can't put others in their place.
@@ -14,7 +14,7 @@ pub enum Statement {
     Acquire(LockRequest),
     /// Makes the session last for as long as the client is heard of, and a lease longer; one row with the
     /// backend's process id first.
-    Keep {
+    Settings {
         /// How long the server holds the lock after the client has vanished, in TCP's terms; `None` where TCP ends
         /// at a pooler.
         lease: Option<Duration>,
@@ -29,11 +29,17 @@ pub enum Statement {
     Holders(Option<Vec<Key>>),
 }
 
-impl proto::Statement for Statement {
+impl Statement {
+    /// As it is sent.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        Query::new(&self.sql())
+    }
+
     fn sql(&self) -> String {
         match self {
-            Self::Acquire(wanted) => acquire(wanted),
-            Self::Keep { lease, version } => keep(*lease, *version),
+            Self::Acquire(request) => acquire(request),
+            Self::Settings { lease, version } => settings(*lease, *version),
             Self::Ping => "SELECT pg_catalog.pg_backend_pid()".to_owned(),
             Self::Release(key, mode) => {
                 format!("SELECT pg_catalog.pg_advisory_unlock{}({key})", suffix(*mode))
@@ -43,12 +49,21 @@ impl proto::Statement for Statement {
     }
 }
 
+/// The column of the rows that answer [`Statement::Settings`] and [`Statement::Ping`]: `pg_backend_pid()`.
+pub const PID: usize = 0;
+
+/// The column of the row that answers [`Statement::Release`].
+pub mod release {
+    /// `t` where the lock was held.
+    pub const WAS_HELD: usize = 0;
+}
+
 /// The inner query is evaluated first, whole and once: OFFSET 0 and its volatile functions keep the planner from
 /// folding it into the outer one. So nothing is locked on a standby, and the token is drawn only after the lock
 /// was granted. CASE stops at the first slot that is granted.
-fn acquire(wanted: &LockRequest) -> String {
-    let try_lock = format!("pg_catalog.pg_try_advisory_lock{}", suffix(wanted.mode()));
-    let slots = wanted
+fn acquire(request: &LockRequest) -> String {
+    let try_lock = format!("pg_catalog.pg_try_advisory_lock{}", suffix(request.mode()));
+    let slots = request
         .keys()
         .zip(1..)
         .fold(String::new(), |slots, (key, slot)| slots + &format!(" WHEN {try_lock}({key}) THEN {slot}"));
@@ -85,7 +100,7 @@ fn suffix(mode: Mode) -> &'static str {
 /// Settings of the role or the database that would end the session are switched off for it, and TCP gives up a
 /// client that is not heard of for a lease, and not before (`man 7 tcp`: with `TCP_USER_TIMEOUT`, that is when
 /// the first keepalive probe is due after it).
-fn keep(lease: Option<Duration>, version: u32) -> String {
+fn settings(lease: Option<Duration>, version: u32) -> String {
     let mut settings =
         vec![("statement_timeout", 0, 0), ("idle_session_timeout", 14, 0), ("transaction_timeout", 17, 0)];
     if let Some(lease) = lease {
@@ -174,7 +189,6 @@ fn condition(table: &str, keys: Option<&[Key]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::Statement as _;
 
     #[test]
     fn a_key_of_either_kind_calls_the_function_of_its_kind() {
@@ -199,11 +213,11 @@ mod tests {
     #[test]
     fn a_server_is_not_told_of_parameters_that_it_lacks() {
         let lease = Some(Duration::from_secs(60));
-        let old = Statement::Keep { lease, version: 11 }.sql();
+        let old = Statement::Settings { lease, version: 11 }.sql();
         assert!(old.contains("'tcp_keepalives_idle', '30'") && !old.contains("tcp_user_timeout"), "{old}");
-        let new = Statement::Keep { lease, version: 17 }.sql();
+        let new = Statement::Settings { lease, version: 17 }.sql();
         assert!(new.contains("'tcp_user_timeout', '60000'") && new.contains("transaction_timeout"), "{new}");
-        let pooled = Statement::Keep { lease: None, version: 17 }.sql();
+        let pooled = Statement::Settings { lease: None, version: 17 }.sql();
         assert!(!pooled.contains("tcp_") && pooled.contains("idle_session_timeout"), "{pooled}");
     }
 }

@@ -9,7 +9,7 @@ use std::thread;
 use rustix::net::SocketAddrUnix;
 
 use super::deadline::Deadline;
-use super::error::Error;
+use super::error::{Error, Phase};
 use crate::conninfo::{Endpoint, Host, SOCKET_DIRECTORIES};
 
 /// One address to try.
@@ -21,7 +21,7 @@ pub(super) enum Address {
     },
     /// A Unix socket, and what people know it by: its path or its abstract name.
     Socket {
-        place: String,
+        name: String,
         address: SocketAddrUnix,
     },
 }
@@ -37,12 +37,12 @@ impl fmt::Display for Address {
                     write!(f, "at \"{}\" ({ip}), port {port}", host.escape_debug())
                 }
             }
-            Self::Socket { place, .. } => f.write_str(place),
+            Self::Socket { name, .. } => f.write_str(name),
         }
     }
 }
 
-/// The place of a host before its addresses are known.
+/// Returns how people know a host before its addresses are known.
 pub(super) fn describe(host: &Host) -> String {
     match &host.endpoint {
         Endpoint::Name(name) | Endpoint::Address(name) => {
@@ -59,7 +59,7 @@ pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>,
     Ok(match &host.endpoint {
         Endpoint::Name(name) => tcp(name, resolve(name.clone(), host.port, deadline)?),
         Endpoint::Address(text) => {
-            // A scope (fe80::1%eth0) is the resolver's to read, but only behind a numeric address.
+            // A scope (fe80::1%eth0) is the resolver's to read, but only after a numeric address.
             let number = text.split('%').next().unwrap_or_default();
             if number.parse::<IpAddr>().is_err() {
                 return Err(Error::Unusable(format!(
@@ -81,13 +81,13 @@ fn tcp(host: &str, addresses: Vec<SocketAddr>) -> Vec<Address> {
 
 fn socket(file: &Path) -> Result<Address, Error> {
     let address = SocketAddrUnix::new(file).map_err(|_| too_long(&file.to_string_lossy()))?;
-    Ok(Address::Socket { place: on_socket(file), address })
+    Ok(Address::Socket { name: on_socket(file), address })
 }
 
 #[cfg(target_os = "linux")]
 fn abstract_socket(name: &str) -> Result<Address, Error> {
     let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|_| too_long(name))?;
-    Ok(Address::Socket { place: on_abstract_socket(name), address })
+    Ok(Address::Socket { name: on_abstract_socket(name), address })
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -107,7 +107,7 @@ fn on_abstract_socket(name: &str) -> String {
     format!("on abstract socket \"@{}\"", name.escape_debug())
 }
 
-/// The resolver of the operating system knows no deadline, so it runs in a thread that is left behind
+/// The resolver of the operating system knows no deadline, so it runs in a thread that is abandoned
 /// when the time is up. A plain address needs neither.
 fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr>, Error> {
     if let Ok(ip) = name.parse() {
@@ -121,17 +121,15 @@ fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr
     };
     thread::Builder::new().spawn(look_up).map_err(|error| Error::Resolve(error.to_string()))?;
     let answer = match deadline.left() {
-        Some(left) => {
-            receive.recv_timeout(left).map_err(|_| Error::TimedOut("the host name to be resolved"))?
-        }
+        Some(left) => receive.recv_timeout(left).map_err(|_| Error::TimedOut(Phase::Resolve))?,
         None => receive.recv().map_err(|error| Error::Resolve(error.to_string()))?,
     };
-    let addresses = answer.map_err(|error| Error::Resolve(resolver_words(&error.to_string())))?;
+    let addresses = answer.map_err(|error| Error::Resolve(resolver_text(&error.to_string())))?;
     if addresses.is_empty() { Err(Error::Resolve("it has no address".to_owned())) } else { Ok(addresses) }
 }
 
-/// The resolver's own words, without the standard library's in front of them.
-fn resolver_words(error: &str) -> String {
+/// The resolver's own text, without what the standard library puts before it.
+fn resolver_text(error: &str) -> String {
     error.strip_prefix("failed to lookup address information: ").unwrap_or(error).to_owned()
 }
 

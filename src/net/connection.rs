@@ -1,21 +1,34 @@
 //! A conversation with a server over a stream: it does what the session says, and waits where it must.
 
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use rustix::event::PollFlags;
 use rustix::net::{Shutdown, shutdown};
 
 use super::deadline::Deadline;
-use super::error::Error;
-use super::stream::{Received, Stream};
-use crate::proto::{Server, Session, Statement, Step};
+use super::error::{Error, Phase};
+use super::socket::Received;
+use super::stream::Stream;
+use crate::proto::backend::Row;
+use crate::proto::{self, Query, Server, ServerMessage, Session, Stage, Step};
 
 /// A session over a stream.
 pub struct Connection {
     stream: Stream,
     session: Session,
-    place: String,
+    server_address: String,
+}
+
+/// Why a query brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The server has refused or ended the query; the session is good for the next one.
+    #[error("{0}")]
+    Failed(Box<ServerMessage>),
+    /// The session has ended, or is of no use any more.
+    #[error(transparent)]
+    Ended(#[from] Error),
 }
 
 impl Connection {
@@ -23,56 +36,97 @@ impl Connection {
     pub(super) fn log_in(
         stream: Stream,
         session: Session,
-        place: String,
+        server_address: String,
         deadline: Deadline,
     ) -> Result<Self, Error> {
-        let mut connection = Self { stream, session, place };
-        while connection.next(deadline, "the server to log us in")? != Step::Ready {}
+        let mut connection = Self { stream, session, server_address };
+        while connection.next(deadline.during(Phase::LogIn))? != Step::Ready {}
         Ok(connection)
     }
 
-    /// The next thing the server says: never [`Step::Send`] or [`Step::Receive`].
+    /// Runs a query and reads its answer, as [`Connection::answer`] does.
     ///
     /// # Errors
-    /// The deadline, the end of the connection (both told with `waiting`, what was waited for), and whatever
-    /// the conversation comes to.
-    pub fn next(&mut self, deadline: Deadline, waiting: &'static str) -> Result<Step, Error> {
+    /// As [`Connection::answer`].
+    pub fn run<T>(
+        &mut self,
+        query: &Query,
+        deadline: Deadline,
+        read: impl FnMut(&Row) -> Option<T>,
+    ) -> Result<Vec<T>, QueryError> {
+        self.session.query(query);
+        self.answer(deadline, read)
+    }
+
+    /// Reads the answer to the query that was sent last; those to earlier ones come before it, and are dropped.
+    ///
+    /// # Errors
+    /// The query has failed, the session has ended, or `read` makes no sense of a row.
+    pub fn answer<T>(
+        &mut self,
+        deadline: Deadline,
+        mut read: impl FnMut(&Row) -> Option<T>,
+    ) -> Result<Vec<T>, QueryError> {
+        let deadline = deadline.during(Phase::Query);
+        let mut rows = Vec::new();
+        let mut failed = None;
         loop {
-            // Also while there is something to read: who never stops talking gets no more time than who is silent.
-            if deadline.has_passed() {
-                return Err(Error::TimedOut(waiting));
+            let is_last = self.session.unanswered() == 1;
+            match self.next(deadline)? {
+                Step::Row(row) if is_last => {
+                    if rows.len() == MAX_ROWS {
+                        return Err(nonsense("more rows than locks can be").into());
+                    }
+                    rows.push(read(&row).ok_or_else(|| nonsense("DataRow"))?);
+                }
+                Step::Failed(message) if is_last => failed = Some(message),
+                Step::Ready if self.session.unanswered() == 0 => {
+                    return failed.map_or(Ok(rows), |message| Err(QueryError::Failed(message)));
+                }
+                _ => {}
             }
-            if let Some(step) = self.try_next(deadline, waiting)? {
-                return Ok(step);
-            }
-            deadline.wait(&self.stream, PollFlags::IN)?;
         }
     }
 
-    /// What the server has said already, without waiting for more; only sending waits, until the deadline.
-    /// Reads once at the most, so that a server that never stops talking can't keep us here.
+    /// As [`Connection::answer`], of a query that is answered by one row.
     ///
     /// # Errors
-    /// As [`Connection::next`].
-    pub fn try_next(&mut self, deadline: Deadline, waiting: &'static str) -> Result<Option<Step>, Error> {
-        let mut has_read = false;
-        loop {
-            match self.session.poll()? {
-                Step::Send(bytes) => self.stream.send(&bytes, deadline, waiting)?,
-                Step::Receive if self.stream.has_ended() => return Err(Error::Closed(waiting)),
-                Step::Receive if has_read => return Ok(None),
-                Step::Receive => {
-                    has_read = true;
-                    let session = &mut self.session;
-                    match self.stream.receive(&mut |bytes| session.receive(bytes))? {
-                        Received::Some => {}
-                        Received::Nothing => return Ok(None),
-                        Received::End => return Err(Error::Closed(waiting)),
-                    }
-                }
-                step => return Ok(Some(step)),
-            }
+    /// As [`Connection::answer`]; also any other number of rows.
+    pub fn answer_row<T>(
+        &mut self,
+        deadline: Deadline,
+        read: impl FnMut(&Row) -> Option<T>,
+    ) -> Result<T, QueryError> {
+        let mut rows = self.answer(deadline, read)?;
+        match (rows.pop(), rows.is_empty()) {
+            (Some(row), true) => Ok(row),
+            (Some(_), false) => Err(nonsense("second DataRow").into()),
+            (None, _) => Err(nonsense("ReadyForQuery without a row").into()),
         }
+    }
+
+    /// Sends a query, as far as that goes without waiting; what comes in answer is told by [`Connection::poll`].
+    ///
+    /// # Errors
+    /// The server takes no more bytes, or the connection is broken.
+    pub fn send(&mut self, query: &Query) -> Result<(), Error> {
+        self.session.query(query);
+        self.flush()
+    }
+
+    /// Returns what the server has said already, without waiting for more. Reads once at the most, so that a server that
+    /// never stops talking can't keep us here.
+    ///
+    /// # Errors
+    /// The end of the connection, and whatever the conversation comes to.
+    pub fn poll(&mut self) -> Result<Option<Step>, Error> {
+        self.step(Deadline::now(Phase::Send))
+    }
+
+    /// Whether every query has been answered.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.session.unanswered() == 0
     }
 
     /// Listens until the deadline to a server that has nothing to say.
@@ -81,7 +135,7 @@ impl Connection {
     /// The end of the connection, and whatever the conversation comes to.
     pub fn listen(&mut self, deadline: Deadline) -> Result<(), Error> {
         loop {
-            match self.next(deadline, "nothing") {
+            match self.next(deadline.during(Phase::Idle)) {
                 Err(Error::TimedOut(_)) => return Ok(()),
                 Err(error) => return Err(error),
                 // A notice.
@@ -90,27 +144,11 @@ impl Connection {
         }
     }
 
-    /// Says a statement; its answer is read by [`Connection::next`].
-    pub fn query(&mut self, statement: &dyn Statement) {
-        self.session.query(statement);
-    }
-
-    /// Sends what was said and is not yet sent, before the deadline.
-    ///
-    /// # Errors
-    /// As [`Connection::next`].
-    pub fn flush(&mut self, deadline: Deadline, waiting: &'static str) -> Result<(), Error> {
-        match self.session.take_outgoing() {
-            Some(bytes) => self.stream.send(&bytes, deadline, waiting),
-            None => Ok(()),
-        }
-    }
-
-    /// Says goodbye, as far as that goes at once, and ends the connection also for those who have inherited it.
+    /// Sends Terminate, as far as that goes at once, and ends the connection also for those who have inherited it.
     pub fn close(mut self) {
         self.session.terminate();
         // Best effort, without waiting: the end of the connection ends the session too.
-        let _ = self.flush(Deadline::after(Some(Duration::ZERO)), "a goodbye");
+        let _ = self.flush();
         let _ = shutdown(&self.stream, Shutdown::Both);
     }
 
@@ -123,7 +161,47 @@ impl Connection {
     /// Where the server is, such as `at "db" (10.0.0.1), port 5432`.
     #[must_use]
     pub fn server_address(&self) -> &str {
-        &self.place
+        &self.server_address
+    }
+
+    /// The next thing that the server says: never [`Step::Send`] or [`Step::Receive`].
+    fn next(&mut self, deadline: Deadline) -> Result<Step, Error> {
+        loop {
+            // Also while there is something to read: a server that never stops talking gets no more time.
+            deadline.check()?;
+            if let Some(step) = self.step(deadline)? {
+                return Ok(step);
+            }
+            deadline.wait(&self.stream, PollFlags::IN)?;
+        }
+    }
+
+    /// As [`Connection::poll`]; only sending waits, until the deadline.
+    fn step(&mut self, deadline: Deadline) -> Result<Option<Step>, Error> {
+        let mut has_read = false;
+        loop {
+            match self.session.poll()? {
+                Step::Send(bytes) => self.stream.send(&bytes, deadline)?,
+                Step::Receive if self.stream.has_ended() => return Err(deadline.closed()),
+                Step::Receive if mem::replace(&mut has_read, true) => return Ok(None),
+                Step::Receive => {
+                    let session = &mut self.session;
+                    match self.stream.receive(&mut |bytes| session.receive(bytes))? {
+                        Received::Some => {}
+                        Received::Nothing => return Ok(None),
+                        Received::End => return Err(deadline.closed()),
+                    }
+                }
+                step => return Ok(Some(step)),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        match self.session.take_outgoing() {
+            Some(bytes) => self.stream.send(&bytes, Deadline::now(Phase::Send)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -132,3 +210,21 @@ impl AsFd for Connection {
         self.stream.as_fd()
     }
 }
+
+/// The same without the difference.
+impl From<QueryError> for Error {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Failed(message) => proto::Error::Server { message, stage: Stage::Session }.into(),
+            QueryError::Ended(error) => error,
+        }
+    }
+}
+
+/// An answer that makes no sense.
+fn nonsense(message: &str) -> Error {
+    proto::Error::Unexpected { message: message.to_owned(), during: "in answer to a query" }.into()
+}
+
+/// More locks than any `max_locks_per_transaction` in use allows, and few enough for memory.
+const MAX_ROWS: usize = 100_000;

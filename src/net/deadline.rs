@@ -1,26 +1,54 @@
-//! A point on the monotonic clock by which something must have happened.
+//! By when something must have happened, and what is going on meanwhile.
 
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// A point in time, or never.
+use super::error::{Error, Phase};
+use super::moment::Moment;
+
+/// A moment, or never, and the phase of the conversation that it ends.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline(Option<Instant>);
+pub struct Deadline {
+    at: Option<Moment>,
+    phase: Phase,
+}
 
 impl Deadline {
-    /// `timeout` from now; `None`, and what lies beyond the clock's range, is never.
+    /// Returns the deadline that is so far from now; `None` is never.
     #[must_use]
-    pub fn after(timeout: Option<Duration>) -> Self {
-        Self(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+    pub fn after(timeout: impl Into<Option<Duration>>) -> Self {
+        Self::at(timeout.into().map(|timeout| Moment::now().after(timeout)))
     }
 
-    /// What is left; `None` for never, zero once it has passed.
+    /// Returns the deadline at this moment; `None` is never.
+    #[must_use]
+    pub fn at(moment: impl Into<Option<Moment>>) -> Self {
+        Self { at: moment.into(), phase: Phase::Query }
+    }
+
+    /// Returns the deadline for what is done at once or not at all.
+    pub(super) fn now(phase: Phase) -> Self {
+        Self::after(Duration::ZERO).during(phase)
+    }
+
+    /// Returns the earlier of the two, in the phase of this one.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self { at: self.at.into_iter().chain(other.at).min(), ..self }
+    }
+
+    /// Returns the same moment in another phase.
+    pub(super) fn during(self, phase: Phase) -> Self {
+        Self { phase, ..self }
+    }
+
+    /// Returns what is left: `None` for never, zero once it has passed.
     #[must_use]
     pub fn left(self) -> Option<Duration> {
-        self.0.map(|at| at.saturating_duration_since(Instant::now()))
+        self.at.map(|at| at.since(Moment::now()))
     }
 
     /// Whether nothing is left.
@@ -29,17 +57,28 @@ impl Deadline {
         self.left().is_some_and(|left| left.is_zero())
     }
 
+    /// Fails once the deadline has passed.
+    pub(super) fn check(self) -> Result<(), Error> {
+        if self.has_passed() { Err(Error::TimedOut(self.phase)) } else { Ok(()) }
+    }
+
+    /// What the end of the connection is told with.
+    pub(super) fn closed(self) -> Error {
+        Error::Closed(self.phase)
+    }
+
     /// Waits until `fd` is ready for `events`.
     ///
-    /// Returns `false` where the deadline passed first.
-    pub(super) fn wait(self, fd: impl AsFd, events: PollFlags) -> Result<bool, Errno> {
+    /// # Errors
+    /// The deadline has passed first.
+    pub(super) fn wait(self, fd: impl AsFd, events: PollFlags) -> Result<(), Error> {
         loop {
             let timeout = self.left().and_then(|left| Timespec::try_from(left).ok());
             match poll(&mut [PollFd::new(&fd, events)], timeout.as_ref()) {
-                Ok(0) if self.has_passed() => return Ok(false),
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(true),
-                Err(error) => return Err(error),
+                Ok(0) => self.check()?,
+                Err(Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Why a connection could not be made or was lost, with the place each time.
+//! Why a connection could not be made or was lost, with the address of each attempt.
 
 use std::fmt;
 use std::io;
@@ -8,30 +8,79 @@ use rustix::io::Errno;
 use crate::proto::{self, ErrorKind, Stage};
 
 /// What went wrong with one connection.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The host's name has no address, or the address is none; the resolver's words.
+    /// The host's name has no address, or the address is none; the resolver's text.
+    #[error("could not translate host name to address: {0}")]
     Resolve(String),
     /// No socket file in any of the usual directories.
+    #[error("{0}")]
     NoSocket(String),
-    /// A parameter of this place can't be used.
+    /// A parameter that this connection needs can't be used.
+    #[error("{0}")]
     Unusable(String),
     /// The server on the Unix socket runs as another user than `requirepeer` says.
+    #[error("{0}")]
     Peer(String),
     /// The connection would be less secure than was asked for; what is missing.
+    #[error("{0}")]
     Insecure(String),
     /// TLS came to an end: what for, in libpq's words where it has some, and who has to act.
+    #[error("{0}")]
     Tls(String, ErrorKind),
     /// The session is not one that `target_session_attrs` asks for; libpq's words.
+    #[error("{0}")]
     Unsuitable(&'static str),
     /// The deadline passed.
-    TimedOut(&'static str),
+    #[error("timeout expired {0}")]
+    TimedOut(Phase),
     /// The peer closed the connection.
-    Closed(&'static str),
-    /// The operating system's word.
+    #[error("the server closed the connection {0}")]
+    Closed(Phase),
+    /// An error of the operating system.
+    #[error("{}", os_error_text(&io::Error::from(*.0)))]
     System(Errno),
     /// What the conversation came to.
-    Conversation(proto::Error),
+    #[error(transparent)]
+    Conversation(#[from] proto::Error),
+}
+
+/// What was going on when a connection ended or its time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// The host's name is looked up.
+    Resolve,
+    /// The socket connects.
+    Connect,
+    /// `SSLRequest` is not yet answered.
+    NegotiateTls,
+    /// TLS begins.
+    TlsHandshake,
+    /// The server has not yet said that it waits for a statement.
+    LogIn,
+    /// A query is not yet answered.
+    Query,
+    /// The server has nothing to say.
+    Idle,
+    /// The server takes no more bytes.
+    Send,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "during name resolution",
+            Self::Connect => "while connecting",
+            Self::NegotiateTls => "during the negotiation of TLS",
+            Self::TlsHandshake => "during the TLS handshake",
+            Self::LogIn => "during login",
+            Self::Query => "before an answer came",
+            Self::Idle => "while the session was idle",
+            Self::Send => "while sending",
+        })
+    }
 }
 
 impl Error {
@@ -42,7 +91,7 @@ impl Error {
             Self::Unusable(_) => ErrorKind::Configuration,
             Self::Peer(_) => ErrorKind::Authentication,
             Self::Insecure(_) => ErrorKind::Protocol,
-            Self::Tls(_, fault) => *fault,
+            Self::Tls(_, kind) => *kind,
             Self::Conversation(error) => error.kind(),
             _ => ErrorKind::Unavailable,
         }
@@ -50,11 +99,23 @@ impl Error {
 
     /// Whether the server refuses this kind of connection: no line of its `pg_hba.conf` takes us, and it has
     /// not asked who we are. Later the same SQLSTATE 28000 also says that channel binding has failed, which may
-    /// be somebody in between.
+    /// be a man in the middle.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Conversation(proto::Error::Server { stage: Stage::Greeting, .. }))
             && self.sqlstate() == Some(INVALID_AUTHORIZATION)
+    }
+
+    /// Whether a server that has logged us in is of no use for a reason that another one may not have: it goes away, or
+    /// is not what was asked for.
+    #[must_use]
+    pub fn is_of_this_server(&self) -> bool {
+        match self {
+            Self::Conversation(_) => {
+                matches!(self.sqlstate(), Some(ADMIN_SHUTDOWN | CRASH_SHUTDOWN | CANNOT_CONNECT_NOW))
+            }
+            error => error.kind() == ErrorKind::Unavailable,
+        }
     }
 
     /// The SQLSTATE of what the server said, where that is what went wrong.
@@ -67,82 +128,61 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resolve(reason) => write!(f, "could not translate host name to address: {reason}"),
-            Self::NoSocket(reason)
-            | Self::Unusable(reason)
-            | Self::Peer(reason)
-            | Self::Insecure(reason)
-            | Self::Tls(reason, _) => f.write_str(reason),
-            Self::Unsuitable(reason) => f.write_str(reason),
-            Self::TimedOut(waiting) => write!(f, "timeout expired while waiting for {waiting}"),
-            Self::Closed(waiting) => {
-                write!(f, "the server closed the connection, which was waiting for {waiting}")
-            }
-            Self::System(errno) => {
-                let text = io::Error::from(*errno).to_string();
-                f.write_str(text.split(" (os error").next().unwrap_or_default())
-            }
-            Self::Conversation(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
 impl From<Errno> for Error {
     fn from(errno: Errno) -> Self {
         Self::System(errno)
     }
 }
 
-impl From<proto::Error> for Error {
-    fn from(error: proto::Error) -> Self {
-        Self::Conversation(error)
-    }
+/// Returns the system's text for an error, without the number that Rust adds.
+#[must_use]
+pub fn os_error_text(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// One failed attempt: where, and why.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("connection to server {server_address} failed: {error}{}", hint_text(.hint.as_deref()))]
+#[non_exhaustive]
 pub struct ConnectFailure {
     /// Such as `at "db" (10.0.0.1), port 5432` or `on socket "/tmp/.s.PGSQL.5432"`.
-    pub place: String,
+    pub server_address: String,
     /// Why it failed.
     pub error: Error,
     /// What may help.
     pub hint: Option<String>,
 }
 
-impl fmt::Display for ConnectFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connection to server {} failed: {}", self.place, self.error)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
-    }
+fn hint_text(hint: Option<&str>) -> String {
+    hint.map(|hint| format!("; {hint}")).unwrap_or_default()
 }
 
 /// All attempts at a connection, none of which succeeded; never empty.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}", lines(.0))]
 pub struct ConnectFailures(pub Vec<ConnectFailure>);
 
 impl ConnectFailures {
     /// Who has to act, by the last attempt: any but an unavailable server ends the list.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.0.last().map_or(ErrorKind::Unavailable, |attempt| attempt.error.kind())
+        self.0.last().map_or(ErrorKind::Unavailable, |failure| failure.error.kind())
     }
 }
 
 /// One line an attempt.
-impl fmt::Display for ConnectFailures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&lines.join("\n"))
-    }
+fn lines(failures: &[ConnectFailure]) -> String {
+    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
-
-impl std::error::Error for ConnectFailures {}
 
 /// SQLSTATE `invalid_authorization_specification`.
 const INVALID_AUTHORIZATION: &str = "28000";
+
+/// SQLSTATE `admin_shutdown`.
+const ADMIN_SHUTDOWN: &str = "57P01";
+
+/// SQLSTATE `crash_shutdown`.
+const CRASH_SHUTDOWN: &str = "57P02";
+
+/// SQLSTATE `cannot_connect_now`.
+pub(super) const CANNOT_CONNECT_NOW: &str = "57P03";

@@ -15,9 +15,11 @@ use {
 
 use super::address::Address;
 use super::connection::Connection;
-use super::connector::ConnectOptions;
 use super::deadline::Deadline;
 use super::error::Error;
+#[cfg(feature = "tls")]
+use super::error::Phase;
+use super::options::ConnectOptions;
 use super::peercred;
 use super::socket::Socket;
 use super::stream::Stream;
@@ -25,7 +27,7 @@ use super::stream::Stream;
 use super::tls::{Tls, stream::TlsStream};
 use crate::conninfo::{Host, ProtocolVersion, Secret};
 use crate::proto::login::Password;
-use crate::proto::{Channel, Login, Session, Startup, Statement, Version};
+use crate::proto::{Channel, Login, Query, Session, Startup, Version};
 
 /// Whether bytes are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,24 +40,22 @@ pub(super) enum Encryption {
 
 /// Tries addresses, one at a time; no state of one attempt reaches the next but the files read for TLS.
 pub(super) struct Handshake<'a> {
-    request: &'a ConnectOptions<'a>,
+    options: &'a ConnectOptions<'a>,
+    first: &'a Query,
     was_encrypted: bool,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
 
 impl<'a> Handshake<'a> {
-    pub(super) fn new(request: &'a ConnectOptions<'a>) -> Self {
+    pub(super) fn new(options: &'a ConnectOptions<'a>, first: &'a Query) -> Self {
         Self {
-            request,
+            options,
+            first,
             was_encrypted: false,
             #[cfg(feature = "tls")]
             tls: None,
         }
-    }
-
-    pub(super) fn request(&self) -> &'a ConnectOptions<'a> {
-        self.request
     }
 
     /// Whether the last attempt got as far as an encrypted login.
@@ -69,24 +69,24 @@ impl<'a> Handshake<'a> {
         host: &Host,
         address: &Address,
         encryption: Encryption,
-        first: Box<dyn Statement + Send>,
         deadline: Deadline,
     ) -> Result<Connection, Error> {
         self.was_encrypted = false;
-        let socket = Socket::open(address, self.request.config, deadline)?;
+        let socket = Socket::open(address, self.options.config(), deadline)?;
         let (stream, channel) = match encryption {
             Encryption::Tls => self.encrypt(socket, host, deadline)?,
             Encryption::None if matches!(address, Address::Tcp { .. }) => {
                 (Stream::Plain(socket), Channel::Plaintext)
             }
             Encryption::None => {
-                if let Some(user) = &self.request.config.requirepeer {
+                if let Some(user) = &self.options.config().requirepeer {
                     peercred::require(user, &socket)?;
                 }
                 (Stream::Plain(socket), Channel::Local)
             }
         };
-        let session = Session::new(self.login(host, channel)?, Some(first), self.request.trace.clone());
+        let first = Some(self.first.clone());
+        let session = Session::new(self.login(host, channel)?, first, self.options.tracer().cloned());
         Connection::log_in(stream, session, address.to_string(), deadline)
     }
 
@@ -99,7 +99,7 @@ impl<'a> Handshake<'a> {
         host: &Host,
         deadline: Deadline,
     ) -> Result<(Stream, Channel), Error> {
-        let config = self.request.config;
+        let config = self.options.config();
         let is_direct = config.sslnegotiation == SslNegotiation::Direct;
         if !is_direct && self.negotiate(&socket, deadline)? == Answer::Refused {
             return match config.sslmode {
@@ -113,7 +113,7 @@ impl<'a> Handshake<'a> {
             None => Tls::new(config).map_err(unusable)?,
         };
         let tls = self.tls.insert(tls);
-        tls.warnings().iter().for_each(|warning| (self.request.warn)(warning));
+        tls.warnings().iter().for_each(|warning| self.options.warn_of(warning));
         let client = tls.client(host.name.as_deref()).map_err(unusable)?;
         let stream = TlsStream::handshake(socket, client.connection, deadline)?;
         if is_direct && stream.application_protocol() != Some(b"postgresql") {
@@ -138,20 +138,19 @@ impl<'a> Handshake<'a> {
         Err(Error::Insecure("this heimdall was built without TLS".to_owned()))
     }
 
-    /// Says `SSLRequest` and reads the answer. A server says nothing behind it before the handshake, which is
+    /// Says `SSLRequest` and reads the answer. A server says nothing after it before the handshake, which is
     /// ours to begin: whatever is there was slipped in.
     #[cfg(feature = "tls")]
     fn negotiate(&self, socket: &Socket, deadline: Deadline) -> Result<Answer, Error> {
+        let deadline = deadline.during(Phase::NegotiateTls);
         let mut request = BytesMut::new();
         FrontendMessage::SslRequest.encode(&mut request);
         self.traced('>', &FrontendMessage::SslRequest);
-        socket.send_all(&request, deadline, SSL_REQUEST)?;
-        if !deadline.wait(socket, PollFlags::IN)? {
-            return Err(Error::TimedOut(SSL_REQUEST));
-        }
+        socket.send_all(&request, deadline)?;
+        deadline.wait(socket, PollFlags::IN)?;
         let mut received = [0; 2];
         let count = match socket.receive(&mut received)? {
-            0 => return Err(Error::Closed(SSL_REQUEST)),
+            0 => return Err(deadline.closed()),
             count => count,
         };
         let answer = answer(received.get(..count).unwrap_or_default())?;
@@ -160,13 +159,12 @@ impl<'a> Handshake<'a> {
     }
 
     fn login(&self, host: &Host, channel: Channel) -> Result<Login, Error> {
-        let config = self.request.config;
-        let application_name = config.application_name.as_deref().unwrap_or(self.request.application_name);
+        let config = self.options.config();
         let mut parameters = vec![
             ("user", config.user.as_str()),
             ("database", config.dbname.as_str()),
             ("client_encoding", config.client_encoding.as_deref().unwrap_or("UTF8")),
-            ("application_name", application_name),
+            ("application_name", self.options.session_name()),
         ];
         parameters.extend(config.options.as_deref().map(|options| ("options", options)));
         let password = config.password_for(host).map(Secret::expose).unwrap_or_default();
@@ -180,13 +178,13 @@ impl<'a> Handshake<'a> {
             channel_binding: config.channel_binding,
             channel,
             nonce: nonce()?,
-            pipelined: self.request.pipelined,
+            pipelined: !self.options.allows_pooler(),
         })
     }
 
     #[cfg(feature = "tls")]
     fn traced(&self, direction: char, message: &dyn std::fmt::Display) {
-        if let Some(trace) = &self.request.trace {
+        if let Some(trace) = self.options.tracer() {
             trace(direction, message);
         }
     }
@@ -213,6 +211,3 @@ fn nonce() -> Result<String, Error> {
 
 /// As many as libpq takes (`SCRAM_RAW_NONCE_LEN`).
 const NONCE_BYTES: usize = 18;
-
-#[cfg(feature = "tls")]
-const SSL_REQUEST: &str = "the answer to SSLRequest";

@@ -1,9 +1,10 @@
 //! The only folder that opens a socket: it drives a `proto::Session` over TCP, TLS or a Unix-domain socket.
 //!
-//! A [`Connector`] tries each host and each of its addresses; [`ConnectFailures`] says of each what went wrong. Every wait has a [`Deadline`].
+//! [`connect`] tries each host and each of its addresses; [`ConnectFailures`] says of each what went wrong. Every wait has
+//! a [`Deadline`].
 //!
 //! ```text
-//!   search ──► place (addresses) ──► attempt ──► socket ──► tls ──► connection (proto::Session)
+//!   connector ──► address ──► handshake ──► socket ──► tls ──► connection (proto::Session)
 //! ```
 
 mod address;
@@ -12,6 +13,8 @@ mod connector;
 mod deadline;
 mod error;
 mod handshake;
+mod moment;
+mod options;
 mod peercred;
 mod session_attrs;
 mod shuffle;
@@ -20,7 +23,9 @@ mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
 
-pub use connection::Connection;
-pub use connector::{ConnectOptions, Connector};
+pub use connection::{Connection, QueryError};
+pub use connector::{Rejected, connect};
 pub use deadline::Deadline;
-pub use error::{ConnectFailure, ConnectFailures, Error};
+pub use error::{ConnectFailure, ConnectFailures, Error, Phase, os_error_text};
+pub use moment::Moment;
+pub use options::ConnectOptions;

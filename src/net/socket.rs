@@ -13,13 +13,23 @@ use rustix::net::{SocketFlags, socket_with};
 
 use super::address::Address;
 use super::deadline::Deadline;
-use super::error::Error;
-use super::stream::Received;
+use super::error::{Error, Phase};
 use crate::conninfo::Config;
 
 /// A socket, connected and non-blocking, closed when the process executes another program.
 #[derive(Debug)]
 pub(super) struct Socket(OwnedFd);
+
+/// What one look at a socket, or at a stream over it, has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
+    /// Some bytes, all of which were handed over.
+    Some,
+    /// Nothing yet.
+    Nothing,
+    /// The end: nothing will ever come.
+    End,
+}
 
 impl Socket {
     pub(super) fn open(address: &Address, config: &Config, deadline: Deadline) -> Result<Self, Error> {
@@ -34,9 +44,7 @@ impl Socket {
         match connect(&fd, &to) {
             Ok(()) => {}
             Err(Errno::INPROGRESS) => {
-                if !deadline.wait(&fd, PollFlags::OUT)? {
-                    return Err(Error::TimedOut("the connection to be accepted"));
-                }
+                deadline.during(Phase::Connect).wait(&fd, PollFlags::OUT)?;
                 sockopt::socket_error(&fd)??;
             }
             Err(errno) => return Err(errno.into()),
@@ -44,21 +52,12 @@ impl Socket {
         Ok(Self(fd))
     }
 
-    /// Sends all bytes; `waiting` is what a deadline that passes is told with.
-    pub(super) fn send_all(
-        &self,
-        mut bytes: &[u8],
-        deadline: Deadline,
-        waiting: &'static str,
-    ) -> Result<(), Error> {
+    /// Sends all bytes.
+    pub(super) fn send_all(&self, mut bytes: &[u8], deadline: Deadline) -> Result<(), Error> {
         while !bytes.is_empty() {
             match self.send(bytes) {
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-                Err(Errno::AGAIN) => {
-                    if !deadline.wait(self, PollFlags::OUT)? {
-                        return Err(Error::TimedOut(waiting));
-                    }
-                }
+                Err(Errno::AGAIN) => deadline.wait(self, PollFlags::OUT)?,
                 Err(Errno::INTR) => {}
                 // The server may have said why before it closed: that is worth more than "broken pipe".
                 Err(Errno::PIPE | Errno::CONNRESET) => return Ok(()),

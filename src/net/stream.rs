@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::deadline::Deadline;
 use super::error::Error;
-use super::socket::Socket;
+use super::socket::{Received, Socket};
 #[cfg(feature = "tls")]
 use super::tls::stream::TlsStream;
 
@@ -17,29 +17,13 @@ pub(super) enum Stream {
     Tls(Box<TlsStream>),
 }
 
-/// What one look at the stream has brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Received {
-    /// Some bytes, all of which were handed over.
-    Some,
-    /// Nothing yet.
-    Nothing,
-    /// The end: nothing will ever come.
-    End,
-}
-
 impl Stream {
-    /// Sends all bytes; `waiting` is what a deadline that passes is told with.
-    pub(super) fn send(
-        &mut self,
-        bytes: &[u8],
-        deadline: Deadline,
-        waiting: &'static str,
-    ) -> Result<(), Error> {
+    /// Sends all bytes.
+    pub(super) fn send(&mut self, bytes: &[u8], deadline: Deadline) -> Result<(), Error> {
         match self {
-            Self::Plain(socket) => socket.send_all(bytes, deadline, waiting),
+            Self::Plain(socket) => socket.send_all(bytes, deadline),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.send(bytes, deadline, waiting),
+            Self::Tls(stream) => stream.send(bytes, deadline),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Decodes every message that a server may send to a client of the simple query protocol.
 
 use std::fmt;
+use std::str::FromStr;
 
 use bytes::Bytes;
 
@@ -52,11 +53,8 @@ pub enum BackendMessage {
     },
     /// `Z`.
     ReadyForQuery(Transaction),
-    /// `T`: what the rows look like.
-    RowDescription {
-        /// The names of the columns.
-        columns: Vec<Bytes>,
-    },
+    /// `T`: what the rows look like; all of them are text to us.
+    RowDescription,
 }
 
 /// The transaction state that `ReadyForQuery` tells.
@@ -85,10 +83,26 @@ impl Row {
         self.0.is_empty()
     }
 
-    /// The text of a column; `None` where it is NULL, absent or not UTF-8.
+    /// Returns the text of a column; `None` where it is NULL, absent or not UTF-8.
     #[must_use]
     pub fn text(&self, column: usize) -> Option<&str> {
         std::str::from_utf8(self.0.get(column)?.as_ref()?).ok()
+    }
+
+    /// Returns the value of a column; `None` also where it is no such value.
+    #[must_use]
+    pub fn parse<T: FromStr>(&self, column: usize) -> Option<T> {
+        self.text(column)?.parse().ok()
+    }
+
+    /// Returns the value of a column of type `boolean`; `None` also where it is of another type.
+    #[must_use]
+    pub fn flag(&self, column: usize) -> Option<bool> {
+        match self.text(column)? {
+            "t" => Some(true),
+            "f" => Some(false),
+            _ => None,
+        }
     }
 }
 
@@ -151,13 +165,12 @@ fn decode_body(frame: &Frame, reader: &mut Reader<'_>) -> Result<BackendMessage,
             _ => return Err(Malformed::BadValue),
         }),
         b'T' => {
-            let mut columns = Vec::new();
             for _ in 0..count(reader.int16()?.into())? {
-                columns.push(slice(reader.string()?));
-                // Table, column number, type, size, modifier and format: all rows are text to us.
+                reader.string()?;
+                // Table, column number, type, size, modifier and format.
                 reader.bytes(4 + 2 + 4 + 2 + 4 + 2)?;
             }
-            BackendMessage::RowDescription { columns }
+            BackendMessage::RowDescription
         }
         _ => return Err(Malformed::BadValue),
     })
@@ -213,10 +226,7 @@ impl fmt::Display for BackendMessage {
             }
             Self::ReadyForQuery(Transaction::Idle) => f.write_str("ReadyForQuery idle"),
             Self::ReadyForQuery(Transaction::Open) => f.write_str("ReadyForQuery in transaction"),
-            Self::RowDescription { columns } => {
-                f.write_str("RowDescription")?;
-                columns.iter().try_for_each(|column| write!(f, " {}", printable(column)))
-            }
+            Self::RowDescription => f.write_str("RowDescription"),
         }
     }
 }
@@ -250,7 +260,7 @@ mod tests {
             (b'S', b"TimeZone\0UTC\0", "ParameterStatus TimeZone=UTC"),
             (b'Z', b"I", "ReadyForQuery idle"),
             (b'Z', b"T", "ReadyForQuery in transaction"),
-            (b'T', b"\0\x01pid\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0", "RowDescription pid"),
+            (b'T', b"\0\x01pid\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0", "RowDescription"),
         ] {
             assert_eq!(decode(tag, body).unwrap(), expected);
         }

@@ -1,51 +1,62 @@
 //! What can go wrong in a conversation, and whose fault it is.
 
-use std::fmt;
-
-use super::frame::MAX_MESSAGE;
 use super::reader::Malformed;
 use super::server::ServerMessage;
 use super::version;
 use crate::auth::policy::RequireAuth;
 use crate::auth::scram;
 
-/// Why a conversation ended, or a statement failed.
-#[derive(Debug, Clone, PartialEq)]
+/// Why a conversation ended.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The peer's first byte is not one that a PostgreSQL server says.
+    /// The peer's first byte is not one that a PostgreSQL server sends.
+    #[error("this is no PostgreSQL server: its answer begins with byte 0x{first:02x}; check host and port")]
     NotPostgres {
         /// That byte.
         first: u8,
     },
     /// An error in the format of protocol 2, from a server before 7.4 or a peer that poses as one.
+    #[error("the server does not speak protocol 3: {text}")]
     OldServer {
         /// Its text, fit to print.
         text: String,
     },
     /// A length that no honest message has.
+    #[error("the server sent a message of type 0x{tag:02x} and length {length} (at most {most} is accepted)")]
     BadLength {
         /// The type byte.
         tag: u8,
         /// The length, in bytes.
         length: usize,
+        /// The greatest length that is accepted.
+        most: usize,
     },
     /// A type byte that the protocol does not have.
+    #[error("the server sent a message of unknown type 0x{tag:02x}")]
     UnknownMessage {
         /// The type byte.
         tag: u8,
     },
     /// A body that does not fit its type.
+    #[error("the server sent a malformed {message}: {malformed}")]
     Malformed {
         /// The message's name.
         message: &'static str,
         /// What is wrong with it.
         malformed: Malformed,
     },
-    /// Bytes behind the answer to `SSLRequest`.
-    BehindNegotiation,
-    /// An error in answer to `SSLRequest`; its text is nobody's word.
+    /// Bytes after the answer to `SSLRequest`.
+    #[error(
+        "received unencrypted data after the answer to SSLRequest: this is no PostgreSQL server, or there is a man in \
+         the middle"
+    )]
+    AfterNegotiation,
+    /// An error in answer to `SSLRequest`; its text is anyone's.
+    #[error("the server sent an error in answer to SSLRequest")]
     ErrorBeforeTls,
     /// A message that may not come now.
+    #[error("unexpected {message} {during}")]
     Unexpected {
         /// The message, fit to print.
         message: String,
@@ -53,38 +64,63 @@ pub enum Error {
         during: &'static str,
     },
     /// The server makes of the protocol's version what it may not.
-    Version(version::NegotiationError),
+    #[error(transparent)]
+    Version(#[from] version::NegotiationError),
     /// The server's side of SCRAM is wrong, or proves that it does not know the password.
+    #[error("SCRAM authentication: {0}")]
     Scram(scram::Error),
     /// The server offers SASL mechanisms, none of which heimdall has and may use.
+    #[error("the server offers no SASL mechanism that can be used here, only: {offered}")]
     NoMechanism {
         /// The mechanisms offered, fit to print.
         offered: String,
     },
     /// The server offers to bind the login to a TLS channel, and there is none.
+    #[error(
+        "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection; a man in the middle may have \
+         removed TLS"
+    )]
     PlusWithoutTls,
     /// `channel_binding=require` can't be satisfied.
-    Unbound(Unbound),
+    #[error(transparent)]
+    Unbound(#[from] Unbound),
     /// The server asks for a password, and none is configured.
+    #[error(
+        "a password is needed: the server asks for {method} authentication, and none is given (password in the \
+         connection string, PGPASSWORD or passfile)"
+    )]
     PasswordNeeded {
         /// The method asked for.
         method: &'static str,
     },
+    /// `require_auth` does not allow that the server asks for nothing.
+    #[error("authentication is required by require_auth={policy}, but the server asked for none")]
+    NoneAsked {
+        /// The policy.
+        policy: RequireAuth,
+    },
     /// `require_auth` does not allow what the server asks for.
+    #[error("the server asks for {method} authentication, which require_auth={policy} does not allow")]
     NotAllowed {
         /// The method asked for.
         method: &'static str,
         /// The policy.
         policy: RequireAuth,
     },
-    /// The password would travel readable for everybody on the way.
+    /// The password would travel readable for everyone on the way.
+    #[error(
+        "the server asks for the password in clear text over an unencrypted connection; refused \
+         (require_auth=password would allow it)"
+    )]
     CleartextRefused,
     /// The server asks for a method that heimdall does not have.
+    #[error("the server asks for {method} authentication, which heimdall does not have")]
     UnsupportedMethod {
         /// Its name.
         method: &'static str,
     },
-    /// An `ErrorResponse`.
+    /// An `ErrorResponse` that ends the session.
+    #[error("{message}")]
     Server {
         /// What it says.
         message: Box<ServerMessage>,
@@ -93,18 +129,29 @@ pub enum Error {
     },
 }
 
-/// Why a login would not be bound to the channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a login would not be bound to the channel, in libpq's words where it has some (`fe-auth.c`, `pg_SASL_init` and
+/// `check_expected_areq`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unbound {
     /// The channel is not TLS.
+    #[error("channel binding required, but SSL not in use")]
     NoTls,
     /// The server's certificate has no hash to bind to.
+    #[error(
+        "channel binding required, but the signature algorithm of the server's certificate (such as Ed25519) has no \
+         hash to bind with"
+    )]
     NoEndPoint,
     /// The server offers SCRAM, but not SCRAM-SHA-256-PLUS.
+    #[error(
+        "channel binding is required, but server did not offer an authentication method that supports channel binding"
+    )]
     NotOffered,
     /// The server asks for a method that binds nothing.
+    #[error("channel binding required but not supported by server's authentication request")]
     OtherMethod,
     /// The server asks for nothing.
+    #[error("channel binding required, but server authenticated client without channel binding")]
     NoExchange,
 }
 
@@ -142,7 +189,7 @@ impl Error {
             | Self::BadLength { .. }
             | Self::UnknownMessage { .. }
             | Self::Malformed { .. }
-            | Self::BehindNegotiation
+            | Self::AfterNegotiation
             | Self::ErrorBeforeTls
             | Self::Unexpected { .. }
             | Self::Version(_)
@@ -158,16 +205,17 @@ impl Error {
             | Self::NoMechanism { .. }
             | Self::Unbound(_)
             | Self::PasswordNeeded { .. }
+            | Self::NoneAsked { .. }
             | Self::NotAllowed { .. }
             | Self::CleartextRefused
             | Self::UnsupportedMethod { .. } => ErrorKind::Authentication,
-            Self::Server { message, stage } => sqlstate_fault(&message.code, *stage),
+            Self::Server { message, stage } => sqlstate_kind(&message.code, *stage),
         }
     }
 }
 
 /// By SQLSTATE (PostgreSQL documentation, appendix A).
-fn sqlstate_fault(code: &str, stage: Stage) -> ErrorKind {
+fn sqlstate_kind(code: &str, stage: Stage) -> ErrorKind {
     match code {
         // insufficient_privilege: no CONNECT on the database, or no EXECUTE on a function.
         "42501" => ErrorKind::Authentication,
@@ -181,94 +229,6 @@ fn sqlstate_fault(code: &str, stage: Stage) -> ErrorKind {
             Some("08") => ErrorKind::Protocol,
             _ => ErrorKind::Unavailable,
         },
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotPostgres { first } => write!(
-                f,
-                "this is no PostgreSQL server: its answer begins with byte 0x{first:02x}; check host and port"
-            ),
-            Self::OldServer { text } => write!(f, "the server does not speak protocol 3: {text}"),
-            Self::BadLength { tag, length } => write!(
-                f,
-                "the server sent a message of type 0x{tag:02x} and length {length} (at most {MAX_MESSAGE} is accepted)"
-            ),
-            Self::UnknownMessage { tag } => {
-                write!(f, "the server sent a message of unknown type 0x{tag:02x}")
-            }
-            Self::Malformed { message, malformed } => {
-                write!(f, "the server sent a malformed {message}: {}", malformed.reason())
-            }
-            Self::BehindNegotiation => f.write_str(
-                "received unencrypted data behind the answer to SSLRequest: this is no PostgreSQL server, or \
-                 somebody is in between",
-            ),
-            Self::ErrorBeforeTls => f.write_str("the server sent an error in answer to SSLRequest"),
-            Self::Unexpected { message, during } => write!(f, "unexpected {message} {during}"),
-            Self::Version(refusal) => refusal.fmt(f),
-            Self::Scram(error) => write!(f, "SCRAM authentication: {error}"),
-            Self::NoMechanism { offered } => {
-                write!(f, "the server offers no SASL mechanism that can be used here, only: {offered}")
-            }
-            Self::PlusWithoutTls => f.write_str(
-                "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection; \
-                 somebody in between may have removed TLS",
-            ),
-            Self::Unbound(unbound) => unbound.fmt(f),
-            Self::PasswordNeeded { method } => write!(
-                f,
-                "a password is needed: the server asks for {method} authentication, and none is given \
-                 (password in the connection string, PGPASSWORD or passfile)"
-            ),
-            Self::NotAllowed { method: "none", policy } => {
-                write!(
-                    f,
-                    "authentication is required by require_auth={policy}, but the server asked for none"
-                )
-            }
-            Self::NotAllowed { method, policy } => {
-                write!(
-                    f,
-                    "the server asks for {method} authentication, which require_auth={policy} does not allow"
-                )
-            }
-            Self::CleartextRefused => f.write_str(
-                "the server asks for the password in clear text over an unencrypted connection; \
-                 refused (require_auth=password would allow it)",
-            ),
-            Self::UnsupportedMethod { method } => {
-                write!(f, "the server asks for {method} authentication, which heimdall does not have")
-            }
-            Self::Server { message, .. } => message.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-/// In libpq's words where it has some (`fe-auth.c`, `pg_SASL_init` and `check_expected_areq`).
-impl fmt::Display for Unbound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoTls => "channel binding required, but SSL not in use",
-            Self::NoEndPoint => {
-                "channel binding required, but the signature algorithm of the server's certificate \
-                 (such as Ed25519) has no hash to bind with"
-            }
-            Self::NotOffered => {
-                "channel binding is required, but server did not offer an authentication method \
-                 that supports channel binding"
-            }
-            Self::OtherMethod => {
-                "channel binding required but not supported by server's authentication request"
-            }
-            Self::NoExchange => {
-                "channel binding required, but server authenticated client without channel binding"
-            }
-        })
     }
 }
 

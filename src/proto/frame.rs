@@ -49,13 +49,14 @@ pub fn take(buffer: &mut BytesMut, phase: Phase) -> Result<Option<Frame>, Error>
     }
     let Some((_, [a, b, c, d])) = header(buffer) else { return Ok(None) };
     let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
-    match (phase, tag) {
+    let lengths = match (phase, tag) {
         (Phase::Login, b'E') if !LOGIN_ERROR_LENGTHS.contains(&length) => return old_error(buffer),
-        (Phase::Login, b'R' | b'v') if !LOGIN_LENGTHS.contains(&length) => {
-            return Err(Error::BadLength { tag, length });
-        }
-        _ if !(LENGTH_FIELD..=MAX_MESSAGE).contains(&length) => return Err(Error::BadLength { tag, length }),
-        _ => {}
+        (Phase::Login, b'E') => LOGIN_ERROR_LENGTHS,
+        (Phase::Login, _) => LOGIN_LENGTHS,
+        (Phase::Session, _) => LENGTH_FIELD..=MAX_MESSAGE,
+    };
+    if !lengths.contains(&length) {
+        return Err(Error::BadLength { tag, length, most: *lengths.end() });
     }
     if buffer.len() <= length {
         return Ok(None);

@@ -1,16 +1,30 @@
 //! Encodes every message that we send; each in the few lines that its description takes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
 
 use super::version::Version;
 
-/// A statement of the simple query protocol. The one implementation in this crate is the closed type
-/// `lock::sql::Statement`: a Query is made from that, never from a string.
-pub trait Statement {
-    /// The text of the statement, without NUL.
-    fn sql(&self) -> String;
+/// The text of a Query message, cheap to clone.
+///
+/// Only `lock/sql.rs` makes one, out of its closed list of statements: outside of this crate there is no constructor, and
+/// a test holds the crate itself to it. So no string becomes a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query(Arc<str>);
+
+impl Query {
+    /// `sql` is without NUL.
+    pub(crate) fn new(sql: &str) -> Self {
+        Self(sql.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The longest startup packet that a server reads (pqcomm.h, `MAX_STARTUP_PACKET_LENGTH`).
@@ -19,25 +33,17 @@ pub const MAX_STARTUP_PACKET: usize = 10_000;
 /// The longest password message that a server reads (libpq/auth.h, `PG_MAX_AUTH_TOKEN_LENGTH`).
 pub const MAX_PASSWORD: usize = 65_535;
 
-/// What can't be said to a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What can't be sent to a server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
     /// The named parameter holds a NUL, which would end it and start another (parameter injection).
+    #[error("connection parameter {0} contains a NUL byte")]
     Nul(String),
     /// The startup parameters together are longer than a server reads: this many bytes.
+    #[error(
+        "the connection parameters take {0} bytes, more than the {MAX_STARTUP_PACKET} that a server reads"
+    )]
     TooLong(usize),
-}
-
-impl fmt::Display for Unsendable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nul(parameter) => write!(f, "connection parameter {parameter} contains a NUL byte"),
-            Self::TooLong(length) => write!(
-                f,
-                "the connection parameters take {length} bytes, more than the {MAX_STARTUP_PACKET} that a server reads"
-            ),
-        }
-    }
 }
 
 /// What a `StartupMessage` says: a version, and parameters in order, checked.
@@ -92,13 +98,6 @@ pub enum FrontendMessage<'a> {
     Startup(&'a Startup),
     /// Asks whether the server speaks TLS.
     SslRequest,
-    /// Asks, on a connection of its own, to cancel what a backend is doing.
-    CancelRequest {
-        /// The backend's process id.
-        pid: i32,
-        /// The key it was given out with.
-        key: &'a [u8],
-    },
     /// A password, or its MD5 answer.
     Password(&'a [u8]),
     /// The choice of a SASL mechanism with its first message.
@@ -110,8 +109,8 @@ pub enum FrontendMessage<'a> {
     },
     /// A later SASL message.
     SaslResponse(&'a [u8]),
-    /// A statement.
-    Query(&'a dyn Statement),
+    /// A query.
+    Query(&'a Query),
     /// A clean end.
     Terminate,
 }
@@ -129,18 +128,13 @@ impl FrontendMessage<'_> {
                 out.put_u8(0);
             }),
             Self::SslRequest => untagged(out, |out| out.put_u32(SSL_REQUEST)),
-            Self::CancelRequest { pid, key } => untagged(out, |out| {
-                out.put_u32(CANCEL_REQUEST);
-                out.put_i32(pid);
-                out.put_slice(key);
-            }),
             Self::Password(password) => tagged(out, b'p', |out| string(out, password)),
             Self::SaslInitialResponse { mechanism, response } => tagged(out, b'p', |out| {
                 string(out, mechanism.as_bytes());
                 counted(out, |out| out.put_slice(response));
             }),
             Self::SaslResponse(response) => tagged(out, b'p', |out| out.put_slice(response)),
-            Self::Query(statement) => tagged(out, b'Q', |out| string(out, statement.sql().as_bytes())),
+            Self::Query(query) => tagged(out, b'Q', |out| string(out, query.sql().as_bytes())),
             Self::Terminate => tagged(out, b'X', |_| {}),
         }
     }
@@ -162,13 +156,12 @@ impl fmt::Display for FrontendMessage<'_> {
                 })
             }
             Self::SslRequest => f.write_str("SSLRequest"),
-            Self::CancelRequest { pid, .. } => write!(f, "CancelRequest pid={pid}"),
             Self::Password(_) => f.write_str("PasswordMessage ********"),
             Self::SaslInitialResponse { mechanism, .. } => {
                 write!(f, "SASLInitialResponse {mechanism} ********")
             }
             Self::SaslResponse(_) => f.write_str("SASLResponse ********"),
-            Self::Query(statement) => write!(f, "Query {}", statement.sql()),
+            Self::Query(query) => write!(f, "Query {}", query.sql()),
             Self::Terminate => f.write_str("Terminate"),
         }
     }
@@ -210,19 +203,10 @@ fn string(out: &mut BytesMut, text: &[u8]) {
 
 /// 1234 in the high half, 5679 in the low: no protocol version ("`SSLRequest`" in the documentation).
 const SSL_REQUEST: u32 = 80_877_103;
-/// 1234 and 5678.
-const CANCEL_REQUEST: u32 = 80_877_102;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Fixed;
-    impl Statement for Fixed {
-        fn sql(&self) -> String {
-            "SELECT 1".to_owned()
-        }
-    }
 
     #[test]
     fn every_message_is_encoded() {
@@ -232,17 +216,13 @@ mod tests {
             (FrontendMessage::Startup(&startup), &b"\0\0\0\x1f\0\x03\0\0user\0ann\0database\0app\0\0"[..]),
             (FrontendMessage::Startup(&newer), b"\0\0\0\x1f\0\x03\0\x02user\0ann\0database\0app\0\0"),
             (FrontendMessage::SslRequest, b"\0\0\0\x08\x04\xd2\x16\x2f"),
-            (
-                FrontendMessage::CancelRequest { pid: 42, key: b"keys" },
-                b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x2akeys",
-            ),
             (FrontendMessage::Password(b"sesame"), b"p\0\0\0\x0bsesame\0"),
             (
                 FrontendMessage::SaslInitialResponse { mechanism: "SCRAM-SHA-256", response: b"n,," },
                 b"p\0\0\0\x19SCRAM-SHA-256\0\0\0\0\x03n,,",
             ),
             (FrontendMessage::SaslResponse(b"c=biws"), b"p\0\0\0\x0ac=biws"),
-            (FrontendMessage::Query(&Fixed), b"Q\0\0\0\x0dSELECT 1\0"),
+            (FrontendMessage::Query(&Query::new("SELECT 1")), b"Q\0\0\0\x0dSELECT 1\0"),
             (FrontendMessage::Terminate, b"X\0\0\0\x04"),
         ] {
             let mut out = BytesMut::new();

@@ -25,14 +25,14 @@ pub struct Login {
     pub channel: Channel,
     /// Fresh, random and printable, without a comma (RFC 5802 §5.1).
     pub nonce: String,
-    /// Whether messages may travel behind others that the server has not answered yet.
+    /// Whether messages may travel after others that the server has not answered yet.
     pub pipelined: bool,
 }
 
 /// What the bytes travel through, as far as it matters for what may be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Channel {
-    /// A Unix-domain socket: nobody in between.
+    /// A Unix-domain socket: no one is in between.
     Local,
     /// TCP in the clear.
     Plaintext,
@@ -44,7 +44,7 @@ pub enum Channel {
     },
 }
 
-/// A password that can be said to a server.
+/// A password that can be sent to a server.
 #[derive(Default)]
 pub struct Password(String);
 
@@ -163,7 +163,11 @@ impl Login {
 
     fn allow(&self, method: Method) -> Result<(), Error> {
         if !self.require_auth.allows(method) {
-            return Err(Error::NotAllowed { method: method.as_str(), policy: self.require_auth.clone() });
+            let policy = self.require_auth.clone();
+            return Err(match method {
+                Method::None => Error::NoneAsked { policy },
+                _ => Error::NotAllowed { method: method.as_str(), policy },
+            });
         }
         match (self.channel_binding, method, &self.channel) {
             // Whether that is bound is for `binding` to say.

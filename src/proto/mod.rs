@@ -5,7 +5,7 @@
 //! ```text
 //!   received bytes ──► Session::receive ──► frame ──► backend ──┐
 //!                                                               ▼
-//!   Session::poll ◄── Step::{Send, Receive, Ready, Row, Done, Notice} ◄── one match (state, message)
+//!   Session::poll ◄── Step::{Send, Receive, Ready, Row, Done, Failed, Notice} ◄── one match (state, message)
 //!                                                               │
 //!   bytes to send ◄── Step::Send ◄────────── frontend ◄─────────┘
 //! ```
@@ -23,12 +23,11 @@ pub mod negotiation;
 pub mod reader;
 pub mod server;
 pub mod session;
-mod state;
 pub mod text;
 pub mod version;
 
 pub use error::{Error, ErrorKind, Stage, Unbound};
-pub use frontend::{Startup, Statement};
+pub use frontend::{Query, Startup};
 pub use login::{Channel, Login, Password};
 pub use server::{Server, ServerMessage};
 pub use session::{Session, Step};

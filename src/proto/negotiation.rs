@@ -1,4 +1,4 @@
-//! What a server may answer to `SSLRequest`: one byte, and nothing behind it.
+//! What a server may answer to `SSLRequest`: one byte, and nothing after it.
 
 use super::error::Error;
 
@@ -14,13 +14,13 @@ pub enum Answer {
 /// Reads all that has come in answer to `SSLRequest`; at least one byte.
 ///
 /// # Errors
-/// Bytes behind the answer, which somebody in between has slipped in to have them taken for encrypted ones
-/// (CVE-2021-23222); an `ErrorResponse`, whose text nobody has authenticated (CVE-2024-10977); any other byte.
+/// Bytes after the answer, which a man in the middle has slipped in to have them taken for encrypted ones
+/// (CVE-2021-23222); an `ErrorResponse`, whose text no one has authenticated (CVE-2024-10977); any other byte.
 pub fn answer(received: &[u8]) -> Result<Answer, Error> {
     match received {
         [b'S'] => Ok(Answer::Accepted),
         [b'N'] => Ok(Answer::Refused),
-        [b'S' | b'N', ..] => Err(Error::BehindNegotiation),
+        [b'S' | b'N', ..] => Err(Error::AfterNegotiation),
         [b'E', ..] => Err(Error::ErrorBeforeTls),
         [first, ..] => Err(Error::NotPostgres { first: *first }),
         [] => Err(Error::NotPostgres { first: 0 }),
@@ -35,8 +35,8 @@ mod tests {
     fn only_a_single_s_or_n_is_an_answer() {
         assert_eq!(answer(b"S"), Ok(Answer::Accepted));
         assert_eq!(answer(b"N"), Ok(Answer::Refused));
-        assert_eq!(answer(b"SR"), Err(Error::BehindNegotiation));
-        assert_eq!(answer(b"NR"), Err(Error::BehindNegotiation));
+        assert_eq!(answer(b"SR"), Err(Error::AfterNegotiation));
+        assert_eq!(answer(b"NR"), Err(Error::AfterNegotiation));
         assert_eq!(answer(b"E\0"), Err(Error::ErrorBeforeTls));
         assert_eq!(answer(b"H"), Err(Error::NotPostgres { first: b'H' }));
     }

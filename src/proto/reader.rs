@@ -1,32 +1,23 @@
 //! A checked reader over the body of one message, for the decoders in `backend`.
 
 /// Why a body could not be decoded; never holds bytes of the peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// The body ends inside a field.
+    #[error("it ends inside a field")]
     Short,
     /// Bytes are left after the last field.
+    #[error("bytes are left after its last field")]
     Trailing,
     /// A string has no terminating NUL inside the body.
+    #[error("a string has no end")]
     Unterminated,
     /// A count or length is negative or not one that the message allows.
+    #[error("a count or length is out of range")]
     BadCount,
     /// A field holds a value that the protocol does not know.
+    #[error("a field has an unknown value")]
     BadValue,
-}
-
-impl Malformed {
-    /// What is wrong, to stand behind "malformed X: ".
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Short => "it ends inside a field",
-            Self::Trailing => "bytes are left after its last field",
-            Self::Unterminated => "a string has no end",
-            Self::BadCount => "a count or length is out of range",
-            Self::BadValue => "a field has an unknown value",
-        }
-    }
 }
 
 /// The part of a message body that has not been read yet.

@@ -9,10 +9,9 @@ use super::authentication::Authentication;
 use super::backend::{BackendMessage, Row, Transaction};
 use super::error::{Error, Stage};
 use super::frame::{self, Phase};
-use super::frontend::{FrontendMessage, Statement};
+use super::frontend::{FrontendMessage, Query};
 use super::login::Login;
 use super::server::{Server, ServerMessage};
-use super::state::State;
 use super::version::Version;
 use crate::auth::scram;
 
@@ -23,12 +22,14 @@ pub enum Step {
     Send(Bytes),
     /// Nothing can be done before more is received.
     Receive,
-    /// The server waits for a statement.
+    /// The server waits for a query.
     Ready,
-    /// One row of the running statement.
+    /// One row in answer to the running query.
     Row(Row),
-    /// The running statement is done; [`Step::Ready`] follows.
+    /// The running query is done; [`Step::Ready`] follows.
     Done,
+    /// The running query has failed, and not the session; [`Step::Ready`] follows.
+    Failed(Box<ServerMessage>),
     /// The server has something to say that is no answer.
     Notice(ServerMessage),
 }
@@ -42,8 +43,8 @@ pub struct Session {
     state: State,
     received: BytesMut,
     outgoing: BytesMut,
-    first: Option<Box<dyn Statement + Send>>,
-    /// Statements that are said and not yet answered by `ReadyForQuery`.
+    first: Option<Query>,
+    /// Queries that are sent and not yet answered by `ReadyForQuery`.
     unanswered: usize,
     server: Server,
     /// The version that the server speaks instead of the one asked for.
@@ -52,9 +53,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins with `StartupMessage`; `first` is said as early as [`Login`] allows.
+    /// Begins with `StartupMessage`; `first` is sent as early as [`Login`] allows.
     #[must_use]
-    pub fn new(login: Login, first: Option<Box<dyn Statement + Send>>, trace: Option<Trace>) -> Self {
+    pub fn new(login: Login, first: Option<Query>, trace: Option<Trace>) -> Self {
         let mut session = Self {
             state: State::Over,
             received: BytesMut::new(),
@@ -87,19 +88,25 @@ impl Session {
         self.received.extend_from_slice(bytes);
     }
 
-    /// Says a statement; it is answered by rows, [`Step::Done`] and [`Step::Ready`], or by an error.
-    pub fn query(&mut self, statement: &dyn Statement) {
+    /// Sends a query; it is answered by rows, [`Step::Done`] or [`Step::Failed`], and [`Step::Ready`].
+    pub fn query(&mut self, query: &Query) {
         self.unanswered += 1;
-        self.send(FrontendMessage::Query(statement));
+        self.send(FrontendMessage::Query(query));
         if matches!(self.state, State::Idle) {
             self.state = State::Querying;
         }
     }
 
-    /// Says Terminate.
+    /// Sends Terminate.
     pub fn terminate(&mut self) {
         self.send(FrontendMessage::Terminate);
         self.state = State::Over;
+    }
+
+    /// How many queries are sent and not yet answered by [`Step::Ready`].
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.unanswered
     }
 
     /// What the server has told of itself so far.
@@ -111,7 +118,7 @@ impl Session {
     /// The next step. What is to be sent comes before anything that was received.
     ///
     /// # Errors
-    /// After an `ErrorResponse` that ends only a statement the conversation goes on; any other error ends it.
+    /// What ends the conversation.
     pub fn poll(&mut self) -> Result<Step, Error> {
         loop {
             if let Some(bytes) = self.take_outgoing() {
@@ -127,7 +134,7 @@ impl Session {
         }
     }
 
-    /// What is to be sent now, for a driver that does not want to hear anything yet.
+    /// What is to be sent now, for a driver that does not want to receive anything yet.
     pub fn take_outgoing(&mut self) -> Option<Bytes> {
         (!self.outgoing.is_empty()).then(|| self.outgoing.split().freeze())
     }
@@ -208,7 +215,7 @@ impl Session {
             }
             (AwaitingAuthOk, Message::Authentication(Auth::Ok)) => (LoggedIn, None),
 
-            // The session's facts, then statements one after the other.
+            // The session's facts, then queries one after the other.
             (LoggedIn, Message::BackendKeyData { pid, key_length }) if self.server.pid.is_none() => {
                 let version = self.negotiated.unwrap_or(self.login.startup.version());
                 version.allow_key(key_length).map_err(Error::Version)?;
@@ -217,16 +224,16 @@ impl Session {
             }
             (LoggedIn, Message::ReadyForQuery(Transaction::Idle)) => {
                 self.send_first();
-                (self.next_statement(), Some(Step::Ready))
+                (self.next_query(), Some(Step::Ready))
             }
-            (Querying, Message::RowDescription { .. }) => (Querying, None),
+            (Querying, Message::RowDescription) => (Querying, None),
             (Querying, Message::DataRow(row)) => (Querying, Some(Step::Row(row))),
             (Querying, Message::CommandComplete | Message::EmptyQueryResponse) => {
                 (Finishing, Some(Step::Done))
             }
             (Finishing, Message::ReadyForQuery(Transaction::Idle)) => {
                 self.unanswered -= 1;
-                (self.next_statement(), Some(Step::Ready))
+                (self.next_query(), Some(Step::Ready))
             }
 
             (state, message) => {
@@ -237,33 +244,35 @@ impl Session {
         Ok(step)
     }
 
-    fn fail(&mut self, state: &State, message: ServerMessage) -> Result<Option<Step>, Error> {
-        let when = match state {
+    fn fail(&mut self, before: &State, message: ServerMessage) -> Result<Option<Step>, Error> {
+        let message = Box::new(message);
+        let stage = match before {
+            State::Querying if !message.is_fatal() => {
+                self.state = State::Finishing;
+                return Ok(Some(Step::Failed(message)));
+            }
             State::Starting(_) => Stage::Greeting,
             State::Idle | State::Querying | State::Finishing => Stage::Session,
             _ => Stage::Login,
         };
-        if matches!(state, State::Querying) && !message.is_fatal() {
-            self.state = State::Finishing;
-        }
-        Err(Error::Server { message: Box::new(message), stage: when })
+        Err(Error::Server { message, stage })
     }
 
-    fn next_statement(&self) -> State {
+    fn next_query(&self) -> State {
         if self.unanswered == 0 { State::Idle } else { State::Querying }
     }
 
-    /// Says the first statement before the server is known to wait for it, where that is allowed.
+    /// Sends the first query before the server is known to wait for it, where that is allowed.
     fn send_first_early(&mut self) {
         if self.login.pipelined {
             self.send_first();
         }
     }
 
-    /// Says the first statement, unless that was done before.
+    /// Sends the first query, unless that was done before.
     fn send_first(&mut self) {
-        if let Some(statement) = self.first.take() {
-            self.query(statement.as_ref());
+        if let Some(query) = self.first.take() {
+            self.query(&query);
         }
     }
 
@@ -282,6 +291,43 @@ impl Session {
     fn traced(&mut self, direction: char, message: &dyn fmt::Display) {
         if let Some(trace) = &mut self.trace {
             trace(direction, message);
+        }
+    }
+}
+
+/// What may come next, and what it would mean.
+enum State {
+    /// `StartupMessage` is out, and `SASLInitialResponse` after it where nothing else can be asked for.
+    Starting(Option<scram::ClientFirst>),
+    /// `SASLInitialResponse` is out and asked for.
+    ScramFirst(scram::ClientFirst),
+    /// The last SCRAM message of ours is out.
+    ScramFinal(scram::ClientFinal),
+    /// The identity is proved as far as we can; `AuthenticationOk` must follow.
+    AwaitingAuthOk,
+    /// `AuthenticationOk` was received.
+    LoggedIn,
+    /// The server waits for a query.
+    Idle,
+    /// A query is out.
+    Querying,
+    /// A query has failed or is done; `ReadyForQuery` must follow.
+    Finishing,
+    /// Nothing more may be sent or received.
+    Over,
+}
+
+impl State {
+    /// As error messages name it.
+    fn during(&self) -> &'static str {
+        match self {
+            Self::Starting(_) => "in answer to StartupMessage",
+            Self::ScramFirst(_) | Self::ScramFinal(_) => "during SCRAM authentication",
+            Self::AwaitingAuthOk => "in answer to the password",
+            Self::LoggedIn => "before the session is ready",
+            Self::Idle => "while the session is idle",
+            Self::Querying | Self::Finishing => "in answer to a query",
+            Self::Over => "after the end of the session",
         }
     }
 }

@@ -74,20 +74,29 @@ impl fmt::Display for Version {
     }
 }
 
-/// What is wrong with a server's answer to the version asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is wrong with a server's answer to the version asked for, in libpq's words (`fe-protocol3.c`,
+/// `pqGetNegotiateProtocolVersion3` and `getBackendKeyData`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NegotiationError {
     /// It wants a newer version.
+    #[error("{INVALID}: server requested downgrade to a higher-numbered version")]
     Higher,
     /// It wants one before 3.0.
+    #[error("{INVALID}: server requested downgrade to pre-3.0 protocol version")]
     Older,
     /// It wants 3.1.
+    #[error("{INVALID}: server requested downgrade to non-existent 3.1 protocol version")]
     NeverWas,
     /// It wants what was asked for.
+    #[error("{INVALID}: server negotiated but asks for no changes")]
     NoChange,
-    /// It does not know an option that nobody has asked for; its name, fit to print.
+    /// It does not know an option that no one has asked for; its name, fit to print.
+    #[error("{INVALID}: server reported an unsupported parameter that was not requested (\"{0}\")")]
     Unrequested(String),
     /// It does not speak the oldest version that the user allows.
+    #[error(
+        "server only supports protocol version {offered}, but \"min_protocol_version\" was set to {oldest}"
+    )]
     BelowOldest {
         /// The newest version it speaks.
         offered: Version,
@@ -95,6 +104,10 @@ pub enum NegotiationError {
         oldest: Version,
     },
     /// It gives out a cancel key of a length that the version does not have.
+    #[error(
+        "received invalid BackendKeyData message: cancel key with length {length} not allowed in protocol version \
+         {version} (must be {} bytes)", key_lengths(*.version)
+    )]
     CancelKey {
         /// The version.
         version: Version,
@@ -103,38 +116,11 @@ pub enum NegotiationError {
     },
 }
 
-/// In libpq's words (`fe-protocol3.c`, `pqGetNegotiateProtocolVersion3` and `getBackendKeyData`).
-impl fmt::Display for NegotiationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Higher => invalid(f, "server requested downgrade to a higher-numbered version"),
-            Self::Older => invalid(f, "server requested downgrade to pre-3.0 protocol version"),
-            Self::NeverWas => invalid(f, "server requested downgrade to non-existent 3.1 protocol version"),
-            Self::NoChange => invalid(f, "server negotiated but asks for no changes"),
-            Self::Unrequested(name) => {
-                invalid(f, "server reported an unsupported parameter that was not requested")?;
-                write!(f, " (\"{name}\")")
-            }
-            Self::BelowOldest { offered, oldest } => write!(
-                f,
-                "server only supports protocol version {offered}, \
-                 but \"min_protocol_version\" was set to {oldest}"
-            ),
-            Self::CancelKey { version, length } => {
-                let range = if *version > Version::V3_0 { "4 to 256" } else { "4" };
-                write!(
-                    f,
-                    "received invalid BackendKeyData message: cancel key with length {length} \
-                     not allowed in protocol version {version} (must be {range} bytes)"
-                )
-            }
-        }
-    }
+fn key_lengths(version: Version) -> &'static str {
+    if version > Version::V3_0 { "4 to 256" } else { "4" }
 }
 
-fn invalid(f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
-    write!(f, "received invalid protocol negotiation message: {what}")
-}
+const INVALID: &str = "received invalid protocol negotiation message";
 
 const NEVER_WAS: Version = Version(3 << 16 | 1);
 

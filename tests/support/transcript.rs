@@ -5,8 +5,9 @@
 //! is told, `!` the beginning of the error that ends the conversation or a statement. Transcripts are separated by
 //! an empty line, and each begins with a comment that says what it shows.
 
-use heimdall::proto::frontend::Statement;
-use heimdall::proto::{Channel, Login, Password, Session, Startup, Step, Version};
+use heimdall::lock::sql::Statement;
+use heimdall::lock::{Key, LockRequest, Mode};
+use heimdall::proto::{Channel, Login, Password, Query, Session, Startup, Step, Version};
 
 use super::scripted::backend;
 
@@ -75,6 +76,7 @@ impl Player {
                 }
                 Ok(Step::Ready) => "= ready".to_owned(),
                 Ok(Step::Done) => "= done".to_owned(),
+                Ok(Step::Failed(message)) => format!("! {message}"),
                 Ok(Step::Notice(notice)) => format!("= notice {notice}"),
                 Ok(Step::Row(row)) => {
                     let columns = (0..row.len()).map(|column| row.text(column).unwrap_or("NULL"));
@@ -103,7 +105,7 @@ impl Player {
     fn tagged(&self, tag: u8, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(body);
         match tag {
-            b'Q' => format!("> Query {}", text.strip_suffix('\0').unwrap()),
+            b'Q' if text.strip_suffix('\0') == Some(acquire().sql()) => "> Query ACQUIRE".to_owned(),
             b'X' => "> Terminate".to_owned(),
             b'p' if !self.sasl => format!("> PasswordMessage {}", text.strip_suffix('\0').unwrap()),
             b'p' => match text.split_once('\0') {
@@ -152,7 +154,7 @@ fn session(line: &str) -> Session {
         nonce: word("nonce").unwrap_or("NONCE").to_owned(),
         pipelined: word("pipelined") != Some("no"),
     };
-    Session::new(login, Some(Box::new(Acquire)), None)
+    Session::new(login, Some(acquire()), None)
 }
 
 /// `MAJOR.MINOR`
@@ -168,12 +170,9 @@ fn unhex(digits: &str) -> Vec<u8> {
 
 const ASKS_FOR_A_PASSWORD: [&str; 2] = ["AuthenticationCleartextPassword", "AuthenticationMD5Password"];
 
-struct Acquire;
-
-impl Statement for Acquire {
-    fn sql(&self) -> String {
-        "ACQUIRE".to_owned()
-    }
+/// What all transcripts call ACQUIRE.
+fn acquire() -> Query {
+    Statement::Acquire(LockRequest::one(Key::named("joker", "test"), Mode::Exclusive)).query()
 }
 
 fn encode(message: &str) -> Vec<u8> {

@@ -9,9 +9,8 @@ use rustls::ClientConnection;
 
 use super::explain::{explain, is_about_client_certificate};
 use crate::net::deadline::Deadline;
-use crate::net::error::Error;
-use crate::net::socket::Socket;
-use crate::net::stream::Received;
+use crate::net::error::{Error, Phase};
+use crate::net::socket::{Received, Socket};
 use crate::proto::ErrorKind;
 
 /// An encrypted stream. The last message of the handshake leaves with the first bytes that are sent.
@@ -29,14 +28,15 @@ impl TlsStream {
         tls: ClientConnection,
         deadline: Deadline,
     ) -> Result<Self, Error> {
+        let deadline = deadline.during(Phase::TlsHandshake);
         let mut stream = Self { socket, tls, has_ended: false };
         while stream.tls.is_handshaking() {
-            stream.flush(deadline, HANDSHAKE)?;
-            if !deadline.wait(&stream.socket, PollFlags::IN)? || deadline.has_passed() {
-                return Err(Error::TimedOut(HANDSHAKE));
-            }
+            stream.flush(deadline)?;
+            deadline.wait(&stream.socket, PollFlags::IN)?;
+            // Also where there is something to read: a server that never stops talking gets no more time.
+            deadline.check()?;
             if stream.read()? == Received::End {
-                return Err(Error::Closed(HANDSHAKE));
+                return Err(deadline.closed());
             }
         }
         Ok(stream)
@@ -52,14 +52,9 @@ impl TlsStream {
         self.tls.alpn_protocol()
     }
 
-    pub(in crate::net) fn send(
-        &mut self,
-        bytes: &[u8],
-        deadline: Deadline,
-        waiting: &'static str,
-    ) -> Result<(), Error> {
+    pub(in crate::net) fn send(&mut self, bytes: &[u8], deadline: Deadline) -> Result<(), Error> {
         self.tls.writer().write_all(bytes).map_err(|error| broken(&error))?;
-        self.flush(deadline, waiting)
+        self.flush(deadline)
     }
 
     /// Reads once, and hands over all that can be decrypted: the socket does not become readable again for what is
@@ -111,15 +106,11 @@ impl TlsStream {
         Ok(received)
     }
 
-    fn flush(&mut self, deadline: Deadline, waiting: &'static str) -> Result<(), Error> {
+    fn flush(&mut self, deadline: Deadline) -> Result<(), Error> {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut Wire(&self.socket)) {
                 Ok(_) => {}
-                Err(error) if is_later(&error) => {
-                    if !deadline.wait(&self.socket, PollFlags::OUT)? {
-                        return Err(Error::TimedOut(waiting));
-                    }
-                }
+                Err(error) if is_later(&error) => deadline.wait(&self.socket, PollFlags::OUT)?,
                 // The server may have said why before it closed.
                 Err(error) if is_gone(&error) => return Ok(()),
                 Err(error) => return Err(broken(&error)),
@@ -171,8 +162,6 @@ fn failed(error: &rustls::Error) -> Error {
         if is_about_client_certificate(error) { ErrorKind::Authentication } else { ErrorKind::Protocol };
     Error::Tls(explain(error), kind)
 }
-
-const HANDSHAKE: &str = "the TLS handshake";
 
 /// How much is decrypted at once.
 const READ_SIZE: usize = 4096;

@@ -1,28 +1,28 @@
-//! Time as a lease counts it: it only grows, also while the host sleeps.
+//! Time as leases and deadlines count it: it only grows, also while the host sleeps.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// A moment since the host has started.
+/// A moment since the start of the host. It is a pure value: only [`Moment::now`] reads the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// This moment.
+    /// Reads the clock.
     #[must_use]
     pub fn now() -> Self {
         // The clock counts from the start of the host, so it is never negative.
         Self(Duration::try_from(clock_gettime(CLOCK)).unwrap_or_default())
     }
 
-    /// The moment that is so much later.
+    /// Returns the moment that is so much later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
 
-    /// How long this is after an `earlier` moment; zero where it is before.
+    /// Returns how long this is after an `earlier` moment; zero where it is before.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
