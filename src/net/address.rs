@@ -1,4 +1,4 @@
-//! From a configured host to the addresses to try, each with the name people know it by.
+//! From a configured host to the addresses to try, each as error messages name it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_tells_its_name_and_number() {
+    fn an_address_shows_its_name_and_number() {
         let address = Address::Tcp { host: "db".to_owned(), address: "127.0.0.1:5432".parse().unwrap() };
         assert_eq!(address.to_string(), "at \"db\" (127.0.0.1), port 5432");
         let address = Address::Tcp { host: "::1".to_owned(), address: "[::1]:5432".parse().unwrap() };

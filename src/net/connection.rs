@@ -1,4 +1,4 @@
-//! A conversation with a server over a stream: it does what the session says, and waits where it must.
+//! A session over a stream: sends and receives as the session asks for, and waits where it must.
 
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,19 +20,19 @@ pub struct Connection {
     server_address: String,
 }
 
-/// Why a query brought no answer.
+/// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// The server has refused or ended the query; the session is good for the next one.
+    /// The query has failed; the session can run the next one.
     #[error("{0}")]
     Failed(Box<ServerMessage>),
-    /// The session has ended, or is of no use any more.
+    /// The session has ended, or can't be used any more.
     #[error(transparent)]
     Ended(#[from] Error),
 }
 
 impl Connection {
-    /// Logs in; what travels early is on its way before the answer.
+    /// Logs in; the first query is sent as early as the login allows.
     pub(super) fn log_in(
         stream: Stream,
         session: Session,
@@ -61,7 +61,7 @@ impl Connection {
     /// Reads the answer to the query that was sent last; those to earlier ones come before it, and are dropped.
     ///
     /// # Errors
-    /// The query has failed, the session has ended, or `read` makes no sense of a row.
+    /// The query has failed, the session has ended, or `read` can't read a row.
     pub fn answer<T>(
         &mut self,
         deadline: Deadline,
@@ -75,9 +75,9 @@ impl Connection {
             match self.next(deadline)? {
                 Step::Row(row) if is_last => {
                     if rows.len() == MAX_ROWS {
-                        return Err(nonsense("more rows than locks can be").into());
+                        return Err(unexpected("more rows than locks can be").into());
                     }
-                    rows.push(read(&row).ok_or_else(|| nonsense("DataRow"))?);
+                    rows.push(read(&row).ok_or_else(|| unexpected("DataRow"))?);
                 }
                 Step::Failed(message) if is_last => failed = Some(message),
                 Step::Ready if self.session.unanswered() == 0 => {
@@ -100,12 +100,12 @@ impl Connection {
         let mut rows = self.answer(deadline, read)?;
         match (rows.pop(), rows.is_empty()) {
             (Some(row), true) => Ok(row),
-            (Some(_), false) => Err(nonsense("second DataRow").into()),
-            (None, _) => Err(nonsense("ReadyForQuery without a row").into()),
+            (Some(_), false) => Err(unexpected("second DataRow").into()),
+            (None, _) => Err(unexpected("ReadyForQuery without a row").into()),
         }
     }
 
-    /// Sends a query, as far as that goes without waiting; what comes in answer is told by [`Connection::poll`].
+    /// Sends a query, as far as that goes without waiting; [`Connection::poll`] returns what comes in answer.
     ///
     /// # Errors
     /// The server takes no more bytes, or the connection is broken.
@@ -114,8 +114,8 @@ impl Connection {
         self.flush()
     }
 
-    /// Returns what the server has said already, without waiting for more. Reads once at the most, so that a server that
-    /// never stops talking can't keep us here.
+    /// Returns what the server has sent already, without waiting for more. Reads once at the most, so that a server that
+    /// never stops sending can't keep us here.
     ///
     /// # Errors
     /// The end of the connection, and whatever the conversation comes to.
@@ -129,7 +129,7 @@ impl Connection {
         self.session.unanswered() == 0
     }
 
-    /// Listens until the deadline to a server that has nothing to say.
+    /// Waits until the deadline while no query is running.
     ///
     /// # Errors
     /// The end of the connection, and whatever the conversation comes to.
@@ -152,22 +152,22 @@ impl Connection {
         let _ = shutdown(&self.stream, Shutdown::Both);
     }
 
-    /// What the server has told of itself.
+    /// Returns what the server has reported.
     #[must_use]
     pub fn server(&self) -> &Server {
         self.session.server()
     }
 
-    /// Where the server is, such as `at "db" (10.0.0.1), port 5432`.
+    /// Returns where the server is, such as `at "db" (10.0.0.1), port 5432`.
     #[must_use]
     pub fn server_address(&self) -> &str {
         &self.server_address
     }
 
-    /// The next thing that the server says: never [`Step::Send`] or [`Step::Receive`].
+    /// Waits for the next thing that the server sends: never [`Step::Send`] or [`Step::Receive`].
     fn next(&mut self, deadline: Deadline) -> Result<Step, Error> {
         loop {
-            // Also while there is something to read: a server that never stops talking gets no more time.
+            // Also while there is something to read: a server that never stops sending gets no more time.
             deadline.check()?;
             if let Some(step) = self.step(deadline)? {
                 return Ok(step);
@@ -211,7 +211,7 @@ impl AsFd for Connection {
     }
 }
 
-/// The same without the difference.
+/// The same, where the difference does not matter.
 impl From<QueryError> for Error {
     fn from(error: QueryError) -> Self {
         match error {
@@ -221,8 +221,8 @@ impl From<QueryError> for Error {
     }
 }
 
-/// An answer that makes no sense.
-fn nonsense(message: &str) -> Error {
+/// The error for an answer that is not what was asked for.
+fn unexpected(message: &str) -> Error {
     proto::Error::Unexpected { message: message.to_owned(), during: "in answer to a query" }.into()
 }
 

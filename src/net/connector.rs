@@ -10,7 +10,7 @@ use super::shuffle::shuffle;
 use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode};
 use crate::proto::{self, ErrorKind, Query};
 
-/// Why a server that has logged us in will not do.
+/// Why a server that has logged us in is rejected.
 pub enum Rejected<E> {
     /// Another host may do better.
     PassOver(Error),
@@ -18,10 +18,10 @@ pub enum Rejected<E> {
     Stop(E),
 }
 
-/// Connects to the hosts in their order, or in any where `load_balance_hosts` says so, until one logs us in and `judge`
-/// takes it.
+/// Connects to one host after the other, in random order where `load_balance_hosts` asks for it, until one logs us in and
+/// `judge` accepts it.
 ///
-/// `first` is on its way as early as possible; the judge reads its answer, and closes the connection that it rejects.
+/// `first` is sent as early as possible; the judge reads its answer, and closes the connection where it rejects it.
 /// The time of `connect_timeout`, or until `limit` where that is earlier, is given to each address, from resolving its
 /// name to the judge's verdict.
 ///
@@ -109,7 +109,7 @@ impl<T, E, J: FnMut(Connection, Deadline) -> Result<T, Rejected<E>>> Connector<'
         Err(next)
     }
 
-    /// One address: as `sslmode` says first, and then the other way round where that is allowed.
+    /// One address: first as `sslmode` prefers, then the other way round where that is allowed.
     fn log_in(&mut self, host: &Host, address: &Address, deadline: Deadline) -> Result<Connection, Error> {
         let (encryption, other) = order(self.config.sslmode, address);
         let refused = match self.handshake.connect(host, address, encryption, deadline) {
@@ -166,7 +166,7 @@ fn order(sslmode: SslMode, address: &Address) -> (Encryption, Option<Encryption>
     }
 }
 
-/// A password file that was ignored, or a wrong password from one that is long forgotten.
+/// Names a password file that was ignored, or that had the wrong password.
 fn password_hint(config: &Config, host: &Host, error: &Error) -> Option<String> {
     if matches!(error, Error::Conversation(proto::Error::PasswordNeeded { .. })) {
         return (!config.warnings.is_empty()).then(|| config.warnings.join("; "));

@@ -1,4 +1,4 @@
-//! By when something must have happened, and what is going on meanwhile.
+//! By when something must have happened, and what the time is for.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Deadline {
         Self { at: moment.into(), phase: Phase::Query }
     }
 
-    /// Returns the deadline for what is done at once or not at all.
+    /// Returns the deadline of what is done at once or not at all.
     pub(super) fn now(phase: Phase) -> Self {
         Self::after(Duration::ZERO).during(phase)
     }
@@ -62,7 +62,7 @@ impl Deadline {
         if self.has_passed() { Err(Error::TimedOut(self.phase)) } else { Ok(()) }
     }
 
-    /// What the end of the connection is told with.
+    /// Returns the error for a connection that was closed before the deadline.
     pub(super) fn closed(self) -> Error {
         Error::Closed(self.phase)
     }

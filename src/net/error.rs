@@ -1,4 +1,4 @@
-//! Why a connection could not be made or was lost, with the address of each attempt.
+//! Why a connection could not be made or was lost; a failed attempt is told with its address.
 
 use std::fmt;
 use std::io;
@@ -20,16 +20,16 @@ pub enum Error {
     /// A parameter that this connection needs can't be used.
     #[error("{0}")]
     Unusable(String),
-    /// The server on the Unix socket runs as another user than `requirepeer` says.
+    /// The server on the Unix socket runs as another user than `requirepeer` names.
     #[error("{0}")]
     Peer(String),
     /// The connection would be less secure than was asked for; what is missing.
     #[error("{0}")]
     Insecure(String),
-    /// TLS came to an end: what for, in libpq's words where it has some, and who has to act.
+    /// TLS has failed: why, in libpq's own text where there is one, and who has to act.
     #[error("{0}")]
     Tls(String, ErrorKind),
-    /// The session is not one that `target_session_attrs` asks for; libpq's words.
+    /// The session is not one that `target_session_attrs` asks for; libpq's text.
     #[error("{0}")]
     Unsuitable(&'static str),
     /// The deadline passed.
@@ -41,7 +41,7 @@ pub enum Error {
     /// An error of the operating system.
     #[error("{}", os_error_text(&io::Error::from(*.0)))]
     System(Errno),
-    /// What the conversation came to.
+    /// What ended the conversation.
     #[error(transparent)]
     Conversation(#[from] proto::Error),
 }
@@ -50,21 +50,21 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
-    /// The host's name is looked up.
+    /// The host's name is resolved.
     Resolve,
     /// The socket connects.
     Connect,
-    /// `SSLRequest` is not yet answered.
+    /// `SSLRequest` is not answered yet.
     NegotiateTls,
-    /// TLS begins.
+    /// The TLS handshake.
     TlsHandshake,
-    /// The server has not yet said that it waits for a statement.
+    /// The login, until the server waits for a query.
     LogIn,
-    /// A query is not yet answered.
+    /// A query is not answered yet.
     Query,
-    /// The server has nothing to say.
+    /// No query is running.
     Idle,
-    /// The server takes no more bytes.
+    /// The server has not read what was sent before.
     Send,
 }
 
@@ -97,17 +97,17 @@ impl Error {
         }
     }
 
-    /// Whether the server refuses this kind of connection: no line of its `pg_hba.conf` takes us, and it has
-    /// not asked who we are. Later the same SQLSTATE 28000 also says that channel binding has failed, which may
-    /// be a man in the middle.
+    /// Whether the server refuses this kind of connection: no line of its `pg_hba.conf` matches, and it has not asked
+    /// for authentication. Later the same SQLSTATE 28000 also means that channel binding has failed, which may be a man
+    /// in the middle.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Conversation(proto::Error::Server { stage: Stage::Greeting, .. }))
             && self.sqlstate() == Some(INVALID_AUTHORIZATION)
     }
 
-    /// Whether a server that has logged us in is of no use for a reason that another one may not have: it goes away, or
-    /// is not what was asked for.
+    /// Whether the fault lies with this one server, which has logged us in: it goes away, or is not what was asked for.
+    /// Another host may do better.
     #[must_use]
     pub fn is_of_this_server(&self) -> bool {
         match self {
@@ -118,7 +118,7 @@ impl Error {
         }
     }
 
-    /// The SQLSTATE of what the server said, where that is what went wrong.
+    /// Returns the SQLSTATE, where the error is the server's.
     #[must_use]
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
@@ -163,7 +163,7 @@ fn hint_text(hint: Option<&str>) -> String {
 pub struct ConnectFailures(pub Vec<ConnectFailure>);
 
 impl ConnectFailures {
-    /// Who has to act, by the last attempt: any but an unavailable server ends the list.
+    /// Who has to act, by the last attempt: any error but an unavailable server ends the list.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.last().map_or(ErrorKind::Unavailable, |failure| failure.error.kind())

@@ -38,7 +38,7 @@ pub(super) enum Encryption {
     Tls,
 }
 
-/// Tries addresses, one at a time; no state of one attempt reaches the next but the files read for TLS.
+/// Tries addresses, one at a time; nothing is kept from one attempt to the next but the files read for TLS.
 pub(super) struct Handshake<'a> {
     options: &'a ConnectOptions<'a>,
     first: &'a Query,
@@ -90,7 +90,7 @@ impl<'a> Handshake<'a> {
         Connection::log_in(stream, session, address.to_string(), deadline)
     }
 
-    /// Asks for TLS, unless it is to begin at once. A server without it is talked to in the clear where
+    /// Asks for TLS, unless it is to begin at once. With a server that has none the connection stays in the clear where
     /// `sslmode` allows that.
     #[cfg(feature = "tls")]
     fn encrypt(
@@ -131,15 +131,15 @@ impl<'a> Handshake<'a> {
         Ok((Stream::Tls(Box::new(stream)), Channel::Encrypted { end_point }))
     }
 
-    /// Not reached: `connector::order` knows of no encryption without the feature.
+    /// Not reached: `connector::order` never asks for encryption without the feature.
     #[cfg(not(feature = "tls"))]
     #[allow(clippy::unused_self, reason = "it stands in for the one above")]
     fn encrypt(&mut self, _: Socket, _: &Host, _: Deadline) -> Result<(Stream, Channel), Error> {
         Err(Error::Insecure("this heimdall was built without TLS".to_owned()))
     }
 
-    /// Says `SSLRequest` and reads the answer. A server says nothing after it before the handshake, which is
-    /// ours to begin: whatever is there was slipped in.
+    /// Sends `SSLRequest` and reads the answer. A server sends nothing after it before the handshake, which the client
+    /// begins: whatever is there was slipped in.
     #[cfg(feature = "tls")]
     fn negotiate(&self, socket: &Socket, deadline: Deadline) -> Result<Answer, Error> {
         let deadline = deadline.during(Phase::NegotiateTls);
@@ -209,5 +209,5 @@ fn nonce() -> Result<String, Error> {
     Ok(STANDARD.encode(random))
 }
 
-/// As many as libpq takes (`SCRAM_RAW_NONCE_LEN`).
+/// As in libpq (`SCRAM_RAW_NONCE_LEN`).
 const NONCE_BYTES: usize = 18;

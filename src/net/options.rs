@@ -1,4 +1,4 @@
-//! What a caller wants of a connection besides what its configuration says.
+//! What to connect to and how, besides the configuration: the caller's name, poolers, who is told what.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct ConnectOptions<'a> {
 }
 
 impl<'a> ConnectOptions<'a> {
-    /// Connects as `config` says, to a server and not to a pooler, and tells no one how.
+    /// Connects as configured, to a server and not to a pooler, and reports to no one.
     #[must_use]
     pub fn new(config: &'a Config) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl<'a> ConnectOptions<'a> {
         Self { trace: Some(Arc::new(trace)), ..self }
     }
 
-    /// Calls `warn` with what a user should know of a connection that works all the same.
+    /// Calls `warn` with what a user should know though the connection works.
     #[must_use]
     pub fn warn(self, warn: impl Fn(&str) + 'a) -> Self {
         Self { warn: Arc::new(warn), ..self }
@@ -67,11 +67,11 @@ impl<'a> ConnectOptions<'a> {
     }
 
     /// Refuses a server that is not what `target_session_attrs` asks for, by what it has reported at login and by what it
-    /// has answered since: not all of them report that at login. A standby that is the only host, and will do for `any`,
-    /// is not refused here.
+    /// has answered since: not all of them report that at login. With `any`, a standby
+    /// that is the only host is not refused here.
     ///
     /// # Errors
-    /// What it is, in libpq's words.
+    /// What the server is, in libpq's own text.
     pub fn check_session(
         &self,
         server: &Server,

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_without_a_name_is_told_by_its_number() {
+    fn a_user_without_a_name_is_reported_by_its_number() {
         assert_eq!(user(0).unwrap(), "root");
         assert_eq!(
             user(u32::MAX - 7).unwrap_err().to_string(),

@@ -1,9 +1,9 @@
-//! Which sessions will do (`target_session_attrs`).
+//! Which sessions are accepted (`target_session_attrs`).
 
 use super::error::Error;
 use crate::conninfo::TargetSessionAttrs;
 
-/// Refuses a session that is not what was asked for, by what is known of it so far.
+/// Refuses a session that is not what was asked for, by what is known so far.
 ///
 /// Servers before version 14 report nothing of this at login; there it comes with the answer to the first statement.
 pub(super) fn check(
@@ -21,7 +21,7 @@ pub(super) fn check(
     }
 }
 
-/// Why a standby will not do, in libpq's words.
+/// Why a standby is not accepted, in libpq's own text.
 pub(super) fn standby(wanted: TargetSessionAttrs) -> Error {
     Error::Unsuitable(match wanted {
         TargetSessionAttrs::ReadWrite => READ_ONLY,
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_session_is_known_by_what_its_server_says() {
+    fn each_kind_of_session_is_known_by_what_its_server_reports() {
         use TargetSessionAttrs::{Any, Primary, ReadOnly, ReadWrite};
 
         let (read_only, standby) = ("session is read-only", "server is in hot standby mode");

@@ -1,8 +1,8 @@
-//! Another order each time (`load_balance_hosts=random`).
+//! Random order (`load_balance_hosts=random`).
 
 /// Shuffles, each order being as likely as any other (Fisher and Yates).
 ///
-/// Where the system gives no random numbers the order stays; the login, which needs some, says so.
+/// Where the system gives no random numbers the order stays; the login, which needs some, fails.
 pub(super) fn shuffle<T>(items: &mut [T]) {
     for last in (1..items.len()).rev() {
         if let Some(chosen) = below(last + 1) {

@@ -20,7 +20,7 @@ use crate::conninfo::Config;
 #[derive(Debug)]
 pub(super) struct Socket(OwnedFd);
 
-/// What one look at a socket, or at a stream over it, has brought.
+/// What one read from a socket, or from a stream over it, has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Received {
     /// Some bytes, all of which were handed over.
@@ -59,7 +59,7 @@ impl Socket {
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
                 Err(Errno::AGAIN) => deadline.wait(self, PollFlags::OUT)?,
                 Err(Errno::INTR) => {}
-                // The server may have said why before it closed: that is worth more than "broken pipe".
+                // The server may have sent the reason before it closed: that is worth more than "broken pipe".
                 Err(Errno::PIPE | Errno::CONNRESET) => return Ok(()),
                 Err(errno) => return Err(errno.into()),
             }

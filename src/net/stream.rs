@@ -1,4 +1,4 @@
-//! What a session's bytes travel through: the bare socket, or TLS over it.
+//! What a session's bytes are sent through: the bare socket, or TLS over it.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -36,7 +36,7 @@ impl Stream {
         }
     }
 
-    /// Whether nothing more will come, though the last look has still brought something; no event would tell.
+    /// Whether nothing more will come, though the last read has still brought something; no event would report it.
     pub(super) fn has_ended(&self) -> bool {
         match self {
             Self::Plain(_) => false,

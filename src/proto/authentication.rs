@@ -1,4 +1,4 @@
-//! Decodes the Authentication messages: what a server asks of us before it lets us in.
+//! Decodes the Authentication messages: what a server asks for before a login is done.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::frame::Frame;
 use super::reader::{Malformed, Reader};
 use super::text::printable;
 
-/// What `R` says.
+/// The message `R`, by its first field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authentication {
     /// 0: logged in.

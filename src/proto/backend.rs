@@ -18,7 +18,7 @@ use super::version::Version;
 pub enum BackendMessage {
     /// `R`: any of the Authentication messages.
     Authentication(Authentication),
-    /// `K`: the backend's process id; the cancel key is of no use to us and not kept.
+    /// `K`: the backend's process id; the cancel key is not kept.
     BackendKeyData {
         /// The process id.
         pid: i32,
@@ -33,7 +33,7 @@ pub enum BackendMessage {
     EmptyQueryResponse,
     /// `E`.
     ErrorResponse(ServerMessage),
-    /// `v`: the server wants an older minor version or does not know an option.
+    /// `v`: the server asks for an older minor version, or does not know an option.
     NegotiateProtocolVersion {
         /// The newest version the server speaks.
         version: Version,
@@ -42,7 +42,7 @@ pub enum BackendMessage {
     },
     /// `N`.
     NoticeResponse(ServerMessage),
-    /// `A`: of LISTEN, which we never send; a pooler may pass one on.
+    /// `A`: for LISTEN, which we never send; a pooler may forward one.
     NotificationResponse,
     /// `S`: a run-time parameter of the session.
     ParameterStatus {
@@ -57,12 +57,12 @@ pub enum BackendMessage {
     RowDescription,
 }
 
-/// The transaction state that `ReadyForQuery` tells.
+/// The transaction status in `ReadyForQuery`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transaction {
     /// `I`: none open.
     Idle,
-    /// `T` or `E`: one is open, which we never asked for.
+    /// `T` or `E`: one is open.
     Open,
 }
 
@@ -110,7 +110,7 @@ impl BackendMessage {
     /// Decodes one message.
     ///
     /// # Errors
-    /// An unknown type byte, and a body that is not exactly what its type says.
+    /// An unknown type byte, and a body that is not exactly what its type requires.
     pub fn decode(frame: &Frame) -> Result<Self, Error> {
         let name = name(frame.tag).ok_or(Error::UnknownMessage { tag: frame.tag })?;
         let mut reader = Reader::new(&frame.body);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_must_be_exactly_what_its_type_says() {
+    fn a_body_must_be_exactly_what_its_type_requires() {
         for (tag, body) in [
             (b'R', &b"\0\0\0\0x"[..]),
             (b'R', b"\0\0\0\x63"),

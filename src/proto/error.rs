@@ -38,7 +38,7 @@ pub enum Error {
         /// The type byte.
         tag: u8,
     },
-    /// A body that does not fit its type.
+    /// A body that is not what its type requires.
     #[error("the server sent a malformed {message}: {malformed}")]
     Malformed {
         /// The message's name.
@@ -52,7 +52,7 @@ pub enum Error {
          the middle"
     )]
     AfterNegotiation,
-    /// An error in answer to `SSLRequest`; its text is anyone's.
+    /// An error in answer to `SSLRequest`, whose text no one has authenticated.
     #[error("the server sent an error in answer to SSLRequest")]
     ErrorBeforeTls,
     /// A message that may not come now.
@@ -63,7 +63,7 @@ pub enum Error {
         /// What was going on.
         during: &'static str,
     },
-    /// The server makes of the protocol's version what it may not.
+    /// The server's answer to the version asked for is invalid.
     #[error(transparent)]
     Version(#[from] version::NegotiationError),
     /// The server's side of SCRAM is wrong, or proves that it does not know the password.
@@ -107,7 +107,7 @@ pub enum Error {
         /// The policy.
         policy: RequireAuth,
     },
-    /// The password would travel readable for everyone on the way.
+    /// The password would be sent readable for everyone on the way.
     #[error(
         "the server asks for the password in clear text over an unencrypted connection; refused \
          (require_auth=password would allow it)"
@@ -122,14 +122,14 @@ pub enum Error {
     /// An `ErrorResponse` that ends the session.
     #[error("{message}")]
     Server {
-        /// What it says.
+        /// The message.
         message: Box<ServerMessage>,
         /// When it came.
         stage: Stage,
     },
 }
 
-/// Why a login would not be bound to the channel, in libpq's words where it has some (`fe-auth.c`, `pg_SASL_init` and
+/// Why a login would not be bound to the channel, in libpq's own text where there is one (`fe-auth.c`, `pg_SASL_init` and
 /// `check_expected_areq`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unbound {
@@ -158,7 +158,7 @@ pub enum Unbound {
 /// How far a conversation had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// The server has not yet asked who we are.
+    /// The server has not yet asked for authentication.
     Greeting,
     /// It has asked; the login is not done.
     Login,
@@ -166,14 +166,14 @@ pub enum Stage {
     Session,
 }
 
-/// Who has to act on an error; the exit code follows from it.
+/// Who has to act on an error; the exit code depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The peer breaks the protocol or is no PostgreSQL.
     Protocol,
     /// The identity was not proved, or is not allowed to do this.
     Authentication,
-    /// A connection parameter names something that is not there.
+    /// A connection parameter names something that does not exist.
     Configuration,
     /// The server can't serve now.
     Unavailable,

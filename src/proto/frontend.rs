@@ -1,4 +1,4 @@
-//! Encodes every message that we send; each in the few lines that its description takes.
+//! Encodes every message that we send.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub enum Unsendable {
     TooLong(usize),
 }
 
-/// What a `StartupMessage` says: a version, and parameters in order, checked.
+/// The contents of a `StartupMessage`: a version, and parameters in order, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Startup {
     version: Version,
@@ -140,7 +140,7 @@ impl FrontendMessage<'_> {
     }
 }
 
-/// As transcripts and `--debug` show it; what proves an identity is not shown.
+/// As transcripts and `--debug` show it, without what proves an identity.
 impl fmt::Display for FrontendMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

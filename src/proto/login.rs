@@ -11,7 +11,7 @@ use crate::auth::scram::{self, Binding};
 
 /// All that a login needs.
 pub struct Login {
-    /// What `StartupMessage` says.
+    /// The contents of `StartupMessage`.
     pub startup: Startup,
     /// The oldest version of the protocol that the user allows.
     pub oldest: Version,
@@ -29,7 +29,7 @@ pub struct Login {
     pub pipelined: bool,
 }
 
-/// What the bytes travel through, as far as it matters for what may be said.
+/// What the bytes are sent through, as far as it decides what may be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Channel {
     /// A Unix-domain socket: no one is in between.
@@ -119,7 +119,7 @@ impl Login {
         self.scram_with(self.choose(mechanisms)?)
     }
 
-    /// Checks that a mechanism we have is allowed and offered, and says how it is bound to the channel.
+    /// Checks that a mechanism we have is allowed and offered, and returns how it is bound to the channel.
     pub(super) fn choose(&self, mechanisms: &[Bytes]) -> Result<Binding, Error> {
         let offers = |name: &str| mechanisms.iter().any(|offered| offered == name);
         let binding = self.binding(offers(scram::MECHANISM_PLUS))?;
@@ -170,7 +170,7 @@ impl Login {
             });
         }
         match (self.channel_binding, method, &self.channel) {
-            // Whether that is bound is for `binding` to say.
+            // Whether that is bound is decided by `binding`.
             (_, Method::ScramSha256, _) | (ChannelBinding::Disable | ChannelBinding::Prefer, ..) => Ok(()),
             (_, Method::None, _) => Err(Error::Unbound(Unbound::NoExchange)),
             (.., Channel::Local | Channel::Plaintext) => Err(Error::Unbound(Unbound::NoTls)),
@@ -228,7 +228,7 @@ mod tests {
         use ChannelBinding::{Disable, Prefer, Require};
         let (tls, ed25519) =
             (Channel::Encrypted { end_point: Some(HASH.to_vec()) }, Channel::Encrypted { end_point: None });
-        // Where SCRAM-SHA-256-PLUS is offered, where it is not, and what is said before anything is offered if
+        // Where SCRAM-SHA-256-PLUS is offered, where it is not, and what is sent before anything is offered if
         // SCRAM is required.
         for (channel, policy, offered, unoffered, unasked) in [
             (&Channel::Local, Disable, "plus without TLS", "n", Some("n")),

@@ -1,6 +1,6 @@
 //! The conversation with a server, without its socket: bytes in, steps out.
 //!
-//! [`Session`] is the state machine; it is driven by whoever owns a socket:
+//! [`Session`] is the state machine; it is driven by the owner of a socket:
 //!
 //! ```text
 //!   received bytes ──► Session::receive ──► frame ──► backend ──┐

@@ -1,4 +1,4 @@
-//! What a server says of itself: its error and notice messages, and the facts of the session.
+//! What a server reports: its error and notice messages, and the facts of the session.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::text::printable;
 /// All text has been made fit to print.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerMessage {
-    /// `ERROR`, `FATAL`, `PANIC`, `WARNING`, `NOTICE`, …; not localised where the server says so (9.6+).
+    /// `ERROR`, `FATAL`, `PANIC`, `WARNING`, `NOTICE`, …; not localised since version 9.6.
     pub severity: String,
     /// The SQLSTATE, five characters.
     pub code: String,
@@ -83,7 +83,7 @@ pub struct Server {
     /// `ParameterStatus` `default_transaction_read_only`, which servers report since version 14.
     pub default_transaction_read_only: Option<bool>,
     /// Whether `ParameterStatus` `crdb_version` was sent: this is CockroachDB, whose advisory locks
-    /// exclude nobody.
+    /// exclude no one.
     pub is_cockroach: bool,
 }
 
@@ -96,8 +96,8 @@ impl Server {
         number.parse().unwrap_or(0)
     }
 
-    /// Takes note of a `ParameterStatus`; what we have no use for is forgotten at once, so that a peer
-    /// can't fill our memory with parameters.
+    /// Records a `ParameterStatus`; one that we have no use for is dropped, so that a peer can't fill our memory with
+    /// parameters.
     pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
         match name {
             b"server_version" => self.version = Some(printable(value)),

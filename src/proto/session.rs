@@ -1,4 +1,4 @@
-//! The state machine of one session: what may come, and what is said to it, in one match.
+//! The state machine of one session: which message may come when, and what is sent in answer, in one match.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::server::{Server, ServerMessage};
 use super::version::Version;
 use crate::auth::scram;
 
-/// What the driver of a [`Session`] has to do next, or has been told.
+/// What the driver of a [`Session`] has to do next, or what the server has sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send these bytes, all of them, before anything else.
@@ -30,7 +30,7 @@ pub enum Step {
     Done,
     /// The running query has failed, and not the session; [`Step::Ready`] follows.
     Failed(Box<ServerMessage>),
-    /// The server has something to say that is no answer.
+    /// A message that is no answer.
     Notice(ServerMessage),
 }
 
@@ -109,13 +109,13 @@ impl Session {
         self.unanswered
     }
 
-    /// What the server has told of itself so far.
+    /// Returns what the server has reported so far.
     #[must_use]
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// The next step. What is to be sent comes before anything that was received.
+    /// Returns the next step. What is to be sent comes before anything that was received.
     ///
     /// # Errors
     /// What ends the conversation.
@@ -134,7 +134,7 @@ impl Session {
         }
     }
 
-    /// What is to be sent now, for a driver that does not want to receive anything yet.
+    /// Returns what is to be sent now, for a driver that does not want to receive anything yet.
     pub fn take_outgoing(&mut self) -> Option<Bytes> {
         (!self.outgoing.is_empty()).then(|| self.outgoing.split().freeze())
     }
@@ -172,7 +172,7 @@ impl Session {
                 (state, None)
             }
 
-            // Who are you?
+            // Authentication.
             (Starting(_), Message::Authentication(Auth::Ok)) => {
                 self.login.check_trust_allowed()?;
                 self.send_first_early();
@@ -196,7 +196,7 @@ impl Session {
                 (ScramFirst(scram), None)
             }
             (Starting(Some(scram)), Message::Authentication(Auth::Sasl(mechanisms))) => {
-                // It comes to what was said, or to an error (`Login::scram_unasked`).
+                // That is what was sent already, or an error (`Login::scram_unasked`).
                 self.login.choose(&mechanisms)?;
                 (ScramFirst(scram), None)
             }
@@ -295,7 +295,7 @@ impl Session {
     }
 }
 
-/// What may come next, and what it would mean.
+/// How far the conversation has come.
 enum State {
     /// `StartupMessage` is out, and `SASLInitialResponse` after it where nothing else can be asked for.
     Starting(Option<scram::ClientFirst>),
@@ -303,7 +303,7 @@ enum State {
     ScramFirst(scram::ClientFirst),
     /// The last SCRAM message of ours is out.
     ScramFinal(scram::ClientFinal),
-    /// The identity is proved as far as we can; `AuthenticationOk` must follow.
+    /// Our part of the authentication is done; `AuthenticationOk` must follow.
     AwaitingAuthOk,
     /// `AuthenticationOk` was received.
     LoggedIn,
