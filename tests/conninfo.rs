@@ -4,6 +4,7 @@ mod files;
 mod uris;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 use heimdall::conninfo::{Config, Environment, Error, PARAMETERS, Parameter, Parameters, Passwd, Source};
 
@@ -175,10 +176,33 @@ fn the_home_directory_is_what_home_says_else_the_operating_systems() {
     assert_eq!(passfile(&[("HOME", "")]), "/home/os-user/.pgpass");
 }
 
-#[cfg(unix)]
+#[test]
+fn a_directory_without_a_name_is_the_root_and_not_the_current_one() {
+    let nowhere = || Some(Passwd { name: "os-user".into(), home: "".into() });
+    let env = Environment { variable: &|_| None, effective_user: &nowhere, effective_uid: 1000 };
+    let parameters = Parameters::resolve(None, &env).unwrap();
+    for (keyword, path) in [
+        ("passfile", "/.pgpass"),
+        ("sslrootcert", "/.postgresql/root.crt"),
+        ("sslcert", "/.postgresql/postgresql.crt"),
+        ("sslkey", "/.postgresql/postgresql.key"),
+        ("sslcrl", "/.postgresql/root.crl"),
+    ] {
+        assert_eq!(parameters.get(keyword), Some(path));
+    }
+}
+
+#[test]
+fn a_home_directory_that_is_no_text_is_told_and_not_passed_over() {
+    let home = |name: &str| (name == "HOME").then(|| OsString::from_vec(b"/h\xff".to_vec()));
+    let nobody = || None;
+    let env = Environment { variable: &home, effective_user: &nobody, effective_uid: 0 };
+    let error = Parameters::resolve(Some((Source::Option, "user=ann sslmode=require")), &env).unwrap_err();
+    assert_eq!(error.to_string(), "the home directory is not valid UTF-8; set HOME");
+}
+
 #[test]
 fn a_variable_that_is_no_text_is_told_by_its_name() {
-    use std::os::unix::ffi::OsStringExt;
     let variable = |name: &str| (name == "PGHOST").then(|| OsString::from_vec(vec![b'h', 0xff]));
     let nobody = || None;
     let env = Environment { variable: &variable, effective_user: &nobody, effective_uid: 0 };

@@ -1,6 +1,8 @@
 //! Connection parameters that no other file tests through the program itself, and that none is left out.
 
 mod files;
+#[cfg(all(target_os = "linux", feature = "tls"))]
+mod security;
 mod surroundings;
 #[cfg(target_os = "linux")]
 mod tcp;

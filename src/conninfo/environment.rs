@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
@@ -66,11 +66,18 @@ impl Environment<'_> {
     /// A file below the home directory as libpq finds it: `HOME` if it says anything, else passwd.
     pub(super) fn in_home(&self, file: &str) -> Option<PathBuf> {
         let home = self.path("HOME").filter(|home| !home.as_os_str().is_empty());
-        Some(home.or_else(|| (self.effective_user)().map(|user| user.home))?.join(file))
+        let home = home.or_else(|| (self.effective_user)().map(|user| user.home))?;
+        Some(in_directory(&home, file))
     }
 
     /// The login name of the effective user id.
     pub(super) fn user(&self) -> Result<String, Error> {
         (self.effective_user)().map(|user| user.name).ok_or(Error::NoSuchUser(self.effective_uid))
     }
+}
+
+/// A file in a directory, whose name as libpq builds it has a `/` in any case: an empty directory is the root, and not the
+/// current directory, which may be anyone's.
+pub(super) fn in_directory(directory: &Path, file: &str) -> PathBuf {
+    if directory.as_os_str().is_empty() { Path::new("/").join(file) } else { directory.join(file) }
 }

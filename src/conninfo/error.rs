@@ -66,6 +66,9 @@ pub enum Error {
     /// The effective user id has no passwd entry, and nothing says which user to be.
     #[error("local user with ID {0} does not exist; set PGUSER")]
     NoSuchUser(u32),
+    /// The home directory, where the default files are, has a name that is not UTF-8.
+    #[error("the home directory is not valid UTF-8; set HOME")]
+    HomeNotUtf8,
     /// The file that `PGSERVICEFILE` names is not there.
     #[error("service file {0:?} not found")]
     ServiceFileMissing(String),

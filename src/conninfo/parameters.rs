@@ -203,11 +203,11 @@ impl<'a> Sources<'a> {
         Ok(match parameter.keyword {
             "user" => Some(self.env.user()?),
             "dbname" => self.value("user")?,
-            "passfile" => text(self.env.in_home(".pgpass")),
-            "sslcert" => text(self.env.in_home(".postgresql/postgresql.crt")),
-            "sslkey" => text(self.env.in_home(".postgresql/postgresql.key")),
-            "sslrootcert" => text(self.env.in_home(".postgresql/root.crt")),
-            "sslcrl" => text(self.env.in_home(".postgresql/root.crl")),
+            "passfile" => self.in_home(".pgpass")?,
+            "sslcert" => self.in_home(".postgresql/postgresql.crt")?,
+            "sslkey" => self.in_home(".postgresql/postgresql.key")?,
+            "sslrootcert" => self.in_home(".postgresql/root.crt")?,
+            "sslcrl" => self.in_home(".postgresql/root.crl")?,
             "sslmode" if self.value("sslrootcert")?.as_deref() == Some("system") => {
                 Some("verify-full".to_owned())
             }
@@ -222,6 +222,13 @@ impl<'a> Sources<'a> {
         })
     }
 
+    /// The path of a file below the home directory. One that can't be a parameter's value is no reason to do without:
+    /// the file may say whom to trust.
+    fn in_home(&self, file: &str) -> Result<Option<String>, Error> {
+        let path = self.env.in_home(file).map(PathBuf::into_os_string);
+        path.map(|path| path.into_string().map_err(|_| Error::HomeNotUtf8)).transpose()
+    }
+
     fn has_several_hosts(&self) -> Result<bool, Error> {
         let is_list = |value: Option<String>| value.is_some_and(|value| value.contains(','));
         Ok(is_list(self.value("host")?) || is_list(self.value("hostaddr")?))
@@ -233,11 +240,6 @@ impl<'a> Sources<'a> {
             None => Ok(None),
         }
     }
-}
-
-/// A path as a parameter's value; one that is not UTF-8 can't be a default.
-fn text(path: Option<PathBuf>) -> Option<String> {
-    path?.into_os_string().into_string().ok()
 }
 
 /// One line for each parameter: keyword, tab, value, tab, source.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
+use super::environment::{Environment, in_directory};
 use super::error::{Error, LineFault};
 use super::file::{FileFault, PlainFile};
 use super::settings::Settings;
@@ -26,7 +26,7 @@ pub(super) fn find(name: &str, env: &Environment) -> Result<Settings, Error> {
         None => SYSTEM_DIRECTORIES.iter().map(PathBuf::from).collect(),
     };
     for directory in directories {
-        if let File::Has(settings) = read(&directory.join("pg_service.conf"), name)? {
+        if let File::Has(settings) = read(&in_directory(&directory, "pg_service.conf"), name)? {
             return Ok(settings);
         }
     }

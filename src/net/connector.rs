@@ -7,7 +7,7 @@ use super::error::{CANNOT_CONNECT_NOW, ConnectFailure, ConnectFailures, Error};
 use super::handshake::{Encryption, Handshake};
 use super::options::ConnectOptions;
 use super::shuffle::shuffle;
-use crate::conninfo::{Config, Host, LoadBalanceHosts, SslMode};
+use crate::conninfo::{Config, Host, LoadBalanceHosts, SslCertMode, SslMode};
 use crate::proto::{self, ErrorKind, Query};
 
 /// Why a server that has logged us in is rejected.
@@ -111,7 +111,7 @@ impl<T, E, J: FnMut(Connection, Deadline) -> Result<T, Rejected<E>>> Connector<'
 
     /// One address: first as `sslmode` prefers, then the other way round where that is allowed.
     fn log_in(&mut self, host: &Host, address: &Address, deadline: Deadline) -> Result<Connection, Error> {
-        let (encryption, other) = order(self.config.sslmode, address);
+        let (encryption, other) = order(self.config, address);
         let refused = match self.handshake.connect(host, address, encryption, deadline) {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
@@ -155,11 +155,13 @@ fn is_random(config: &Config) -> bool {
 }
 
 /// What to try first, and what to try where the server refuses that (libpq documentation, `sslmode`).
-fn order(sslmode: SslMode, address: &Address) -> (Encryption, Option<Encryption>) {
-    match (address, sslmode) {
+fn order(config: &Config, address: &Address) -> (Encryption, Option<Encryption>) {
+    match (address, config.sslmode) {
         (Address::Socket { .. }, _) | (_, SslMode::Disable) => (Encryption::None, None),
         // Built without TLS: conninfo has refused whatever insists on it.
         _ if !cfg!(feature = "tls") => (Encryption::None, None),
+        // Only in TLS can a server ask for a certificate.
+        _ if config.sslcertmode == SslCertMode::Require => (Encryption::Tls, None),
         (_, SslMode::Allow) => (Encryption::None, Some(Encryption::Tls)),
         (_, SslMode::Prefer) => (Encryption::Tls, Some(Encryption::None)),
         (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Encryption::Tls, None),

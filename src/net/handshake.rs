@@ -4,8 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 #[cfg(feature = "tls")]
 use {
-    crate::conninfo::{SslCertMode, SslMode, SslNegotiation},
-    crate::proto::ErrorKind,
+    crate::conninfo::{SslMode, SslNegotiation},
     crate::proto::frontend::FrontendMessage,
     crate::proto::negotiation::{Answer, answer},
     crate::x509,
@@ -25,9 +24,9 @@ use super::socket::Socket;
 use super::stream::Stream;
 #[cfg(feature = "tls")]
 use super::tls::{Tls, stream::TlsStream};
-use crate::conninfo::{Host, ProtocolVersion, Secret};
+use crate::conninfo::{Host, ProtocolVersion, Secret, SslCertMode};
 use crate::proto::login::Password;
-use crate::proto::{Channel, Login, Query, Session, Startup, Version};
+use crate::proto::{Channel, ErrorKind, Login, Query, Session, Startup, Version};
 
 /// Whether bytes are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +84,11 @@ impl<'a> Handshake<'a> {
                 (Stream::Plain(socket), Channel::Local)
             }
         };
+        if self.options.config().sslcertmode == SslCertMode::Require
+            && !matches!(channel, Channel::Encrypted { .. })
+        {
+            return Err(certificate_needed(", since the connection does not use TLS"));
+        }
         let first = Some(self.first.clone());
         let session = Session::new(self.login(host, channel)?, first, self.options.tracer().cloned());
         Connection::log_in(stream, session, address.to_string(), deadline)
@@ -123,8 +127,7 @@ impl<'a> Handshake<'a> {
             ));
         }
         if config.sslcertmode == SslCertMode::Require && !client.certificate.was_sent() {
-            let line = "server did not request an SSL certificate (sslcertmode=require)".to_owned();
-            return Err(Error::Tls(line, ErrorKind::Authentication));
+            return Err(certificate_needed(""));
         }
         let end_point = stream.server_certificate().and_then(x509::server_end_point);
         self.was_encrypted = true;
@@ -195,6 +198,12 @@ fn version(version: ProtocolVersion) -> Version {
         ProtocolVersion::V3_0 => Version::V3_0,
         ProtocolVersion::V3_2 => Version::V3_2,
     }
+}
+
+/// Why `sslcertmode=require` is not fulfilled, in libpq's words.
+fn certificate_needed(reason: &str) -> Error {
+    let line = format!("server did not request an SSL certificate{reason} (sslcertmode=require)");
+    Error::Tls(line, ErrorKind::Authentication)
 }
 
 fn unusable(error: impl std::fmt::Display) -> Error {

@@ -115,5 +115,16 @@ pub const ROWS: &[Row] = &[
         .saying("password retrieved from file \"{home}/passwords\""),
     row("passfile='{home}/pass words'", Reaches("a:5432 ann app pw"))
         .files(&[("pass words", 0o600, "*:*:*:*:pw\n")]),
+    // Relative to the current directory, where that is asked for; an empty name is none.
+    row("passfile=passwords", Reaches("a:5432 ann app pw")).files(&[("passwords", 0o600, "*:*:*:*:pw\n")]),
+    row("", Reaches("a:5432 ann app pw"))
+        .with(&[("PGPASSFILE", "passwords")])
+        .files(&[("passwords", 0o600, "*:*:*:*:pw\n")]),
+    row("", Reaches("a:5432 ann app pw"))
+        .with(&[("HOME", ".")])
+        .files(&[(".pgpass", 0o600, "*:*:*:*:pw\n")]),
+    row("", Reaches("a:5432 ann app -"))
+        .with(&[("HOME", ""), ("PGPASSFILE", "")])
+        .files(&[(".pgpass", 0o600, "*:*:*:*:no\n")]),
     row("passfile=~/.pgpass", Reaches("a:5432 ann app -")).files(&[(".pgpass", 0o600, "*:*:*:*:pw\n")]),
 ];

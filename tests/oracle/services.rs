@@ -159,6 +159,37 @@ pub const ROWS: &[Row] = &[
     row("service=one", Fails(78, "syntax error in service file \"{home}/etc/pg_service.conf\", line 2"))
         .with(&[("PGSYSCONFDIR", "{home}/etc")])
         .files(&[("etc/pg_service.conf", 0o644, "[one]\nnonsense\n")]),
+    // Directories that are relative, and no directory at all: that is the root, not the current one.
+    row("service=one", Reaches("a:5432 sam app -")).with(&[("PGSERVICEFILE", "services")]).files(&[(
+        "services",
+        0o644,
+        "[one]\nuser=sam\n",
+    )]),
+    row("service=one", Reaches("a:5432 sam app -")).with(&[("PGSYSCONFDIR", "etc")]).files(&[(
+        "etc/pg_service.conf",
+        0o644,
+        "[one]\nuser=sam\n",
+    )]),
+    row("service=one", Reaches("a:5432 sam app -")).with(&[("PGSYSCONFDIR", ".")]).files(&[(
+        "pg_service.conf",
+        0o644,
+        "[one]\nuser=sam\n",
+    )]),
+    row("service=one", not_found()).with(&[("PGSYSCONFDIR", "")]).files(&[(
+        "pg_service.conf",
+        0o644,
+        "[one]\nuser=eve\n",
+    )]),
+    row("service=one", Reaches("a:5432 sam app -")).with(&[("HOME", ".")]).files(&[(
+        ".pg_service.conf",
+        0o644,
+        "[one]\nuser=sam\n",
+    )]),
+    row("service=one", not_found()).with(&[("HOME", "")]).files(&[(
+        ".pg_service.conf",
+        0o644,
+        "[one]\nuser=eve\n",
+    )]),
     // Which service.
     row("service=two", Reaches("a:5432 sam app -")).with(&[("PGSERVICE", "one")]).files(&[(
         ".pg_service.conf",

@@ -72,9 +72,9 @@ impl Stage {
             }
         };
         if psql_version() >= row.since {
-            judge("psql", row.fate.of_psql(), psql(&conninfo, &variables));
+            judge("psql", row.fate.of_psql(), psql(&conninfo, &variables, &home));
         }
-        judge("heimdall", row.fate.of_heimdall(), heimdall(&conninfo, &variables));
+        judge("heimdall", row.fate.of_heimdall(), heimdall(&conninfo, &variables, &home));
         surprises
     }
 
@@ -105,9 +105,10 @@ impl Stage {
     }
 }
 
-/// The exit code, and all that is said.
-fn psql(conninfo: &str, variables: &[(&str, String)]) -> (Option<i32>, String) {
+/// Both run in the home directory, as in one that may be a stranger's; the exit code, and all that is said.
+fn psql(conninfo: &str, variables: &[(&str, String)], home: &Path) -> (Option<i32>, String) {
     let output = Command::new(client("psql"))
+        .current_dir(home)
         .env_clear()
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .args(["-Xw", "-c", "select 1", "-d", conninfo])
@@ -117,8 +118,8 @@ fn psql(conninfo: &str, variables: &[(&str, String)]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn heimdall(conninfo: &str, variables: &[(&str, String)]) -> (Option<i32>, String) {
-    let heimdall = Heimdall::new().database(conninfo).args(["--name", "oracle", "true"]);
+fn heimdall(conninfo: &str, variables: &[(&str, String)], home: &Path) -> (Option<i32>, String) {
+    let heimdall = Heimdall::new().directory(home).database(conninfo).args(["--name", "oracle", "true"]);
     let outcome = variables.iter().fold(heimdall, |heimdall, (name, value)| heimdall.env(name, value)).run();
     (outcome.code, outcome.stderr)
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -84,6 +84,12 @@ impl Heimdall {
     /// Takes a variable out of its environment.
     pub fn without(mut self, name: &str) -> Self {
         self.0.env_remove(name);
+        self
+    }
+
+    /// Starts it in this directory.
+    pub fn directory(mut self, path: impl AsRef<Path>) -> Self {
+        self.0.current_dir(path);
         self
     }
 

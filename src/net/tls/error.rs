@@ -56,6 +56,12 @@ pub enum ConfigError {
         .0.display()
     )]
     NoClientCertificate(PathBuf),
+    /// A revocation list is named, but there is no root certificate to verify anything with.
+    #[error(
+        "certificate revocation list file \"{}\" can't be used without root certificates; name their file in sslrootcert",
+        .0.display()
+    )]
+    CrlWithoutRoots(PathBuf),
     /// The TLS library does not take what it is given.
     #[error("TLS can't be used: {0}")]
     Library(String),

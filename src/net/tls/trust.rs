@@ -36,26 +36,12 @@ impl Trust {
         algorithms: WebPkiSupportedAlgorithms,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Trust>, ConfigError> {
-        let (source, roots) = match &config.sslrootcert {
-            Some(RootCertificates::System) => (Source::System, system()?),
-            Some(RootCertificates::File(file)) => match files::certificates(TlsFileKind::Root, &file.path)? {
-                Some(roots) => (Source::File(file.path.clone()), roots),
-                None if config.sslmode >= SslMode::VerifyCa => {
-                    return Err(ConfigError::Missing(TlsFileKind::Root, file.path.clone()));
-                }
-                None => {
-                    warnings.extend(file.explicit.then(|| {
-                        format!(
-                            "root certificate file \"{}\" does not exist: the server's certificate is not \
-                                 verified; sslmode=verify-full would make sure of it",
-                            file.path.display()
-                        )
-                    }));
-                    return Ok(None);
-                }
-            },
-            None if config.sslmode >= SslMode::VerifyCa => return Err(ConfigError::NoHome),
-            None => return Ok(None),
+        let Some((source, roots)) = roots(config, warnings)? else {
+            // Nothing is verified, so nothing would be looked up in it.
+            return match &config.sslcrl {
+                Some(file) if file.explicit => Err(ConfigError::CrlWithoutRoots(file.path.clone())),
+                _ => Ok(None),
+            };
         };
         let crls = match &config.sslcrl {
             None => Vec::new(),
@@ -68,6 +54,35 @@ impl Trust {
             },
         };
         Ok(Some(Trust { source, anchors: Anchors { roots, crls, algorithms } }))
+    }
+}
+
+/// The root certificates, and where they are from; `None` where the server's certificate is not to be verified.
+fn roots(
+    config: &Config,
+    warnings: &mut Vec<String>,
+) -> Result<Option<(Source, Vec<CertificateDer<'static>>)>, ConfigError> {
+    let file = match &config.sslrootcert {
+        Some(RootCertificates::System) => return Ok(Some((Source::System, system()?))),
+        Some(RootCertificates::File(file)) => file,
+        None if config.sslmode >= SslMode::VerifyCa => return Err(ConfigError::NoHome),
+        None => return Ok(None),
+    };
+    match files::certificates(TlsFileKind::Root, &file.path)? {
+        Some(roots) => Ok(Some((Source::File(file.path.clone()), roots))),
+        None if config.sslmode >= SslMode::VerifyCa => {
+            Err(ConfigError::Missing(TlsFileKind::Root, file.path.clone()))
+        }
+        None => {
+            warnings.extend(file.explicit.then(|| {
+                format!(
+                    "root certificate file \"{}\" does not exist: the server's certificate is not verified; \
+                     sslmode=verify-full would make sure of it",
+                    file.path.display()
+                )
+            }));
+            Ok(None)
+        }
     }
 }
 
