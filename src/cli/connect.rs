@@ -1,4 +1,4 @@
-//! Where to connect, by `--database` and the process's environment, and what comes of a failure to.
+//! Where to connect, by `--database` and the process's environment, and the exit codes of failures.
 
 use std::ffi::OsString;
 
@@ -9,12 +9,12 @@ use crate::conninfo::{self, Config, Environment, Parameters, Source};
 use crate::lock;
 use crate::net::ConnectOptions;
 
-/// Every connection parameter in force.
+/// Returns every connection parameter in force.
 pub(super) fn parameters(database: Option<&str>, report: &Report) -> Result<Parameters, Exit> {
     resolve(database).map_err(|error| misconfigured(report, &error))
 }
 
-/// What to connect with, once the user has been warned of what is doubtful in it.
+/// Returns what to connect with, after warning the user of what is doubtful in it.
 pub(super) fn config(database: Option<&str>, report: &Report) -> Result<Config, Exit> {
     let config = resolve(database).and_then(|parameters| Config::new(&parameters));
     let config = config.map_err(|error| misconfigured(report, &error))?;
@@ -22,7 +22,7 @@ pub(super) fn config(database: Option<&str>, report: &Report) -> Result<Config, 
     Ok(config)
 }
 
-/// How to connect.
+/// Returns how to connect.
 pub(super) fn options<'a>(
     config: &'a Config,
     application_name: &'a str,
@@ -40,7 +40,7 @@ pub(super) fn options<'a>(
     options.trace(move |direction, message| report.wire(direction, message))
 }
 
-/// Tells why there is no lock.
+/// Reports why there is no lock.
 pub(super) fn failed(report: &Report, error: &lock::Error) -> Exit {
     report.error(error);
     error.kind().into()

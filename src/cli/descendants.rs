@@ -1,4 +1,4 @@
-//! All that descends from us, by the process table of Linux (`man 5 proc_pid_stat`).
+//! What descends from us, by the process table of Linux (`man 5 proc_pid_stat`).
 
 use std::fs;
 use std::io;
@@ -14,12 +14,12 @@ pub(super) struct Process {
     pub(super) group: i32,
 }
 
-/// All descendants of ours, parents before their children, but for these children of ours and theirs. Zombies are
-/// among them.
+/// Returns all our descendants, zombies included, parents before their children, except these children of ours and what
+/// descends from them.
 ///
 /// # Errors
-/// There is no such table here, or it is that of another PID namespace, whose numbers mean other processes.
-pub(super) fn descendants(but: &[Pid]) -> io::Result<Vec<Process>> {
+/// There is no process table, or it is that of another PID namespace, whose numbers mean other processes.
+pub(super) fn descendants(except: &[Pid]) -> io::Result<Vec<Process>> {
     let ours = getpid().as_raw_nonzero().get();
     if fs::read_link("/proc/self")?.to_str() != Some(&ours.to_string()) {
         return Err(io::Error::other("/proc shows the processes of another PID namespace"));
@@ -28,7 +28,8 @@ pub(super) fn descendants(but: &[Pid]) -> io::Result<Vec<Process>> {
     let mut found: Vec<Process> = Vec::new();
     let mut parents = vec![ours];
     while let Some(parent) = parents.pop() {
-        for process in table.iter().filter(|process| process.parent == parent && !but.contains(&process.pid))
+        for process in
+            table.iter().filter(|process| process.parent == parent && !except.contains(&process.pid))
         {
             found.push(*process);
             parents.push(process.pid.as_raw_nonzero().get());
@@ -44,14 +45,14 @@ fn table() -> io::Result<Vec<Process>> {
         match fs::read(format!("/proc/{pid}/stat")) {
             Ok(stat) => processes.extend(read(pid, &stat)),
             Err(error) if is_exhaustion(&error) => return Err(error),
-            // One that has ended meanwhile has no file any more; one that is hidden is none of ours.
+            // A process that has ended meanwhile has no file any more; a hidden one is not ours.
             Err(_) => {}
         }
     }
     Ok(processes)
 }
 
-/// Whether it is we who have run out of descriptors: then the table is there, and can't be read.
+/// Whether we have run out of descriptors: then there is a table, and it can't be read.
 pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
@@ -59,8 +60,8 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
 /// `PID (NAME) STATE PARENT GROUP …`, where NAME may hold anything.
 fn read(pid: i32, stat: &[u8]) -> Option<Process> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    let behind = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
-    let mut fields = behind.split_ascii_whitespace().skip(1).map(str::parse);
+    let rest = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace().skip(1).map(str::parse);
     let (parent, group) = (fields.next()?.ok()?, fields.next()?.ok()?);
     Some(Process { pid: Pid::from_raw(pid)?, parent, group })
 }

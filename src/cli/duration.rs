@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Seconds and, behind a point, nine digits of them at most.
+/// Seconds, with at most nine digits after the point.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let nanoseconds =

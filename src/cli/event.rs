@@ -7,7 +7,7 @@ use super::exit::Status;
 use super::json::Value;
 use crate::lock::{Guard, Holder, Lost};
 
-/// What has just happened. The names and fields of the JSON form are documented in docs/events.md and stay.
+/// What has just happened. The names and fields of the JSON form are documented in docs/events.md, and stay.
 pub(super) enum Event<'a> {
     Connecting,
     Connected { server_address: &'a str },
@@ -36,7 +36,7 @@ pub(super) enum Level {
 }
 
 impl Event<'_> {
-    /// The name in JSON.
+    /// Returns the name in JSON.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
@@ -53,7 +53,7 @@ impl Event<'_> {
         }
     }
 
-    /// From which level on a person is told.
+    /// Returns the lowest level at which a person is told.
     pub(super) fn level(&self) -> Level {
         match self {
             Self::Lost { .. } => Level::Quiet,
@@ -63,12 +63,12 @@ impl Event<'_> {
         }
     }
 
-    /// Whether a line that is redrawn in place says so by being there, or by not being there any more.
+    /// Whether a line that is redrawn in place says it already, by appearing or by disappearing.
     pub(super) fn is_drawn(&self) -> bool {
         matches!(self, Self::Waiting { .. } | Self::Acquired { .. })
     }
 
-    /// The fields in JSON besides those that all lines have.
+    /// Returns the fields in JSON, except those that all lines have.
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
             Self::Connecting => vec![],
@@ -100,7 +100,7 @@ impl Event<'_> {
         }
     }
 
-    /// The line for a person; `lock` is the lock's name.
+    /// Returns the line for a person; `lock` is the lock's name.
     pub(super) fn text(&self, lock: &str) -> String {
         match self {
             Self::Connecting => format!("connecting for the lock {lock}"),
@@ -152,8 +152,8 @@ fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
     .collect()
 }
 
-/// `: by backend 42, app, from 10.0.0.1, connected since …; and by 2 more`, as far as it is known; what it begins with
-/// comes first.
+/// Shows `: by backend 42, app, from 10.0.0.1, connected since …; and by 2 more`, as far as it is known, after the text that
+/// it begins with.
 struct Held<'a>(&'static str, &'a [Holder]);
 
 impl fmt::Display for Held<'_> {

@@ -1,4 +1,4 @@
-//! The table of exit codes: the program's own, or which thing went wrong (sysexits.h, timeout(1), env(1)).
+//! The table of exit codes: the program's own, or what went wrong (sysexits.h, timeout(1), env(1)).
 
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ pub(super) enum Exit {
     Program(u8),
     /// The program was killed by this signal.
     Signalled(u8),
-    /// What was asked for could not be printed: 1, as of any program of the shell.
+    /// What was asked for could not be printed: 1, as for most programs.
     NotWritten,
     /// A bad option or value.
     Usage,

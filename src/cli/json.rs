@@ -10,7 +10,7 @@ pub(super) enum Value {
     Flag(bool),
 }
 
-/// An object of these fields, in this order, on one line.
+/// Returns an object of these fields, in this order, on one line.
 pub(super) fn object(fields: &[(&'static str, Value)]) -> String {
     let fields: Vec<String> =
         fields.iter().map(|(name, value)| format!("{}:{}", quoted(name), written(value))).collect();

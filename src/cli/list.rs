@@ -6,7 +6,7 @@ use super::options::MAX_SLOTS;
 use super::report::Format;
 use crate::lock::{Holder, Key};
 
-/// The text that is printed.
+/// Returns the text to print.
 pub(super) fn text(holders: &[Holder], lock: Option<&Lock>, format: Format) -> String {
     match format {
         Format::Json => holders.iter().map(|holder| json::object(&fields(holder, lock)) + "\n").collect(),
@@ -50,7 +50,7 @@ fn mode(holder: &Holder) -> &'static str {
     if holder.is_shared { "shared" } else { "exclusive" }
 }
 
-/// Columns as wide as their widest cell; one of which nothing is known, or may be seen, is left out.
+/// Columns are as wide as their widest cell; one of which nothing is known is left out.
 fn table(rows: &[[Option<String>; 8]]) -> String {
     let mut lines = vec![String::new(); rows.len() + 1];
     for (column, title) in TITLES.into_iter().enumerate() {
@@ -71,8 +71,8 @@ fn table(rows: &[[Option<String>; 8]]) -> String {
     lines.iter().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// The lock as users call it: the one asked for, or what a heimdall that holds it says in its `application_name`,
-/// if the key bears it out.
+/// Returns the lock's name: that asked for, or what the heimdall that holds it says in its `application_name`, if the key
+/// is really that name's.
 fn name(holder: &Holder, lock: Option<&Lock>) -> Option<String> {
     if let Some(Name::Named { namespace, name }) = lock.map(|lock| &lock.name) {
         return known(holder.key, namespace, name);

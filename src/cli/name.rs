@@ -20,7 +20,7 @@ pub(super) enum Name {
 }
 
 impl Name {
-    /// What was typed; `None` where that is no name.
+    /// Reads what was typed; `None` if it is no name.
     pub(super) fn from_typed(
         key: Option<Key>,
         namespace: Option<String>,
@@ -38,7 +38,7 @@ impl Name {
 }
 
 impl Lock {
-    /// The key of the first slot, which is that of the plain lock.
+    /// Returns the key of the first slot, which is that of the plain lock.
     pub(super) fn key(&self) -> Key {
         match &self.name {
             Name::Named { namespace, name } => Key::named(namespace, name),
@@ -46,7 +46,7 @@ impl Lock {
         }
     }
 
-    /// What is asked of the server.
+    /// Returns what to ask of the server.
     pub(super) fn request(&self) -> LockRequest {
         match &self.name {
             Name::Named { namespace, name } if self.slots > 1 => {
@@ -69,5 +69,5 @@ impl fmt::Display for Lock {
     }
 }
 
-/// `--namespace` where it is not given.
+/// The default of `--namespace`.
 const DEFAULT_NAMESPACE: &str = "heimdall";

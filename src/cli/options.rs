@@ -13,7 +13,7 @@ use super::name::{Lock, Name};
 use super::report::Format;
 use crate::lock::{Key, Mode};
 
-/// What was typed.
+/// The command line as typed.
 #[derive(Debug, Parser)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag that is typed or not")]
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
@@ -31,7 +31,7 @@ use crate::lock::{Key, Mode};
     max_term_width = 100
 )]
 pub(super) struct Args {
-    /// Where to connect: a URI, a keyword/value string or a database name, as psql -d [default:
+    /// Where to connect: a URI, a keyword/value string or a database name, as for psql -d [default:
     /// $DATABASE_URL; what it leaves out comes from PG* variables and defaults]
     #[arg(short, long, value_name = "CONNINFO")]
     database: Option<String>,
@@ -73,7 +73,7 @@ pub(super) struct Args {
     /// Don't let the program inherit the connection; the lock is free as soon as heimdall is killed
     #[arg(short = 'o', long)]
     close: bool,
-    /// The pooler between us and the server pools whole sessions: I have made sure of that
+    /// Accept a pooler in between; you have made sure that it pools whole sessions
     #[arg(long)]
     allow_pooler: bool,
     /// Print who holds and who waits, for the named lock or for all of the database
@@ -88,13 +88,13 @@ pub(super) struct Args {
     /// Print errors only
     #[arg(short, long, conflicts_with_all = ["verbose", "debug"])]
     quiet: bool,
-    /// Print one line a transition
+    /// Print one line for each transition
     #[arg(short, long)]
     verbose: bool,
     /// Also print every message on the wire, secrets redacted
     #[arg(long)]
     debug: bool,
-    /// How heimdall's own lines on standard error look, and --list
+    /// Format of heimdall's own lines on standard error, and of --list
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     log_format: Format,
     /// Print this help
@@ -103,17 +103,17 @@ pub(super) struct Args {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
-    /// The program to run, and its arguments; everything from here on is the program's
+    /// The program to run; everything after it is passed to the program
     #[arg(value_name = "PROGRAM", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
     program: Vec<OsString>,
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug)]
 pub(super) enum Action {
     /// Run a program under a lock.
     Run(RunOptions),
-    /// Print who holds and who waits; whether a pooler may be in between comes second.
+    /// Print who holds and who waits; the flag is `--allow-pooler`.
     List(Option<Lock>, bool),
     /// Print a lock's key.
     PrintKey(Lock),
@@ -128,7 +128,6 @@ pub(super) struct RunOptions {
     pub(super) program: OsString,
     pub(super) arguments: Vec<OsString>,
     pub(super) conflict_exit_code: u8,
-    /// Whether to wait for a busy lock.
     pub(super) wait: WaitPolicy,
     pub(super) allows_pooler: bool,
     /// `None` is never.
@@ -140,7 +139,7 @@ pub(super) struct RunOptions {
     pub(super) inherits: bool,
 }
 
-/// How long a busy lock is waited for.
+/// How long to wait for a busy lock.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum WaitPolicy {
     /// One try.
@@ -149,7 +148,7 @@ pub(super) enum WaitPolicy {
     Endless,
 }
 
-/// What was typed, understood.
+/// What the command line means.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) database: Option<String>,
@@ -158,16 +157,16 @@ pub(super) struct Command {
     pub(super) action: Action,
 }
 
-/// Why nothing is to be done.
+/// Why there is nothing to do.
 #[derive(Debug)]
 pub(super) enum EarlyExit {
-    /// A text was asked for: help or version.
+    /// A text to print: help or version.
     Print(String),
-    /// One line that says what is wrong, and how it is to look.
+    /// One line that says what is wrong, and its format.
     Usage(String, Format),
 }
 
-/// Reads the command line, the program's own name first.
+/// Reads the command line, which begins with heimdall's own name.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, EarlyExit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let args = Args::try_parse_from(&arguments).map_err(|error| early_exit(&error, &arguments))?;
@@ -225,7 +224,7 @@ impl TryFrom<Args> for Command {
     }
 }
 
-/// What `--wait` means where it has no value.
+/// What `--wait` without a value means.
 const FOREVER: &str = "forever";
 
 fn wait_policy(text: &str) -> Result<WaitPolicy, String> {
@@ -236,15 +235,15 @@ fn wait_policy(text: &str) -> Result<WaitPolicy, String> {
     }
 }
 
-/// Whether this word was meant for `--wait`, which takes its value behind `=` only.
+/// Whether this word was meant for `--wait`, which takes its value only after `=`.
 fn is_duration(word: &OsString) -> bool {
     word.to_str().is_some_and(|word| duration::parse(word).is_ok())
 }
 
-/// More holders than anybody counts, and few enough for one statement.
+/// More holders than anyone needs, and few enough for one statement.
 pub(super) const MAX_SLOTS: u16 = 1000;
 
-/// clap explains over several lines; the first paragraph says what is wrong.
+/// clap explains in several lines; the first paragraph says what is wrong.
 fn early_exit(error: &clap::Error, arguments: &[OsString]) -> EarlyExit {
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -255,7 +254,7 @@ fn early_exit(error: &clap::Error, arguments: &[OsString]) -> EarlyExit {
     EarlyExit::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned(), format_of(arguments))
 }
 
-/// What `--log-format` says among arguments that can't all be understood.
+/// Returns what `--log-format` says among arguments that contain a mistake.
 fn format_of(arguments: &[OsString]) -> Format {
     let understood = Args::command().ignore_errors(true).try_get_matches_from(arguments);
     let format = understood.ok().and_then(|matches| matches.get_one("log_format").copied());

@@ -8,12 +8,13 @@ use std::time::Duration;
 use super::connect::{self, failed};
 use super::event::{Event, Level};
 use super::exit::{Exit, Status};
+use super::job::Job;
 use super::name::{Lock, Name};
 use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
-use super::program::{Program, Start};
 use super::report::{Format, Report, os_error_text};
 use super::show;
 use super::signals::{self, Pid1Handlers, Signals};
+use super::spawn::Start;
 use super::supervise::{Sources, supervise};
 use super::supervisor::{Cause, ExitReason, Limits};
 use super::terminal;
@@ -64,7 +65,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     let report = &report.clone().with_session(&guard);
     report.event(&Event::Acquired { guard: &guard, waited });
 
-    let (mut signals, timer, mut program) = match start(options, &guard, &pid1) {
+    let (mut signals, timer, mut job) = match start(options, &guard, &pid1) {
         Ok(started) => started,
         Err(error) => {
             let program = options.program.to_string_lossy();
@@ -77,7 +78,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             });
         }
     };
-    report.event(&Event::Started { pid: program.pid() });
+    report.event(&Event::Started { pid: job.pid() });
 
     let limits = Limits {
         timeout: options.timeout,
@@ -86,7 +87,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         min_hold: options.min_hold,
     };
     let sources = Sources { guard: &mut guard, signals: &mut signals, timer: &timer };
-    let exit_reason = supervise(&mut program, sources, limits, report);
+    let exit_reason = supervise(&mut job, sources, limits, report);
     if exit_reason == ExitReason::Stopped(Cause::Lost) {
         report.error("the lock was lost while the program ran; the program has been stopped");
         return Ok(Exit::Lost);
@@ -136,12 +137,12 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
     Exit::Busy(options.conflict_exit_code)
 }
 
-fn start(options: &RunOptions, guard: &Guard, pid1: &Pid1Handlers) -> io::Result<(Signals, Timer, Program)> {
+fn start(options: &RunOptions, guard: &Guard, pid1: &Pid1Handlers) -> io::Result<(Signals, Timer, Job)> {
     let in_foreground = terminal::is_foreground();
     let signals = Signals::catch(in_foreground)?;
     pid1.disarm();
     let timer = Timer::new()?;
-    let program = Program::start(Start {
+    let job = Job::start(Start {
         program: &options.program,
         arguments: &options.arguments,
         variables: variables(&options.lock, guard),
@@ -149,7 +150,7 @@ fn start(options: &RunOptions, guard: &Guard, pid1: &Pid1Handlers) -> io::Result
         inherited: options.inherits.then(|| guard.as_fd()),
         mask: signals.mask(),
     })?;
-    Ok((signals, timer, program))
+    Ok((signals, timer, job))
 }
 
 fn release(guard: Guard, report: &Report) {

@@ -1,4 +1,4 @@
-//! Standard error, whose reader may take his time: a stuck pager or a stopped terminal keeps nobody from watching the lock.
+//! Standard error, whose reader may be slow: a stuck pager or a stopped terminal must not keep heimdall from watching the lock.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -6,8 +6,8 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// A thread that does nothing but write, and how far it has come. To poll for room would not do: somebody else may
-/// fill the pipe in between.
+/// A thread that does nothing but write, and how far it has got. Polling for room would not do: another writer may fill the
+/// pipe in between.
 struct Writer {
     texts: SyncSender<String>,
     /// How many texts were handed over.
@@ -19,7 +19,7 @@ struct Writer {
 
 static WRITER: OnceLock<Writer> = OnceLock::new();
 
-/// Writes the text, in order and before it returns, unless that takes longer than a moment; then later, if ever.
+/// Writes the text, after those before it; if that takes longer than [`WRITE_TIMEOUT`], it returns first.
 pub(super) fn write(text: String) {
     let writer = WRITER.get_or_init(|| {
         let (texts, receiver) = sync_channel(MAX_WAITING);
@@ -52,10 +52,10 @@ fn run(texts: &Receiver<String>) {
     }
 }
 
-/// How long a reader may be busy with something else.
+/// How long to wait for the reader.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// More lines than heimdall has to say on a quiet connection; what a reader leaves unread beyond that is lost.
+/// More lines than heimdall writes on a quiet connection; what is more than that behind is lost.
 const MAX_WAITING: usize = 100;
 
 /// It calls nothing but write(2).

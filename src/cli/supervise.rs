@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal};
 
 use super::event;
 use super::exit::Exit;
-use super::program::Program;
+use super::job::Job;
 use super::report::Report;
 use super::signals::{Received, Signals};
 use super::supervisor::{Action, Cause, Event, ExitReason, Left, Limits, News, Supervisor, Then};
@@ -23,16 +23,11 @@ pub(super) struct Sources<'a> {
 }
 
 /// Waits for the end of the program, and makes sure that the program ends when the lock is lost.
-pub(super) fn supervise(
-    program: &mut Program,
-    sources: Sources<'_>,
-    limits: Limits,
-    report: &Report,
-) -> ExitReason {
+pub(super) fn supervise(job: &mut Job, sources: Sources<'_>, limits: Limits, report: &Report) -> ExitReason {
     let now = Moment::now();
     let supervisor = Supervisor::new(limits, now);
     let mut supervision =
-        Supervision { supervisor, program, sources, report, lost: None, has_more: true, refused: None };
+        Supervision { supervisor, job, sources, report, lost: None, has_more: true, refused: None };
     supervision.listen();
     supervision.guard(|guard| guard.start_heartbeat(limits.lease, now));
     loop {
@@ -56,21 +51,21 @@ impl From<ExitReason> for Exit {
 
 struct Supervision<'a> {
     supervisor: Supervisor,
-    program: &'a mut Program,
+    job: &'a mut Job,
     sources: Sources<'a>,
     report: &'a Report,
     /// Once the lock is lost, no more is said to the server.
     lost: Option<Lost>,
-    /// The server may have said more than was looked at: at first what came along with its last answer.
+    /// The connection may hold more than was read: at first, what came along with the answer that granted the lock.
     has_more: bool,
-    /// A process that can't be killed, and of which the user knows.
+    /// The process that can't be killed, once the user has been told.
     refused: Option<Pid>,
 }
 
 impl Supervision<'_> {
     fn wait(&mut self, until: Option<Moment>) {
         let Sources { guard, signals, timer } = &self.sources;
-        // A lost connection is readable for ever and would make the loop spin.
+        // A lost connection stays readable and would make the loop spin.
         let (socket, next_tick) = match self.lost {
             None => (Some(guard.as_fd()), guard.next_tick()),
             Some(_) => (None, None),
@@ -97,14 +92,14 @@ impl Supervision<'_> {
     }
 
     fn reap(&mut self) {
-        let had_ended = self.program.status().is_some();
-        self.program.reap();
-        if let Some(status) = self.program.status().filter(|_| !had_ended) {
+        let had_ended = self.job.status().is_some();
+        self.job.reap();
+        if let Some(status) = self.job.status().filter(|_| !had_ended) {
             self.feed(Event::Ended(status));
         }
     }
 
-    /// One thing at a time, so that a server that never stops talking can't keep us from all else.
+    /// Reads one thing at a time, so that a server that never stops sending can't keep us from everything else.
     fn listen(&mut self) {
         let polled = self.guard(Guard::poll);
         self.has_more = matches!(polled, Some(Polled::Progress | Polled::Notice(_)));
@@ -113,7 +108,7 @@ impl Supervision<'_> {
         }
     }
 
-    /// Has the guard do something, unless the lock is lost, as which it may turn out now.
+    /// Has the guard do something, unless the lock is lost already; it may turn out to be lost now.
     fn guard<T>(&mut self, act: impl FnOnce(&mut Guard) -> Result<T, Lost>) -> Option<T> {
         if self.lost.is_some() {
             return None;
@@ -124,7 +119,7 @@ impl Supervision<'_> {
                 let silence = if let Lost::Silent(silence) = lost { Some(silence) } else { None };
                 self.lost = Some(lost);
                 self.has_more = false;
-                // It may have ended while the news came in: then it never ran without the lock.
+                // The program may have ended meanwhile: then it never ran without the lock.
                 self.reap();
                 self.feed(Event::Lost { silence });
                 None
@@ -148,9 +143,9 @@ impl Supervision<'_> {
 
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Signal(signal) => self.program.signal(signal),
-            Action::Terminate => self.program.terminate(),
-            Action::TerminateOrphans => self.program.terminate_orphans(),
+            Action::Signal(signal) => self.job.signal(signal),
+            Action::Terminate => self.job.terminate(),
+            Action::TerminateOrphans => self.job.terminate_orphans(),
             Action::Kill => self.kill(),
             Action::Look => return Some(Event::Left(self.look())),
             Action::Tell(news) => self.tell(news),
@@ -159,9 +154,9 @@ impl Supervision<'_> {
     }
 
     fn look(&self) -> Left {
-        if !self.program.is_left() {
+        if !self.job.is_left() {
             Left::No
-        } else if self.program.cannot_see_descendants() {
+        } else if self.job.cannot_see_descendants() {
             Left::Unknown
         } else {
             Left::Yes
@@ -169,7 +164,7 @@ impl Supervision<'_> {
     }
 
     fn kill(&mut self) {
-        let refused = self.program.kill();
+        let refused = self.job.kill();
         if refused.is_some() && refused != self.refused {
             self.refused = refused;
             let pid = refused.map_or(0, Pid::as_raw_pid);

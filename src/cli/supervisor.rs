@@ -47,7 +47,7 @@ pub(super) enum Left {
     Unknown,
 }
 
-/// What is to be done now, in this order, and what after that.
+/// What to do now, in this order, and what after that.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Actions {
     pub(super) now: Vec<Action>,
@@ -61,7 +61,7 @@ pub(super) enum Action {
     Signal(Signal),
     /// Ask the whole job to end.
     Terminate,
-    /// Ask those to end that have been missed, and have lost their parent since.
+    /// Ask those to end that [`Action::Terminate`] has missed, and that have lost their parent since.
     TerminateOrphans,
     /// Kill the whole job.
     Kill,
@@ -71,7 +71,7 @@ pub(super) enum Action {
     Tell(News),
 }
 
-/// What the user is told. It always comes after what was done: whoever reads our standard error may take his time.
+/// What the user is told, always after it was done: the reader of standard error may be slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
     Signalled(Signal),
@@ -82,7 +82,7 @@ pub(super) enum News {
         status: Status,
         ran: Duration,
     },
-    /// Heimdall waits for processes that it can't see.
+    /// heimdall waits for processes that it can't see.
     Blind,
 }
 
@@ -100,7 +100,7 @@ pub(super) enum Then {
 pub(super) enum ExitReason {
     /// The program ended by itself, or by a signal that was not ours.
     Ended(Status),
-    /// Heimdall has stopped the job.
+    /// heimdall has stopped the job.
     Stopped(Cause),
 }
 
@@ -157,11 +157,11 @@ impl Supervisor {
         }
     }
 
-    /// What follows from an event.
+    /// Returns what to do about an event.
     pub(super) fn step(&mut self, event: Event, now: Moment) -> Actions {
         let mut actions = Vec::new();
         match (event, self.state) {
-            // No one is left to be signalled but heimdall, which waits for `--min-hold`.
+            // Only heimdall is left to obey, and all it does is hold the lock.
             (Event::Signal(_) | Event::Typed, State::Over(_)) => self.hold_until = now,
             (Event::Signal(signal), _) => {
                 actions.extend([Action::Signal(signal), Action::Tell(News::Signalled(signal))]);
@@ -172,7 +172,7 @@ impl Supervisor {
                 self.terminate(Cause::TimedOut, self.limits.kill_after, now, &mut actions);
                 actions.push(Action::Tell(News::Terminated(Cause::TimedOut)));
             }
-            // The job is over when all of it is; before the program has ended, there is nothing to look for.
+            // The job has ended when all its processes have; until the program has, there is no need to look.
             (Event::Tick, State::Terminating { .. } | State::Killing { .. }) if self.has_ended => {
                 actions.push(Action::Look);
             }
@@ -195,8 +195,8 @@ impl Supervisor {
 
     fn lose(&mut self, silence: Option<Duration>, now: Moment, actions: &mut Vec<Action>) {
         self.is_lost = true;
-        // A server that has fallen silent frees the lock a lease after it has heard of us for the last time: by three
-        // quarters of that the program is gone, and to be gone takes time too. Any other loss is known at once.
+        // A silent server frees the lock a lease after it last heard from us. By three quarters of that the job must be
+        // gone, and dying takes time too. Any other loss is known at once.
         let kill_after = silence.map_or(self.limits.kill_after, |silence| {
             self.limits.kill_after.min((self.limits.lease * 7 / 10).saturating_sub(silence))
         });
@@ -238,7 +238,8 @@ impl Supervisor {
     }
 
     fn then(&self, now: Moment) -> Then {
-        // The end of a process that is not our child is no event: one of the group, where orphans are not adopted.
+        // The end of a process that is not our child is no event: one of the group, on systems where heimdall does not
+        // adopt orphans.
         let look_at = self.has_ended.then(|| now.after(DESCENDANT_POLL));
         match self.state {
             State::Running { deadline } => Then::Wait(deadline),
@@ -252,7 +253,7 @@ impl Supervisor {
     }
 }
 
-/// How often it is looked whether processes are left, once the program has ended.
+/// How often to look whether processes are left, once the program has ended.
 const DESCENDANT_POLL: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

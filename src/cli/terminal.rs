@@ -1,14 +1,58 @@
-//! Whether we are in the foreground of a terminal.
+//! The terminal: whether we are in its foreground, and a line that is redrawn in place.
 
 use std::fs::File;
+use std::io;
 
 use nix::unistd::{getpgrp, tcgetpgrp};
+use rustix::termios::tcgetwinsize;
 
-/// Whether the foreground process group of our controlling terminal is ours: then what is typed there reaches the
-/// whole group, and whoever leaves it can't read from the terminal any more.
+/// Whether our process group is the foreground process group of our controlling terminal: then what is typed there reaches
+/// the whole group, and a process that leaves the group can't read from the terminal.
 pub(super) fn is_foreground() -> bool {
     // Fails with ENXIO where there is no controlling terminal.
     let Ok(terminal) = File::open("/dev/tty") else { return false };
     // Both may be 0, a group of the PID namespace outside, for which rustix has no value.
     tcgetpgrp(terminal) == Ok(getpgrp())
+}
+
+/// Returns what draws a line in place of the one drawn before, cut to the terminal's width.
+pub(super) fn in_place(text: &str) -> String {
+    let width = tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+    format!("\r\x1b[K{}", cut(text, width))
+}
+
+/// Cuts a text to what fits into one line of a terminal; some terminals don't know their width, and say 0.
+fn cut(text: &str, width: usize) -> String {
+    let mut left = if width == 0 { USUAL_WIDTH } else { width } - 1;
+    text.chars()
+        .take_while(|character| {
+            // Some characters beyond ASCII are two columns wide.
+            let columns = if character.is_ascii() { 1 } else { 2 };
+            let fits = columns <= left;
+            left = left.saturating_sub(columns);
+            fits
+        })
+        .collect()
+}
+
+const USUAL_WIDTH: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_into_its_terminal() {
+        for (text, width, expected) in [
+            ("waiting", 80, "waiting"),
+            ("waiting", 8, "waiting"),
+            ("waiting", 7, "waitin"),
+            ("a☃b", 4, "a☃"),
+            ("a☃b", 3, "a"),
+            ("waiting", 1, ""),
+        ] {
+            assert_eq!(cut(text, width), expected, "{width}");
+        }
+        assert_eq!(cut(&"x".repeat(100), 0).len(), 79);
+    }
 }

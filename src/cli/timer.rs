@@ -1,4 +1,4 @@
-//! Waiting for descriptors until a moment comes, also where the host was suspended meanwhile.
+//! Waiting for descriptors until a moment comes, even if the host is suspended meanwhile.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -23,7 +23,7 @@ impl Timer {
         Ok(Self { fd: timerfd_create(TimerfdClockId::Boottime, flags)? })
     }
 
-    /// Waits until one of the descriptors is readable or the moment has come, `None` being never; tells of each
+    /// Waits until one of the descriptors is readable or the moment has come, `None` being never; returns for each
     /// descriptor whether it is readable. A signal may end the wait too.
     pub(super) fn wait<const N: usize>(
         &self,
@@ -35,7 +35,7 @@ impl Timer {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, timerfd_settime};
 
         let mut timeout = None;
-        // A timeout of poll(2) stands still while the host is suspended; this timer then ends at once.
+        // The timeout of poll(2) does not count while the host is suspended; this timer does.
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let setting = Itimerspec { it_interval: zero, it_value: until.map_or(zero, Timespec::from) };
         if timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &setting).is_err() {
@@ -52,7 +52,7 @@ impl Timer {
         Ok(Self {})
     }
 
-    /// Waits until one of the descriptors is readable or the moment has come, `None` being never; tells of each
+    /// Waits until one of the descriptors is readable or the moment has come, `None` being never; returns for each
     /// descriptor whether it is readable. A signal may end the wait too.
     #[expect(clippy::unused_self, reason = "as on Linux, which has a clock to wait by")]
     pub(super) fn wait<const N: usize>(

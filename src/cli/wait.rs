@@ -45,7 +45,7 @@ impl Wait<'_> {
                     line.ask(&mut contender);
                     continue;
                 }
-                Next::Try { pause, patience } => contender.retry(pause, patience),
+                Next::Try { pause, timeout } => contender.retry(pause, timeout),
                 Next::Connect { .. } | Next::GiveUp => break Waited::TimedOut(contender),
             };
             let tried = match tried {
@@ -69,10 +69,10 @@ impl Wait<'_> {
     /// Until a server answers, the time is over, or connecting again would not help.
     fn connect_again(&self, mut error: lock::Error, waiter: &mut Waiter) -> Result<Outcome, lock::Error> {
         self.report.event(&Event::Connecting);
-        while let Next::Connect { pause, patience } = waiter.next(Found::Unavailable, Moment::now(), random())
+        while let Next::Connect { pause, timeout } = waiter.next(Found::Unavailable, Moment::now(), random())
         {
             thread::sleep(pause);
-            match lock::acquire(self.connect, self.request, Deadline::after(patience)) {
+            match lock::acquire(self.connect, self.request, Deadline::after(timeout)) {
                 Err(again) if again.kind() == ErrorKind::Unavailable => error = again,
                 Err(error) => return Err(error),
                 Ok(outcome) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::lock::{Backoff, Moment};
 
-/// Who waits for a lock.
+/// The state of a wait for a lock.
 #[derive(Debug)]
 pub(super) struct Waiter {
     /// When waiting is over; `None` is never.
@@ -13,7 +13,7 @@ pub(super) struct Waiter {
     backoff: Backoff,
     /// When it was asked who holds the lock.
     asked: Moment,
-    /// Whether the connection that was tried last was the last to be tried.
+    /// Whether the last connection attempt was the final one.
     is_last_connection: bool,
 }
 
@@ -34,16 +34,16 @@ pub(super) enum Found {
 pub(super) enum Next {
     /// Ask who holds the lock.
     Ask,
-    /// Listen to the server for `pause`, then try the lock, for which the server has no longer than `patience`.
-    Try { pause: Duration, patience: Option<Duration> },
-    /// Connect anew after `pause`, which may take no longer than `patience`.
-    Connect { pause: Duration, patience: Option<Duration> },
+    /// Listen to the server for `pause`, then try the lock, with that time for the answer.
+    Try { pause: Duration, timeout: Option<Duration> },
+    /// Connect again after `pause`, which may take that long.
+    Connect { pause: Duration, timeout: Option<Duration> },
     /// The time is over.
     GiveUp,
 }
 
 impl Waiter {
-    /// Who begins to wait now, `limit` at most, and has asked who holds the lock.
+    /// Begins to wait, `limit` at most, having just asked who holds the lock.
     pub(super) fn new(limit: Option<Duration>, now: Moment) -> Self {
         Self {
             until: limit.map(|limit| now.after(limit)),
@@ -53,9 +53,9 @@ impl Waiter {
         }
     }
 
-    /// What to do next; `random` is any number, and another one each time.
+    /// Returns what to do next; `random` is to be another number each time.
     ///
-    /// The last try is when the time is over; a connection that was lost is made again within the time.
+    /// The last try is made when the time is over; a lost connection is made again within the time.
     pub(super) fn next(&mut self, found: Found, now: Moment, random: u32) -> Next {
         let left = self.until.map(|until| until.since(now));
         let is_over = left == Some(Duration::ZERO);
@@ -67,13 +67,13 @@ impl Waiter {
             Found::Busy { .. } if is_over => Next::GiveUp,
             Found::Busy { .. } => {
                 let pause = self.backoff.pause(random);
-                Next::Try { pause: cut(pause, left), patience: last_chance(left) }
+                Next::Try { pause: cut(pause, left), timeout: last_chance(left) }
             }
             Found::Unavailable if self.is_last_connection => Next::GiveUp,
             Found::Unavailable => {
                 self.is_last_connection = is_over;
                 let pause = self.backoff.pause(random);
-                Next::Connect { pause: cut(pause, left), patience: last_chance(left) }
+                Next::Connect { pause: cut(pause, left), timeout: last_chance(left) }
             }
         }
     }
@@ -83,7 +83,7 @@ fn cut(pause: Duration, left: Option<Duration>) -> Duration {
     left.map_or(pause, |left| pause.min(left))
 }
 
-/// How long a server may take to answer: for a healthy one that is long also where no time is left.
+/// How long a server may take to answer; enough for a healthy one even when no time is left.
 fn last_chance(left: Option<Duration>) -> Option<Duration> {
     left.map(|left| left.max(LAST_CHANCE))
 }
@@ -119,16 +119,14 @@ mod tests {
 
     #[test]
     fn without_a_limit_it_is_tried_for_ever() {
-        let again = Next::Try { pause: SHORTEST, patience: None };
+        let again = Next::Try { pause: SHORTEST, timeout: None };
         play(None, &[(0, BUSY, again), (86_400_000, BUSY, again)]);
     }
 
     #[test]
     fn the_last_try_is_when_the_time_is_over() {
-        let within = |pause, patience| Next::Try {
-            pause: milliseconds(pause),
-            patience: Some(milliseconds(patience)),
-        };
+        let within =
+            |pause, timeout| Next::Try { pause: milliseconds(pause), timeout: Some(milliseconds(timeout)) };
         play(
             Some(2000),
             &[
@@ -142,9 +140,9 @@ mod tests {
 
     #[test]
     fn a_lost_connection_is_made_again_until_one_attempt_after_the_time_is_over() {
-        let within = |pause, patience| Next::Connect {
+        let within = |pause, timeout| Next::Connect {
             pause: milliseconds(pause),
-            patience: Some(milliseconds(patience)),
+            timeout: Some(milliseconds(timeout)),
         };
         play(
             Some(2000),
@@ -155,18 +153,18 @@ mod tests {
                 (3990, Found::Unavailable, Next::GiveUp),
             ],
         );
-        play(None, &[(86_400_000, Found::Unavailable, Next::Connect { pause: SHORTEST, patience: None })]);
+        play(None, &[(86_400_000, Found::Unavailable, Next::Connect { pause: SHORTEST, timeout: None })]);
     }
 
     #[test]
-    fn a_connection_that_is_back_when_the_time_is_over_is_not_waited_on() {
-        let last = Next::Connect { pause: Duration::ZERO, patience: Some(LAST_CHANCE) };
+    fn a_busy_lock_found_by_the_final_connection_is_given_up() {
+        let last = Next::Connect { pause: Duration::ZERO, timeout: Some(LAST_CHANCE) };
         play(Some(2000), &[(2000, Found::Unavailable, last), (2100, BUSY, Next::GiveUp)]);
     }
 
     #[test]
     fn who_holds_the_lock_is_asked_again_for_those_who_watch() {
-        let again = Next::Try { pause: SHORTEST, patience: None };
+        let again = Next::Try { pause: SHORTEST, timeout: None };
         play(
             None,
             &[

@@ -1,38 +1,21 @@
-//! The program and all that descends from it: how it is started, signalled, stopped and reaped.
+//! The job, which is the program and all that descends from it: how it is signalled, stopped and reaped.
 
-use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
-use nix::sys::signal::{SigSet, Signal as NixSignal};
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use nix::sys::signal::Signal as NixSignal;
+use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, wait,
 };
 
 use super::descendants::{Process, descendants, is_exhaustion};
 use super::exit::Status;
+use super::spawn::{Start, spawn};
 
-/// What is to be started, and how.
-pub(super) struct Start<'a> {
-    pub(super) program: &'a OsStr,
-    pub(super) arguments: &'a [OsString],
-    /// Added to the environment; one without a value is taken away.
-    pub(super) variables: Vec<(&'static str, Option<String>)>,
-    /// Whether the program stays in our process group, instead of leading one of its own.
-    pub(super) in_our_group: bool,
-    /// A descriptor to be inherited besides those that our caller has passed.
-    pub(super) inherited: Option<BorrowedFd<'a>>,
-    /// The signal mask that our caller has left.
-    pub(super) mask: &'a SigSet,
-}
-
-/// A started program.
+/// A started program and its descendants.
 #[derive(Debug)]
-pub(super) struct Program {
-    pid: Pid,
+pub(super) struct Job {
+    program: Pid,
     leads_group: bool,
     status: Option<Status>,
     /// Children that we had before: a shell's background jobs, where it has become us by exec. None of our business.
@@ -42,8 +25,8 @@ pub(super) struct Program {
     is_childless: bool,
 }
 
-impl Program {
-    /// Starts the program with standard streams, working directory, environment and descriptors as ours.
+impl Job {
+    /// Starts the program.
     pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
         adopt_orphans();
         // Most have no children before; to read the whole process table for that would be long.
@@ -54,36 +37,10 @@ impl Program {
                 found => found.unwrap_or_default().into_iter().map(|process| process.pid).collect(),
             },
         };
-        let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
-        let mut attributes = PosixSpawnAttr::init()?;
-        attributes.set_sigmask(start.mask)?;
-        // Rust's runtime ignores it, and keeps to itself what our caller did.
-        attributes.set_sigdefault(&SigSet::from(NixSignal::SIGPIPE))?;
-        if !start.in_our_group {
-            flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
-            attributes.set_pgroup(nix::unistd::Pid::from_raw(0))?;
-        }
-        attributes.set_flags(flags)?;
-        if let Some(fd) = start.inherited {
-            fcntl_setfd(fd, FdFlags::empty())?;
-        }
-        let program = c_string(start.program.to_owned())?;
-        let arguments = std::iter::once(start.program).chain(start.arguments.iter().map(OsString::as_os_str));
-        let arguments = arguments.map(|word| c_string(word.to_owned())).collect::<io::Result<Vec<_>>>()?;
-        let environment = environment(start.variables)?;
-        let actions = PosixSpawnFileActions::init()?;
-        let pid = match posix_spawnp(&program, &actions, &attributes, &arguments, &environment) {
-            // As execvp(3) does it: a script that does not say what it is for is one for the shell.
-            Err(nix::Error::ENOEXEC) => {
-                let mut words = vec![c"sh".to_owned(), c_string(found(start.program))?];
-                words.extend(arguments.into_iter().skip(1));
-                posix_spawnp(c"/bin/sh", &actions, &attributes, &words, &environment)?
-            }
-            result => result?,
-        };
+        let leads_group = !start.in_our_group;
         Ok(Self {
-            pid: Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?,
-            leads_group: !start.in_our_group,
+            program: spawn(start)?,
+            leads_group,
             status: None,
             preexisting_children,
             asked: Vec::new(),
@@ -92,16 +49,16 @@ impl Program {
     }
 
     pub(super) fn pid(&self) -> i32 {
-        self.pid.as_raw_nonzero().get()
+        self.program.as_raw_nonzero().get()
     }
 
     /// Sends a signal to the program's process group, or to the program alone where it is in ours.
     pub(super) fn signal(&self, signal: Signal) {
         // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
         if self.leads_group {
-            let _ = kill_process_group(self.pid, signal);
+            let _ = kill_process_group(self.program, signal);
         } else if self.status.is_none() {
-            let _ = kill_process(self.pid, signal);
+            let _ = kill_process(self.program, signal);
         }
     }
 
@@ -113,12 +70,12 @@ impl Program {
         }
         self.signal(Signal::TERM);
         self.signal(Signal::CONT);
-        self.asked.push(self.pid);
+        self.asked.push(self.program);
         // What is forked while we walk is found in the next walk.
         let _ = (0..MAX_WALKS).find(|_| !self.ask(|_| true));
     }
 
-    /// Asks those to end that have escaped [`Program::terminate`] and lost their parent since. Other newcomers are
+    /// Asks those to end that have escaped [`Job::terminate`] and lost their parent since. Other newcomers are
     /// the last words of processes that are about to end.
     pub(super) fn terminate_orphans(&mut self) {
         let ours = rustix::process::getpid().as_raw_nonzero().get();
@@ -181,7 +138,7 @@ impl Program {
     pub(super) fn reap(&mut self) {
         loop {
             match wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, ended))) if pid == self.pid => self.status = status(ended),
+                Ok(Some((pid, ended))) if pid == self.program => self.status = status(ended),
                 Ok(Some((pid, _))) => self.preexisting_children.retain(|child| *child != pid),
                 Ok(None) => return,
                 Err(Errno::INTR) => {}
@@ -202,7 +159,7 @@ impl Program {
     pub(super) fn is_left(&self) -> bool {
         if self.is_childless {
             // Who has lost its parent has become our child, where the system does that.
-            return !ADOPTS && self.leads_group && test_kill_process_group(self.pid) != Err(Errno::SRCH);
+            return !ADOPTS && self.leads_group && test_kill_process_group(self.program) != Err(Errno::SRCH);
         }
         self.preexisting_children.is_empty()
             || descendants(&self.preexisting_children).map_or(true, |left| !left.is_empty())
@@ -242,29 +199,3 @@ fn signal_all(signal: NixSignal) {
 const MAX_WALKS: usize = 100;
 
 const ADOPTS: bool = cfg!(target_os = "linux");
-
-fn environment(variables: Vec<(&'static str, Option<String>)>) -> io::Result<Vec<CString>> {
-    let is_ours = |name: &OsStr| variables.iter().any(|(ours, _)| name == *ours);
-    let mut entries: Vec<(OsString, OsString)> =
-        std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect();
-    entries.extend(variables.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))));
-    let entry = |(name, value): (OsString, OsString)| {
-        let mut entry = name;
-        entry.push("=");
-        entry.push(value);
-        c_string(entry)
-    };
-    entries.into_iter().map(entry).collect()
-}
-
-/// The path of the program that `posix_spawnp` has found.
-fn found(program: &OsStr) -> OsString {
-    let is_path = program.as_bytes().contains(&b'/');
-    let places = std::env::var_os("PATH").filter(|_| !is_path).unwrap_or_default();
-    let mut paths = std::env::split_paths(&places).map(|place| place.join(program));
-    paths.find(|path| path.is_file()).map_or_else(|| program.to_owned(), OsString::from)
-}
-
-fn c_string(word: OsString) -> io::Result<CString> {
-    Ok(CString::new(word.into_vec())?)
-}

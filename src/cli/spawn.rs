@@ -1,0 +1,83 @@
+//! Starting the program, in the surroundings that heimdall itself was started in.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::{SigSet, Signal};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::Pid;
+
+/// What is to be started, and how.
+pub(super) struct Start<'a> {
+    pub(super) program: &'a OsStr,
+    pub(super) arguments: &'a [OsString],
+    /// Added to the environment; one without a value is taken away.
+    pub(super) variables: Vec<(&'static str, Option<String>)>,
+    /// Whether the program stays in our process group, instead of leading one of its own.
+    pub(super) in_our_group: bool,
+    /// A descriptor to be inherited besides those that our caller has passed.
+    pub(super) inherited: Option<BorrowedFd<'a>>,
+    /// The signal mask that our caller has left.
+    pub(super) mask: &'a SigSet,
+}
+
+/// Starts the program with standard streams, working directory, environment and descriptors as ours.
+pub(super) fn spawn(start: Start<'_>) -> io::Result<Pid> {
+    let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_sigmask(start.mask)?;
+    // Rust's runtime ignores it, and keeps to itself what our caller did.
+    attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+    if !start.in_our_group {
+        flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
+        attributes.set_pgroup(nix::unistd::Pid::from_raw(0))?;
+    }
+    attributes.set_flags(flags)?;
+    if let Some(fd) = start.inherited {
+        fcntl_setfd(fd, FdFlags::empty())?;
+    }
+    let program = c_string(start.program.to_owned())?;
+    let arguments = std::iter::once(start.program).chain(start.arguments.iter().map(OsString::as_os_str));
+    let arguments = arguments.map(|word| c_string(word.to_owned())).collect::<io::Result<Vec<_>>>()?;
+    let environment = environment(start.variables)?;
+    let actions = PosixSpawnFileActions::init()?;
+    let pid = match posix_spawnp(&program, &actions, &attributes, &arguments, &environment) {
+        // As execvp(3) does it: a script that does not say what it is for is one for the shell.
+        Err(nix::Error::ENOEXEC) => {
+            let mut words = vec![c"sh".to_owned(), c_string(found(start.program))?];
+            words.extend(arguments.into_iter().skip(1));
+            posix_spawnp(c"/bin/sh", &actions, &attributes, &words, &environment)?
+        }
+        result => result?,
+    };
+    Ok(Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?)
+}
+
+fn environment(variables: Vec<(&'static str, Option<String>)>) -> io::Result<Vec<CString>> {
+    let is_ours = |name: &OsStr| variables.iter().any(|(ours, _)| name == *ours);
+    let mut entries: Vec<(OsString, OsString)> =
+        std::env::vars_os().filter(|(name, _)| !is_ours(name)).collect();
+    entries.extend(variables.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))));
+    let entry = |(name, value): (OsString, OsString)| {
+        let mut entry = name;
+        entry.push("=");
+        entry.push(value);
+        c_string(entry)
+    };
+    entries.into_iter().map(entry).collect()
+}
+
+/// The path of the program that `posix_spawnp` has found.
+fn found(program: &OsStr) -> OsString {
+    let is_path = program.as_bytes().contains(&b'/');
+    let places = std::env::var_os("PATH").filter(|_| !is_path).unwrap_or_default();
+    let mut paths = std::env::split_paths(&places).map(|place| place.join(program));
+    paths.find(|path| path.is_file()).map_or_else(|| program.to_owned(), OsString::from)
+}
+
+fn c_string(word: OsString) -> io::Result<CString> {
+    Ok(CString::new(word.into_vec())?)
+}
