@@ -2,9 +2,13 @@
 
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::postgres::{Cluster, ClusterOptions, PASSWORD, shared};
+use crate::support::this_test;
 
 fn log_in(conninfo: &str) -> Outcome {
-    Heimdall::new().database(conninfo).args(["--namespace", "login", "--name", conninfo, "echo", "ran"]).run()
+    Heimdall::new()
+        .database(conninfo)
+        .args(["--namespace", &this_test(), "--name", conninfo, "echo", "ran"])
+        .run()
 }
 
 fn assert_ran(conninfo: &str) {

@@ -17,6 +17,7 @@ use heimdall::conninfo::PARAMETERS;
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::postgres::shared;
 use crate::support::scripted::{Connection, Scripted, backend};
+use crate::support::this_test;
 
 /// `host=… port=… user=… dbname=…` of a user who needs no password.
 fn trusted() -> String {
@@ -24,7 +25,7 @@ fn trusted() -> String {
 }
 
 fn connect(conninfo: &str) -> Heimdall {
-    Heimdall::new().database(conninfo).args(["--namespace", "parameters", "--name", conninfo])
+    Heimdall::new().database(conninfo).args(["--namespace", &this_test(), "--name", conninfo])
 }
 
 fn assert_ran(outcome: &Outcome) {

@@ -5,12 +5,12 @@ use std::process::{Command, Stdio};
 
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::postgres::database;
-use crate::support::write_program;
+use crate::support::{this_test, write_program};
 
 fn run(program: &[&str]) -> Outcome {
     Heimdall::new()
         .database(&database())
-        .args(["--namespace", "program", "--name", program[0]])
+        .args(["--namespace", &this_test(), "--name", program[0]])
         .args(program)
         .run()
 }

@@ -36,7 +36,7 @@ fn promise_2_timeout_stops_the_program_and_its_children() {
     assert!(outcome.stderr.contains("--timeout ran out"), "{}", outcome.stderr);
     // The lock was given back.
     let next =
-        Heimdall::new().database(&database()).args(["--name", "timeout", "--timeout", "0", "true"]).run();
+        Heimdall::new().database(&database()).args(["--name", "no timeout", "--timeout", "0", "true"]).run();
     assert_eq!(next.code, Some(0));
 }
 

@@ -48,3 +48,8 @@ pub fn write_program(path: &Path, content: impl AsRef<[u8]>) {
     writer.stdin.take().unwrap().write_all(content.as_ref()).unwrap();
     assert!(writer.wait().unwrap().success(), "{}", path.display());
 }
+
+/// The name of the test that runs, for locks that no other test takes: most use the same database of the same server.
+pub fn this_test() -> String {
+    thread::current().name().expect("the harness names a test's thread").to_owned()
+}
