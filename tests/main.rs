@@ -39,6 +39,7 @@ mod pooler;
 mod program;
 mod promises;
 mod recipes;
+mod roles;
 mod sharing;
 mod support;
 mod terminal;

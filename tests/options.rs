@@ -173,23 +173,27 @@ fn print_key_prints_the_key_and_its_sql() {
         (
             &["--namespace", "joker", "--name", "test"][..],
             "856429646,-1137964055",
-            "classid = 856429646 AND objid = 3157003241 AND objsubid = 2",
+            ["'856429646'", "'3157003241'", "2"],
         ),
-        (
-            &["--name", ""],
-            "1421297779,-2128831035",
-            "classid = 1421297779 AND objid = 2166136261 AND objsubid = 2",
-        ),
-        (&["--key", "-1"], "-1", "classid = 4294967295 AND objid = 4294967295 AND objsubid = 1"),
+        (&["--name", ""], "1421297779,-2128831035", ["'1421297779'", "'2166136261'", "2"]),
+        (&["--key", "-1"], "-1", ["'4294967295'", "'4294967295'", "1"]),
     ] {
         let outcome = Heimdall::new().args(options).arg("--print-key").run();
         assert_eq!(outcome.code, Some(0));
         let lines: Vec<&str> = outcome.stdout.lines().collect();
         let [printed, find, terminate] = lines[..] else { panic!("{lines:?}") };
         assert_eq!(printed, key);
-        assert!(find.starts_with("SELECT * FROM pg_locks") && find.contains(halves), "{find}");
-        assert!(terminate.starts_with("SELECT pg_terminate_backend(pid) FROM pg_locks"), "{terminate}");
-        assert!(terminate.contains(halves), "{terminate}");
+        let [classid, objid, objsubid] = halves;
+        let condition = format!(
+            "classid OPERATOR(pg_catalog.=) {classid}::pg_catalog.oid AND objid OPERATOR(pg_catalog.=) \
+             {objid}::pg_catalog.oid AND objsubid OPERATOR(pg_catalog.=) {objsubid};"
+        );
+        for (line, begin) in
+            [(find, "SELECT * FROM"), (terminate, "SELECT pg_catalog.pg_terminate_backend(pid) FROM")]
+        {
+            assert!(line.starts_with(&format!("{begin} pg_catalog.pg_locks WHERE ")), "{line}");
+            assert!(line.ends_with(&condition), "{line}");
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use super::key::Key;
 use super::request::{LockRequest, Mode};
 use crate::proto::Query;
 
-/// All that is ever sent as a Query. Keys are integers, so there is nothing to quote; functions are named with
-/// their schema, so that a `search_path` can't put others in their place.
+/// All that is ever sent as a Query. Keys are integers, so there is nothing to quote. Functions, operators, types and
+/// views are named with their schema, so that no `search_path` can put others in their place; COALESCE, CASE and ORDER BY
+/// look nothing up by a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
     /// Tries once to take the first free lock; one row, its columns as in [`acquire`].
@@ -68,7 +69,7 @@ fn acquire(request: &LockRequest) -> String {
         .zip(1..)
         .fold(String::new(), |slots, (key, slot)| slots + &format!(" WHEN {try_lock}({key}) THEN {slot}"));
     format!(
-        "SELECT pid, standby, slot, CASE WHEN slot > 0 THEN pg_catalog.txid_current() END, \
+        "SELECT pid, standby, slot, CASE WHEN slot OPERATOR(pg_catalog.>) 0 THEN pg_catalog.txid_current() END, \
          pg_catalog.current_setting('transaction_read_only') \
          FROM (SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.pg_is_in_recovery() AS standby, \
          CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{slots} ELSE 0 END AS slot OFFSET 0) AS attempt"
@@ -126,11 +127,11 @@ fn settings(lease: Option<Duration>, version: u32) -> String {
 /// A role that may not see others' sessions gets NULL for `backend_start`; the address is NULL for Unix sockets too.
 fn holders(keys: Option<&[Key]>) -> String {
     format!(
-        "SELECT l.classid, l.objid, l.objsubid, l.mode = 'ShareLock', l.granted, l.pid, a.application_name, \
+        "SELECT l.classid, l.objid, l.objsubid, l.mode OPERATOR(pg_catalog.=) 'ShareLock', l.granted, l.pid, a.application_name, \
          CASE WHEN a.backend_start IS NOT NULL THEN \
-         coalesce(pg_catalog.host(a.client_addr), 'local') END, \
-         pg_catalog.to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
-         FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid \
+         COALESCE(pg_catalog.host(a.client_addr), 'local') END, \
+         pg_catalog.to_char(pg_catalog.timezone('UTC', a.backend_start), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+         FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid \
          WHERE {} ORDER BY 1, 2, 3, l.granted DESC, a.backend_start",
         condition("l.", keys)
     )
@@ -161,23 +162,31 @@ pub mod holders {
 /// What a person types into psql to see the locks: never sent by heimdall.
 #[must_use]
 pub fn find(keys: &[Key]) -> String {
-    format!("SELECT * FROM pg_locks WHERE {};", condition("", Some(keys)))
+    format!("SELECT * FROM pg_catalog.pg_locks WHERE {};", condition("", Some(keys)))
 }
 
 /// What a person types into psql to end the sessions that hold the locks: never sent by heimdall.
 #[must_use]
 pub fn terminate(keys: &[Key]) -> String {
-    format!("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE granted AND {};", condition("", Some(keys)))
+    format!(
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_locks WHERE granted AND {};",
+        condition("", Some(keys))
+    )
 }
 
 fn condition(table: &str, keys: Option<&[Key]>) -> String {
     let condition = format!(
-        "{table}locktype = 'advisory' AND \
-         {table}database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
+        "{table}locktype OPERATOR(pg_catalog.=) 'advisory' AND {table}database OPERATOR(pg_catalog.=) \
+         (SELECT oid FROM pg_catalog.pg_database \
+         WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
     );
     let Some(keys) = keys else { return condition };
     let halves = keys.iter().map(|key| key.in_pg_locks()).map(|(classid, objid, objsubid)| {
-        format!("{table}classid = {classid} AND {table}objid = {objid} AND {table}objsubid = {objsubid}")
+        format!(
+            "{table}classid OPERATOR(pg_catalog.=) '{classid}'::pg_catalog.oid \
+             AND {table}objid OPERATOR(pg_catalog.=) '{objid}'::pg_catalog.oid \
+             AND {table}objsubid OPERATOR(pg_catalog.=) {objsubid}"
+        )
     });
     let halves: Vec<String> = halves.collect();
     match halves.as_slice() {
