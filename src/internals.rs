@@ -10,6 +10,37 @@ pub mod service {
     pub use crate::conninfo::service::*;
 }
 
+/// Messages of the server, cut out of what was received.
+pub mod frame {
+    pub use crate::proto::frame::*;
+}
+
+/// What the messages of the server say.
+pub mod backend {
+    pub use crate::proto::backend::*;
+}
+
+/// The answer to `SSLRequest`.
+pub mod negotiation {
+    pub use crate::proto::negotiation::*;
+}
+
+/// Text that is fit to print.
+pub mod text {
+    pub use crate::proto::text::*;
+}
+
+/// Every statement.
+pub mod sql {
+    pub use crate::lock::sql::*;
+}
+
+/// TLS without the socket.
+#[cfg(feature = "tls")]
+pub mod tls {
+    pub use crate::net::tls::*;
+}
+
 /// The verification of certificates.
 #[cfg(feature = "tls")]
 pub mod x509 {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use heimdall::lock::sql::Statement;
+use heimdall::internals::sql::Statement;
 use heimdall::lock::{Key, LockRequest, Mode};
 
 use crate::support::heimdall::Heimdall;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use heimdall::conninfo::{
     Config, Environment, Parameters, Passwd, RootCertificates, Source, SslMode, TlsFile,
 };
-use heimdall::net::tls::{self, Client, Tls};
+use heimdall::internals::tls::{self, Client, Tls};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -2,8 +2,8 @@
 #![no_main]
 
 use bytes::BytesMut;
-use heimdall::proto::backend::BackendMessage;
-use heimdall::proto::frame::{self, Phase};
+use heimdall::internals::backend::BackendMessage;
+use heimdall::internals::frame::{self, Phase};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     for phase in [Phase::Login, Phase::Session] {

@@ -1,7 +1,7 @@
 //! Any bytes as all that a server says, to each kind of login; in portions of a size that the first byte says.
 #![no_main]
 
-use heimdall::lock::sql::Statement;
+use heimdall::internals::sql::Statement;
 use heimdall::proto::{Channel, Login, Password, Session, Startup, Step, Version};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
@@ -20,17 +20,13 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         ("pencil", "scram-sha-256", Channel::Encrypted { end_point: None }, "prefer"),
         ("pencil", "", Channel::Encrypted { end_point: None }, "require"),
     ] {
-        let login = Login {
-            startup: Startup::new([("user", "ann")]).unwrap().with_version(newest),
-            oldest: Version::V3_0,
-            password: Password::new(password).unwrap(),
-            require_auth: require_auth.parse().unwrap(),
-            channel_binding: channel_binding.parse().unwrap(),
-            channel,
-            nonce: "nonce".to_owned(),
-            pipelined: portion % 2 == 0,
-        };
-        // Bound or not at all: nobody can prove to know the password, so nothing may be ready.
+        let startup = Startup::new([("user", "ann")]).unwrap().with_version(newest);
+        let mut login = Login::new(startup, channel, "nonce".to_owned());
+        login.password = Password::new(password).unwrap();
+        login.require_auth = require_auth.parse().unwrap();
+        login.channel_binding = channel_binding.parse().unwrap();
+        login.pipelined = portion % 2 == 0;
+        // Bound or not at all: no one can prove to know the password, so nothing may be ready.
         let is_bound = channel_binding == "require";
         let mut session = Session::new(login, Some(Statement::Ping.query()), None);
         'said: for bytes in said.chunks(usize::from(portion).max(1)) {

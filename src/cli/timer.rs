@@ -37,7 +37,7 @@ impl Timer {
         let mut timeout = None;
         // The timeout of poll(2) does not count while the host is suspended; this timer does.
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let setting = Itimerspec { it_interval: zero, it_value: until.map_or(zero, Timespec::from) };
+        let setting = Itimerspec { it_interval: zero, it_value: until.map_or(zero, Moment::timespec) };
         if timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &setting).is_err() {
             timeout = until.map(remaining);
         }

@@ -11,7 +11,7 @@ use super::request::LockRequest;
 use super::sql::{self, Statement};
 use crate::net::{self, ConnectOptions, Connection, Deadline, QueryError, Rejected};
 use crate::proto::Query;
-use crate::proto::backend::Row;
+use crate::proto::Row;
 
 /// What an attempt came to.
 pub enum Outcome {

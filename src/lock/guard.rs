@@ -9,7 +9,7 @@ use super::key::Key;
 use super::request::Mode;
 use super::sql::{self, Statement};
 use crate::net::{self, Connection, Deadline, Moment};
-use crate::proto::backend::Row;
+use crate::proto::Row;
 use crate::proto::{ServerMessage, Step};
 
 /// A held lock. Dropping it closes the connection; once no one else has a copy of its descriptor either, the
@@ -34,6 +34,7 @@ pub(super) struct Grant {
 
 /// What one look at the connection has brought.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Polled {
     /// Nothing; the descriptor tells when there is more.
     Nothing,
@@ -45,6 +46,7 @@ pub enum Polled {
 
 /// How giving back went.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Release {
     /// The server has confirmed it: the next contender will find the lock free.
     Confirmed,

@@ -4,11 +4,12 @@ use super::error::Error;
 use super::key::Key;
 use super::sql::{self, Statement};
 use crate::net::{self, ConnectOptions, Deadline, Rejected};
-use crate::proto::backend::Row;
+use crate::proto::Row;
 use crate::proto::text::printable;
 
 /// A session that holds an advisory lock or waits for one. What the role may not see is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Holder {
     /// The lock's key.
     pub key: Key,

@@ -16,7 +16,7 @@ mod heartbeat;
 mod holder;
 mod key;
 mod request;
-pub mod sql;
+pub(crate) mod sql;
 
 pub use acquire::{Contender, Outcome, acquire};
 pub use backoff::Backoff;

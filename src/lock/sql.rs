@@ -11,7 +11,7 @@ use crate::proto::Query;
 /// look nothing up by a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
-    /// Tries once to take the first free lock; one row, its columns as in [`acquire`].
+    /// Tries once to take the first free lock; one row, its columns as in `acquire`.
     Acquire(LockRequest),
     /// Makes the session last for as long as the client is heard of, and a lease longer; one row with the
     /// backend's process id first.
@@ -26,7 +26,7 @@ pub enum Statement {
     Ping,
     /// Gives the lock back; one row, `t` where it was held.
     Release(Key, Mode),
-    /// Who holds these locks, or any of this database, and who waits for them; rows with columns as in [`holders`].
+    /// Who holds these locks, or any of this database, and who waits for them; rows with columns as in `holders`.
     Holders(Option<Vec<Key>>),
 }
 

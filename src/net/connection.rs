@@ -10,11 +10,11 @@ use super::deadline::Deadline;
 use super::error::{Error, Phase};
 use super::socket::Received;
 use super::stream::Stream;
-use crate::proto::backend::Row;
+use crate::proto::Row;
 use crate::proto::{self, Query, Server, ServerMessage, Session, Stage, Step};
 
 /// A session over a stream.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: Stream,
     session: Session,
     server_address: String,
@@ -22,6 +22,7 @@ pub struct Connection {
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum QueryError {
     /// The query has failed; the session can run the next one.
     #[error("{0}")]
@@ -48,7 +49,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Connection::answer`].
-    pub fn run<T>(
+    pub(crate) fn run<T>(
         &mut self,
         query: &Query,
         deadline: Deadline,
@@ -62,7 +63,7 @@ impl Connection {
     ///
     /// # Errors
     /// The query has failed, the session has ended, or `read` can't read a row.
-    pub fn answer<T>(
+    pub(crate) fn answer<T>(
         &mut self,
         deadline: Deadline,
         mut read: impl FnMut(&Row) -> Option<T>,
@@ -92,7 +93,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Connection::answer`]; also any other number of rows.
-    pub fn answer_row<T>(
+    pub(crate) fn answer_row<T>(
         &mut self,
         deadline: Deadline,
         read: impl FnMut(&Row) -> Option<T>,
@@ -109,7 +110,7 @@ impl Connection {
     ///
     /// # Errors
     /// The server takes no more bytes, or the connection is broken.
-    pub fn send(&mut self, query: &Query) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, query: &Query) -> Result<(), Error> {
         self.session.query(query);
         self.flush()
     }
@@ -119,13 +120,13 @@ impl Connection {
     ///
     /// # Errors
     /// The end of the connection, and whatever the conversation comes to.
-    pub fn poll(&mut self) -> Result<Option<Step>, Error> {
+    pub(crate) fn poll(&mut self) -> Result<Option<Step>, Error> {
         self.step(Deadline::now(Phase::Send))
     }
 
     /// Whether every query has been answered.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.session.unanswered() == 0
     }
 
@@ -133,7 +134,7 @@ impl Connection {
     ///
     /// # Errors
     /// The end of the connection, and whatever the conversation comes to.
-    pub fn listen(&mut self, deadline: Deadline) -> Result<(), Error> {
+    pub(crate) fn listen(&mut self, deadline: Deadline) -> Result<(), Error> {
         loop {
             match self.next(deadline.during(Phase::Idle)) {
                 Err(Error::TimedOut(_)) => return Ok(()),
@@ -145,7 +146,7 @@ impl Connection {
     }
 
     /// Sends Terminate, as far as that goes at once, and ends the connection also for those who have inherited it.
-    pub fn close(mut self) {
+    pub(crate) fn close(mut self) {
         self.session.terminate();
         // Best effort, without waiting: the end of the connection ends the session too.
         let _ = self.flush();
@@ -154,13 +155,13 @@ impl Connection {
 
     /// Returns what the server has reported.
     #[must_use]
-    pub fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         self.session.server()
     }
 
     /// Returns where the server is, such as `at "db" (10.0.0.1), port 5432`.
     #[must_use]
-    pub fn server_address(&self) -> &str {
+    pub(crate) fn server_address(&self) -> &str {
         &self.server_address
     }
 

@@ -11,7 +11,7 @@ use crate::conninfo::{Config, Host, LoadBalanceHosts, SslCertMode, SslMode};
 use crate::proto::{self, ErrorKind, Query};
 
 /// Why a server that has logged us in is rejected.
-pub enum Rejected<E> {
+pub(crate) enum Rejected<E> {
     /// Another host may do better.
     PassOver(Error),
     /// No other host is to be tried.
@@ -29,7 +29,7 @@ pub enum Rejected<E> {
 /// What stops the judge, or every attempt that failed. An address that can't be reached is followed by the next one, a
 /// server that can't serve yet (SQLSTATE 57P03) by the next host; any other error that a server sends at login ends the
 /// list.
-pub fn connect<T, E: From<ConnectFailures>>(
+pub(crate) fn connect<T, E: From<ConnectFailures>>(
     options: &ConnectOptions<'_>,
     first: &Query,
     limit: Deadline,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::error::{Error, Phase};
+use super::error::{Error, Phase, system};
 use super::moment::Moment;
 
 /// A moment, or never, and the phase of the conversation that it ends.
@@ -78,7 +78,7 @@ impl Deadline {
                 Ok(0) => self.check()?,
                 Err(Errno::INTR) => {}
                 Ok(_) => return Ok(()),
-                Err(error) => return Err(error.into()),
+                Err(errno) => return Err(system(errno)),
             }
         }
     }

@@ -39,8 +39,8 @@ pub enum Error {
     #[error("the server closed the connection {0}")]
     Closed(Phase),
     /// An error of the operating system.
-    #[error("{}", os_error_text(&io::Error::from(*.0)))]
-    System(Errno),
+    #[error("{}", os_error_text(.0))]
+    System(io::Error),
     /// What ended the conversation.
     #[error(transparent)]
     Conversation(#[from] proto::Error),
@@ -128,15 +128,14 @@ impl Error {
     }
 }
 
-impl From<Errno> for Error {
-    fn from(errno: Errno) -> Self {
-        Self::System(errno)
-    }
+/// An error of a system call; not a `From`, so that rustix is no part of the API.
+pub(super) fn system(errno: Errno) -> Error {
+    Error::System(errno.into())
 }
 
 /// Returns the system's text for an error, without the number that Rust adds.
 #[must_use]
-pub fn os_error_text(error: &io::Error) -> String {
+pub(crate) fn os_error_text(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }
 
@@ -160,6 +159,7 @@ fn hint_text(hint: Option<&str>) -> String {
 /// All attempts at a connection, none of which succeeded; never empty.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", lines(.0))]
+#[non_exhaustive]
 pub struct ConnectFailures(pub Vec<ConnectFailure>);
 
 impl ConnectFailures {

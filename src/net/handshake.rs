@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::deadline::Deadline;
 use super::error::Error;
 #[cfg(feature = "tls")]
-use super::error::Phase;
+use super::error::{Phase, system};
 use super::options::ConnectOptions;
 use super::peercred;
 use super::socket::Socket;
@@ -25,8 +25,7 @@ use super::stream::Stream;
 #[cfg(feature = "tls")]
 use super::tls::{Tls, stream::TlsStream};
 use crate::conninfo::{Host, ProtocolVersion, Secret, SslCertMode};
-use crate::proto::login::Password;
-use crate::proto::{Channel, ErrorKind, Login, Query, Session, Startup, Version};
+use crate::proto::{Channel, ErrorKind, Login, Password, Query, Session, Startup, Version};
 
 /// Whether bytes are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +151,7 @@ impl<'a> Handshake<'a> {
         socket.send_all(&request, deadline)?;
         deadline.wait(socket, PollFlags::IN)?;
         let mut received = [0; 2];
-        let count = match socket.receive(&mut received)? {
+        let count = match socket.receive(&mut received).map_err(system)? {
             0 => return Err(deadline.closed()),
             count => count,
         };

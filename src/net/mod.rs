@@ -1,6 +1,6 @@
 //! The only folder that opens a socket: it drives a `proto::Session` over TCP, TLS or a Unix-domain socket.
 //!
-//! [`connect`] tries each host and each of its addresses; [`ConnectFailures`] lists what went wrong with each. Every wait
+//! `connect` tries each host and each of its addresses; [`ConnectFailures`] lists what went wrong with each. Every wait
 //! has a [`Deadline`].
 //!
 //! ```text
@@ -21,11 +21,14 @@ mod shuffle;
 mod socket;
 mod stream;
 #[cfg(feature = "tls")]
-pub mod tls;
+pub(crate) mod tls;
 
-pub use connection::{Connection, QueryError};
-pub use connector::{Rejected, connect};
+pub(crate) use connection::Connection;
+pub use connection::QueryError;
+pub(crate) use connector::{Rejected, connect};
 pub use deadline::Deadline;
-pub use error::{ConnectFailure, ConnectFailures, Error, Phase, os_error_text};
+#[cfg(feature = "cli")]
+pub(crate) use error::os_error_text;
+pub use error::{ConnectFailure, ConnectFailures, Error, Phase};
 pub use moment::Moment;
 pub use options::ConnectOptions;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+#[cfg(all(feature = "cli", target_os = "linux"))]
+use rustix::time::Timespec;
+use rustix::time::{ClockId, clock_gettime};
 
 /// A moment since the start of the host. It is a pure value: only [`Moment::now`] reads the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,13 +29,12 @@ impl Moment {
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
-}
 
-/// As an absolute time of the same clock.
-impl From<Moment> for Timespec {
-    fn from(moment: Moment) -> Self {
+    /// Returns the same as an absolute time of the clock.
+    #[cfg(all(feature = "cli", target_os = "linux"))]
+    pub(crate) fn timespec(self) -> Timespec {
         // Only a moment after the end of the universe does not fit.
-        Timespec::try_from(moment.0).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
+        Timespec::try_from(self.0).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
     }
 }
 

@@ -7,7 +7,7 @@ use super::error::Error;
 use super::session_attrs;
 use crate::conninfo::Config;
 use crate::proto::Server;
-use crate::proto::session::Trace;
+use crate::proto::Trace;
 
 /// What to connect to, and how.
 ///
@@ -62,7 +62,7 @@ impl<'a> ConnectOptions<'a> {
 
     /// Whether a connection pooler may answer in the server's place.
     #[must_use]
-    pub fn allows_pooler(&self) -> bool {
+    pub(crate) fn allows_pooler(&self) -> bool {
         self.allows_pooler
     }
 
@@ -72,7 +72,7 @@ impl<'a> ConnectOptions<'a> {
     ///
     /// # Errors
     /// What the server is, in libpq's own text.
-    pub fn check_session(
+    pub(crate) fn check_session(
         &self,
         server: &Server,
         is_standby: Option<bool>,

@@ -1,12 +1,14 @@
 //! Who is at the other end of a Unix socket (`requirepeer`), as the kernel knows it.
 
 use super::error::Error;
+#[cfg(target_os = "linux")]
+use super::error::system;
 use super::socket::Socket;
 
 /// Refuses a server that runs as another user than `expected`, before a byte has been sent.
 #[cfg(target_os = "linux")]
 pub(super) fn require(expected: &str, socket: &Socket) -> Result<(), Error> {
-    let actual = user(rustix::net::sockopt::socket_peercred(socket)?.uid.as_raw())?;
+    let actual = user(rustix::net::sockopt::socket_peercred(socket).map_err(system)?.uid.as_raw())?;
     if actual == expected {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use rustix::net::{SocketFlags, socket_with};
 
 use super::address::Address;
 use super::deadline::Deadline;
-use super::error::{Error, Phase};
+use super::error::{Error, Phase, system};
 use crate::conninfo::Config;
 
 /// A socket, connected and non-blocking, closed when the process executes another program.
@@ -37,17 +37,17 @@ impl Socket {
             Address::Tcp { address, .. } => SocketAddrAny::from(*address),
             Address::Socket { address, .. } => address.clone().into(),
         };
-        let fd = stream_socket(to.address_family())?;
+        let fd = stream_socket(to.address_family()).map_err(system)?;
         if to.address_family() != AddressFamily::UNIX {
-            set_options(&fd, config)?;
+            set_options(&fd, config).map_err(system)?;
         }
         match connect(&fd, &to) {
             Ok(()) => {}
             Err(Errno::INPROGRESS) => {
                 deadline.during(Phase::Connect).wait(&fd, PollFlags::OUT)?;
-                sockopt::socket_error(&fd)??;
+                sockopt::socket_error(&fd).map_err(system)?.map_err(system)?;
             }
-            Err(errno) => return Err(errno.into()),
+            Err(errno) => return Err(system(errno)),
         }
         Ok(Self(fd))
     }
@@ -61,7 +61,7 @@ impl Socket {
                 Err(Errno::INTR) => {}
                 // The server may have sent the reason before it closed: that is worth more than "broken pipe".
                 Err(Errno::PIPE | Errno::CONNRESET) => return Ok(()),
-                Err(errno) => return Err(errno.into()),
+                Err(errno) => return Err(system(errno)),
             }
         }
         Ok(())
@@ -77,7 +77,7 @@ impl Socket {
                 Ok(Received::Some)
             }
             Err(Errno::AGAIN | Errno::INTR) => Ok(Received::Nothing),
-            Err(errno) => Err(errno.into()),
+            Err(errno) => Err(system(errno)),
         }
     }
 

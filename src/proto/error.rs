@@ -132,6 +132,7 @@ pub enum Error {
 /// Why a login would not be bound to the channel, in libpq's own text where there is one (`fe-auth.c`, `pg_SASL_init` and
 /// `check_expected_areq`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unbound {
     /// The channel is not TLS.
     #[error("channel binding required, but SSL not in use")]
@@ -157,6 +158,7 @@ pub enum Unbound {
 
 /// How far a conversation had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stage {
     /// The server has not yet asked for authentication.
     Greeting,
@@ -168,6 +170,7 @@ pub enum Stage {
 
 /// Who has to act on an error; the exit code depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The peer breaks the protocol or is no PostgreSQL.
     Protocol,

@@ -28,13 +28,14 @@ impl Query {
 }
 
 /// The longest startup packet that a server reads (pqcomm.h, `MAX_STARTUP_PACKET_LENGTH`).
-pub const MAX_STARTUP_PACKET: usize = 10_000;
+pub(crate) const MAX_STARTUP_PACKET: usize = 10_000;
 
 /// The longest password message that a server reads (libpq/auth.h, `PG_MAX_AUTH_TOKEN_LENGTH`).
-pub const MAX_PASSWORD: usize = 65_535;
+pub(crate) const MAX_PASSWORD: usize = 65_535;
 
 /// What can't be sent to a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unsendable {
     /// The named parameter holds a NUL, which would end it and start another (parameter injection).
     #[error("connection parameter {0} contains a NUL byte")]
@@ -93,10 +94,11 @@ impl Startup {
 
 /// A message to the server, under its name in the protocol documentation.
 #[derive(Clone, Copy)]
-pub enum FrontendMessage<'a> {
+pub(crate) enum FrontendMessage<'a> {
     /// The first message on a connection in the clear.
     Startup(&'a Startup),
     /// Asks whether the server speaks TLS.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "nothing else asks"))]
     SslRequest,
     /// A password, or its MD5 answer.
     Password(&'a [u8]),
@@ -117,7 +119,7 @@ pub enum FrontendMessage<'a> {
 
 impl FrontendMessage<'_> {
     /// Appends the message to `out`.
-    pub fn encode(&self, out: &mut BytesMut) {
+    pub(crate) fn encode(&self, out: &mut BytesMut) {
         match *self {
             Self::Startup(startup) => untagged(out, |out| {
                 out.put_i32(startup.version.number());

@@ -10,6 +10,7 @@ use crate::auth::policy::{ChannelBinding, Method, RequireAuth};
 use crate::auth::scram::{self, Binding};
 
 /// All that a login needs.
+#[non_exhaustive]
 pub struct Login {
     /// The contents of `StartupMessage`.
     pub startup: Startup,
@@ -23,7 +24,7 @@ pub struct Login {
     pub channel_binding: ChannelBinding,
     /// The channel.
     pub channel: Channel,
-    /// Fresh, random and printable, without a comma (RFC 5802 §5.1).
+    /// What makes a SCRAM exchange unlike every other; see [`Login::new`].
     pub nonce: String,
     /// Whether messages may travel after others that the server has not answered yet.
     pub pipelined: bool,
@@ -31,6 +32,7 @@ pub struct Login {
 
 /// What the bytes are sent through, as far as it decides what may be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Channel {
     /// A Unix-domain socket: no one is in between.
     Local,
@@ -69,6 +71,24 @@ impl Password {
 }
 
 impl Login {
+    /// Returns a login with libpq's defaults and no password: by any method that the server asks for, bound to the
+    /// channel if the server offers that, and in version 3.0. Nothing is sent before the server asks for it.
+    ///
+    /// The `nonce` makes a SCRAM exchange unlike every other (RFC 5802 §5.1): fresh, random and printable, without a comma.
+    #[must_use]
+    pub fn new(startup: Startup, channel: Channel, nonce: String) -> Self {
+        Self {
+            startup,
+            oldest: Version::V3_0,
+            password: Password::default(),
+            require_auth: RequireAuth::default(),
+            channel_binding: ChannelBinding::default(),
+            channel,
+            nonce,
+            pipelined: false,
+        }
+    }
+
     /// The version to go on with, where the server does not speak the one asked for.
     pub(super) fn negotiated(&self, offered: Version, unknown: &[Bytes]) -> Result<Version, Error> {
         self.startup.version().negotiated(self.oldest, offered, unknown).map_err(Error::Version)

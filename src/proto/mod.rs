@@ -13,22 +13,24 @@
 //! Names of messages are PostgreSQL's own (protocol documentation, "Message Formats"). Nothing here
 //! reads a clock, an environment or randomness, so a whole conversation can be replayed in a test.
 
-pub mod authentication;
-pub mod backend;
-pub mod error;
-pub mod frame;
-pub mod frontend;
-pub mod login;
-pub mod negotiation;
-pub mod reader;
-pub mod server;
-pub mod session;
-pub mod text;
-pub mod version;
+mod authentication;
+pub(crate) mod backend;
+mod error;
+pub(crate) mod frame;
+pub(crate) mod frontend;
+mod login;
+pub(crate) mod negotiation;
+mod reader;
+mod server;
+mod session;
+pub(crate) mod text;
+mod version;
 
+pub use backend::Row;
 pub use error::{Error, ErrorKind, Stage, Unbound};
-pub use frontend::{Query, Startup};
+pub use frontend::{Query, Startup, Unsendable};
 pub use login::{Channel, Login, Password};
+pub use reader::Malformed;
 pub use server::{Server, ServerMessage};
-pub use session::{Session, Step};
-pub use version::Version;
+pub use session::{Session, Step, Trace};
+pub use version::{NegotiationError, Version};

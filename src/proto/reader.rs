@@ -2,6 +2,7 @@
 
 /// Why a body could not be decoded; never holds bytes of the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Malformed {
     /// The body ends inside a field.
     #[error("it ends inside a field")]
@@ -22,14 +23,14 @@ pub enum Malformed {
 
 /// The part of a message body that has not been read yet.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     /// Starts at the first byte of `body`, which excludes the type byte and the length.
     #[must_use]
-    pub fn new(body: &'a [u8]) -> Self {
+    pub(super) fn new(body: &'a [u8]) -> Self {
         Self { rest: body }
     }
 
@@ -37,7 +38,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Malformed::Short`] where fewer are left.
-    pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (head, tail) = self.rest.split_at_checked(count).ok_or(Malformed::Short)?;
         self.rest = tail;
         Ok(head)
@@ -47,7 +48,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Malformed::Short`] where fewer are left.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (head, tail) = self.rest.split_first_chunk::<N>().ok_or(Malformed::Short)?;
         self.rest = tail;
         Ok(*head)
@@ -57,7 +58,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Malformed::Short`] at the end.
-    pub fn byte(&mut self) -> Result<u8, Malformed> {
+    pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
         self.array::<1>().map(|[byte]| byte)
     }
 
@@ -65,7 +66,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Malformed::Short`] at the end.
-    pub fn int16(&mut self) -> Result<i16, Malformed> {
+    pub(super) fn int16(&mut self) -> Result<i16, Malformed> {
         self.array().map(i16::from_be_bytes)
     }
 
@@ -73,7 +74,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Malformed::Short`] at the end.
-    pub fn int32(&mut self) -> Result<i32, Malformed> {
+    pub(super) fn int32(&mut self) -> Result<i32, Malformed> {
         self.array().map(i32::from_be_bytes)
     }
 
@@ -82,7 +83,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed::Unterminated`] where the body has no NUL left: the terminator is looked for in the
     /// body only (CVE-2022-41862).
-    pub fn string(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(super) fn string(&mut self) -> Result<&'a [u8], Malformed> {
         let end = self.rest.iter().position(|&byte| byte == 0).ok_or(Malformed::Unterminated)?;
         let text = self.bytes(end)?;
         self.byte()?;
@@ -90,7 +91,7 @@ impl<'a> Reader<'a> {
     }
 
     /// All that is left.
-    pub fn rest(&mut self) -> &'a [u8] {
+    pub(super) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
     }
 
@@ -98,7 +99,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Malformed::Trailing`] where anything is left over.
-    pub fn finish(self) -> Result<(), Malformed> {
+    pub(super) fn finish(self) -> Result<(), Malformed> {
         if self.rest.is_empty() { Ok(()) } else { Err(Malformed::Trailing) }
     }
 }

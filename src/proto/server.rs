@@ -8,6 +8,7 @@ use super::text::printable;
 /// An `ErrorResponse` or `NoticeResponse` (protocol documentation, "Error and Notice Message Fields").
 /// All text has been made fit to print.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ServerMessage {
     /// `ERROR`, `FATAL`, `PANIC`, `WARNING`, `NOTICE`, …; not localised since version 9.6.
     pub severity: String,
@@ -73,6 +74,7 @@ impl fmt::Display for ServerMessage {
 
 /// The facts that matter for a lock, of all that a server reports while a session lives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Server {
     /// The process id of `BackendKeyData`: of the backend, or of whatever stands in front of it.
     pub pid: Option<i32>,

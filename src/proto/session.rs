@@ -17,6 +17,7 @@ use crate::auth::scram;
 
 /// What the driver of a [`Session`] has to do next, or what the server has sent.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// Send these bytes, all of them, before anything else.
     Send(Bytes),

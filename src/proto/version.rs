@@ -77,6 +77,7 @@ impl fmt::Display for Version {
 /// What is wrong with a server's answer to the version asked for, in libpq's words (`fe-protocol3.c`,
 /// `pqGetNegotiateProtocolVersion3` and `getBackendKeyData`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NegotiationError {
     /// It wants a newer version.
     #[error("{INVALID}: server requested downgrade to a higher-numbered version")]

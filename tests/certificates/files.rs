@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use heimdall::conninfo::{Config, RootCertificates, SslCertMode, SslMode, TlsFile};
-use heimdall::net::tls::Tls;
+use heimdall::internals::tls::Tls;
 
 use super::{config, explicit, trusting};
 use crate::support::pki::{CA, Pki, Recipe};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use heimdall::conninfo::{Config, SslMode, TlsVersion};
+use heimdall::internals::tls::{Client, Tls, explain};
 use heimdall::internals::x509::server_end_point;
-use heimdall::net::tls::{Client, Tls, explain};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;

@@ -5,7 +5,7 @@
 //! is told, `!` the beginning of the error that ends the conversation or a statement. Transcripts are separated by
 //! an empty line, and each begins with a comment that says what it shows.
 
-use heimdall::lock::sql::Statement;
+use heimdall::internals::sql::Statement;
 use heimdall::lock::{Key, LockRequest, Mode};
 use heimdall::proto::{Channel, Login, Password, Query, Session, Startup, Step, Version};
 
@@ -82,6 +82,7 @@ impl Player {
                     let columns = (0..row.len()).map(|column| row.text(column).unwrap_or("NULL"));
                     format!("= row {}", columns.collect::<Vec<_>>().join(" "))
                 }
+                Ok(step) => panic!("the session tells of {step:?}"),
                 Err(error) => {
                     heard.push(format!("! {error}"));
                     return;
@@ -136,24 +137,22 @@ fn session(line: &str) -> Session {
     let words: Vec<_> = line.strip_prefix("? ").expect("who logs in").split(' ').collect();
     let word = |key: &str| words.iter().find_map(|word| word.strip_prefix(&format!("{key}=")));
     let [oldest, newest] = ["oldest", "newest"].map(|key| word(key).map_or(Version::V3_0, version));
-    let login = Login {
-        startup: Startup::new([("user", word("user").unwrap())]).unwrap().with_version(newest),
-        oldest,
-        password: Password::new(word("password").unwrap_or_default()).unwrap(),
-        require_auth: word("require_auth").unwrap_or_default().parse().unwrap(),
-        channel_binding: word("channel_binding").unwrap_or("prefer").parse().unwrap(),
-        channel: match word("channel") {
-            None => Channel::Plaintext,
-            Some("local") => Channel::Local,
-            Some("tls") => {
-                let end_point = word("end_point").expect("end_point=HEX or end_point=none");
-                Channel::Encrypted { end_point: (end_point != "none").then(|| unhex(end_point)) }
-            }
-            Some(channel) => panic!("no such channel: {channel}"),
-        },
-        nonce: word("nonce").unwrap_or("NONCE").to_owned(),
-        pipelined: word("pipelined") != Some("no"),
+    let startup = Startup::new([("user", word("user").unwrap())]).unwrap().with_version(newest);
+    let channel = match word("channel") {
+        None => Channel::Plaintext,
+        Some("local") => Channel::Local,
+        Some("tls") => {
+            let end_point = word("end_point").expect("end_point=HEX or end_point=none");
+            Channel::Encrypted { end_point: (end_point != "none").then(|| unhex(end_point)) }
+        }
+        Some(channel) => panic!("no such channel: {channel}"),
     };
+    let mut login = Login::new(startup, channel, word("nonce").unwrap_or("NONCE").to_owned());
+    login.oldest = oldest;
+    login.password = Password::new(word("password").unwrap_or_default()).unwrap();
+    login.require_auth = word("require_auth").unwrap_or_default().parse().unwrap();
+    login.channel_binding = word("channel_binding").unwrap_or("prefer").parse().unwrap();
+    login.pipelined = word("pipelined") != Some("no");
     Session::new(login, Some(acquire()), None)
 }
 

@@ -3,6 +3,7 @@
 /// What an exchange says about the channel it runs through (RFC 5802 §6). The proofs of both sides cover
 /// it, so a man in the middle can't change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Binding {
     /// `p`: it is the channel to the server whose certificate has this hash (RFC 5929 §4), and so of no use
     /// in another one.

@@ -4,7 +4,6 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::PollFlags;
-use rustix::io::Errno;
 use rustls::ClientConnection;
 
 use super::explain::{explain, is_about_client_certificate};
@@ -53,7 +52,7 @@ impl TlsStream {
     }
 
     pub(in crate::net) fn send(&mut self, bytes: &[u8], deadline: Deadline) -> Result<(), Error> {
-        self.tls.writer().write_all(bytes).map_err(|error| broken(&error))?;
+        self.tls.writer().write_all(bytes).map_err(Error::System)?;
         self.flush(deadline)
     }
 
@@ -76,7 +75,7 @@ impl TlsStream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The end without close_notify: PostgreSQL's own messages say whether they are whole.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.has_ended = true,
-                Err(error) => return Err(broken(&error)),
+                Err(error) => return Err(Error::System(error)),
             }
             return Ok(if self.has_ended && received == Received::Nothing {
                 Received::End
@@ -96,7 +95,7 @@ impl TlsStream {
             Ok(0) => Received::End,
             Ok(_) => Received::Some,
             Err(error) if is_later(&error) => return Ok(Received::Nothing),
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(Error::System(error)),
         };
         if let Err(error) = self.tls.process_new_packets() {
             // The alert tells the server why; whether it arrives changes nothing for us.
@@ -113,7 +112,7 @@ impl TlsStream {
                 Err(error) if is_later(&error) => deadline.wait(&self.socket, PollFlags::OUT)?,
                 // The server may have said why before it closed.
                 Err(error) if is_gone(&error) => return Ok(()),
-                Err(error) => return Err(broken(&error)),
+                Err(error) => return Err(Error::System(error)),
             }
         }
         Ok(())
@@ -151,10 +150,6 @@ fn is_later(error: &io::Error) -> bool {
 
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
-}
-
-fn broken(error: &io::Error) -> Error {
-    Error::System(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
 }
 
 fn failed(error: &rustls::Error) -> Error {
