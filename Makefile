@@ -2,10 +2,14 @@
 
 PREFIX = /usr/local
 DESTDIR =
-# How long `make fuzz` runs each target.
+# How long `make fuzz` runs each target, and how many at a time; if empty, one a core.
 FUZZ_SECONDS = 10
+FUZZ_JOBS =
 # How long `make chaos` runs; CHAOS_SEED, if set, is the number that decides who does what.
 CHAOS_SECONDS = 600
+
+# Tests wait more than they compute.
+export RUST_TEST_THREADS ?= 8
 
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 BINARY = $(TARGET_DIR)/release/heimdall
@@ -32,15 +36,15 @@ test: deps ## run all tests; DATABASE_URL, if set, is the server of those that n
 test-matrix: deps ## run all tests on every major version of PostgreSQL that can be had
 	scripts/test-matrix
 
-check: ## format, lints, documentation, allowed crates and licences
+check: ## all that needs no server: format, lints, unit tests, documentation, crates and licences, the package
 	scripts/check
 
 chaos: deps ## contend for one lock for CHAOS_SECONDS, while all that is part of it is killed, cut and restarted
 	CHAOS_SECONDS=$(CHAOS_SECONDS) cargo test --locked --test tests -- --exact --nocapture \
 		chaos::no_two_jobs_are_inside_at_once_whatever_is_killed_cut_or_restarted
 
-fuzz: ## run each fuzz target for FUZZ_SECONDS
-	scripts/fuzz $(FUZZ_SECONDS)
+fuzz: ## run each fuzz target for FUZZ_SECONDS, FUZZ_JOBS at a time; what they find stays in fuzz/corpus
+	scripts/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS)
 
 bench: deps ## print the figures: time to the lock, size, memory, CPU
 	cargo bench --locked --bench figures

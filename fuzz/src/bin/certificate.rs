@@ -7,7 +7,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let mut changed = include_bytes!("../seeds/certificate.der").to_vec();
+    let mut changed = include_bytes!("../../seeds/certificate.der").to_vec();
     for change in data.chunks_exact(3) {
         let at = usize::from(u16::from_be_bytes([change[0], change[1]])) % changed.len();
         changed[at] = change[2];
