@@ -242,12 +242,14 @@ fn host(uri: &[u8]) -> Option<&[u8]> {
     (host == other && !host.is_empty() && !host.iter().any(|byte| b"@[]".contains(byte))).then_some(host)
 }
 
-/// Whether a common name is the name of a host, of two labels at least (OpenSSL's `cn2dnsid`).
+/// Whether a common name is the name of a host, of two labels at least (OpenSSL's `cn2dnsid`), or a wildcard, which
+/// OpenSSL does not hold to any limit.
 fn looks_like_dns(name: &str) -> bool {
     let is_label = |label: &str| {
         let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         !label.is_empty() && label.chars().all(is_fine) && !label.starts_with('-') && !label.ends_with('-')
     };
+    let name = name.strip_prefix("*.").unwrap_or(name);
     name.contains('.') && name.split('.').all(is_label)
 }
 

@@ -20,9 +20,10 @@ pub struct Crl<'a> {
     pub(super) next_update: Option<Seconds>,
     pub(super) authority_key: AuthorityKey<'a>,
     pub(super) scope: Scope<'a>,
-    /// Whether it, or an entry of it, has a critical extension that is not understood here, or it is but a change to
-    /// another list.
+    /// Whether it, or an entry of it, has a critical extension that is not understood here.
     pub(super) has_unknown_critical: bool,
+    /// Whether it is only the change to another list, or tells of certificates of other issuers too.
+    pub(super) is_unsupported: bool,
     revoked: Vec<Revoked<'a>>,
 }
 
@@ -68,23 +69,27 @@ impl<'a> Crl<'a> {
             None => fields.optional(GENERALIZED_TIME)?,
         };
         let next_update = next_update.map(|time| time::read(&time)).transpose()?;
-        let mut has_unknown_critical = false;
+        let (mut has_unknown_critical, mut is_unsupported) = (false, false);
         let mut revoked = Vec::new();
         for entry in fields.optional(SEQUENCE)?.into_iter().flat_map(|list| Reader::new(list.contents).all())
         {
-            let (entry, is_critical) = Revoked::read(entry?.whole)?;
+            let (entry, extensions) = Revoked::read(entry?.whole)?;
             revoked.push(entry);
-            has_unknown_critical |= is_critical;
+            for extension in extensions {
+                let is_foreign = extension.kind == CERTIFICATE_ISSUER;
+                is_unsupported |= is_foreign;
+                has_unknown_critical |= extension.is_critical && !is_foreign;
+            }
         }
         let extensions = match fields.optional(CONTEXT_0)? {
             Some(list) => Extension::read_all(list.contents)?,
             None => Vec::new(),
         };
         fields.end()?;
-        has_unknown_critical |= extensions.iter().any(|extension| {
-            let is_understood = [AUTHORITY_KEY_ID, ISSUING_DISTRIBUTION_POINT].contains(&extension.kind);
-            extension.kind == DELTA_INDICATOR || (extension.is_critical && !is_understood)
-        });
+        is_unsupported |= extensions.iter().any(|extension| extension.kind == DELTA_INDICATOR);
+        let known = [AUTHORITY_KEY_ID, ISSUING_DISTRIBUTION_POINT, DELTA_INDICATOR];
+        has_unknown_critical |=
+            extensions.iter().any(|extension| extension.is_critical && !known.contains(&extension.kind));
         let find = |kind| Extension::find(&extensions, kind);
         let authority_key =
             find(AUTHORITY_KEY_ID)?.map_or(Ok(AuthorityKey::default()), AuthorityKey::read)?;
@@ -98,6 +103,7 @@ impl<'a> Crl<'a> {
             authority_key,
             scope,
             has_unknown_critical,
+            is_unsupported,
             revoked,
         })
     }
@@ -113,20 +119,18 @@ impl<'a> Crl<'a> {
 }
 
 impl<'a> Revoked<'a> {
-    /// Reads an entry, and whether an extension of it has to be understood and is not.
-    fn read(der: &'a [u8]) -> Result<(Revoked<'a>, bool), Malformed> {
+    /// Reads an entry and its extensions.
+    fn read(der: &'a [u8]) -> Result<(Revoked<'a>, Vec<Extension<'a>>), Malformed> {
         let mut fields = Reader::only(der, SEQUENCE)?;
         let serial = fields.integer()?;
         fields.value()?;
         let extensions =
             if fields.is_empty() { Vec::new() } else { Extension::read_all(fields.take(SEQUENCE)?.whole)? };
         fields.end()?;
-        let is_critical =
-            extensions.iter().any(|entry| entry.is_critical || entry.kind == CERTIFICATE_ISSUER);
         let reason = Extension::find(&extensions, REASON_CODE)?;
-        let reason = reason.map(|reason| Reader::only(reason, ENUMERATED)).transpose()?;
+        let reason = reason.map(|reason| Reader::first(reason, ENUMERATED)).transpose()?;
         let is_removed = reason.is_some_and(|reason| reason.rest() == REMOVE_FROM_CRL);
-        Ok((Revoked { serial, is_removed }, is_critical))
+        Ok((Revoked { serial, is_removed }, extensions))
     }
 }
 
@@ -135,7 +139,7 @@ impl<'a> Scope<'a> {
         Scope { names: PointNames::Absent, certificates: Covered::All, is_special: false };
 
     fn read(value: &'a [u8]) -> Result<Scope<'a>, Malformed> {
-        let mut fields = Reader::only(value, SEQUENCE)?;
+        let mut fields = Reader::first(value, SEQUENCE)?;
         let names = PointNames::read(&mut fields)?;
         let users = fields.flag(IMPLICIT_1)?;
         let authorities = fields.flag(IMPLICIT_2)?;

@@ -36,6 +36,12 @@ impl<'a> Reader<'a> {
         Ok(Reader(value.contents))
     }
 
+    /// The contents of the first value of `bytes`, which has this tag. In extensions OpenSSL does not look at what
+    /// follows it.
+    pub(super) fn first(bytes: &'a [u8], tag: u8) -> Result<Reader<'a>, Malformed> {
+        Reader(bytes).inside(tag)
+    }
+
     pub(super) fn value(&mut self) -> Result<Value<'a>, Malformed> {
         let (&tag, rest) = self.0.split_first().ok_or(Malformed)?;
         let (&first, rest) = rest.split_first().ok_or(Malformed)?;

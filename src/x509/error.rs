@@ -57,7 +57,7 @@ pub enum CertificateError {
     /// The revocation list is about other certificates, or only about some reasons.
     #[error("different CRL scope")]
     CrlScope,
-    /// The revocation list has a critical extension, or it is a change to another list.
+    /// The revocation list has a critical extension, is the change to another list, or tells of other issuers' certificates.
     #[error("unhandled critical CRL extension")]
     CrlExtension,
     /// The revocation list is of the future.

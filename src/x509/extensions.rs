@@ -145,7 +145,7 @@ impl Extension<'_> {
 
 impl BasicConstraints {
     fn read(value: &[u8]) -> Result<BasicConstraints, Malformed> {
-        let mut fields = Reader::only(value, SEQUENCE)?;
+        let mut fields = Reader::first(value, SEQUENCE)?;
         let is_ca = fields.flag(BOOLEAN)?;
         let path_length = match fields.optional(INTEGER)? {
             None => None,
@@ -191,7 +191,7 @@ impl KeyUsage {
 
 fn is_for_servers(value: &[u8]) -> Result<bool, Malformed> {
     let mut found = false;
-    let mut usages = Reader::only(value, SEQUENCE)?;
+    let mut usages = Reader::first(value, SEQUENCE)?;
     while !usages.is_empty() {
         found |= FOR_SERVERS.contains(&usages.object_identifier()?);
     }
@@ -200,7 +200,7 @@ fn is_for_servers(value: &[u8]) -> Result<bool, Malformed> {
 
 impl<'a> AuthorityKey<'a> {
     pub(super) fn read(value: &'a [u8]) -> Result<AuthorityKey<'a>, Malformed> {
-        let mut fields = Reader::only(value, SEQUENCE)?;
+        let mut fields = Reader::first(value, SEQUENCE)?;
         let id = fields.optional(IMPLICIT_0)?.map(|id| id.contents);
         let names = fields
             .optional(CONTEXT_1)?
@@ -217,7 +217,7 @@ impl<'a> AuthorityKey<'a> {
 
 impl<'a> NameConstraints<'a> {
     fn read(value: &'a [u8]) -> Result<NameConstraints<'a>, Malformed> {
-        let mut fields = Reader::only(value, SEQUENCE)?;
+        let mut fields = Reader::first(value, SEQUENCE)?;
         let mut subtrees = |tag| match fields.optional(tag)? {
             Some(list) => {
                 Reader::new(list.contents).all().map(|subtree| Subtree::read(subtree?.whole)).collect()
@@ -243,7 +243,7 @@ impl<'a> Subtree<'a> {
 }
 
 fn distribution_points(value: &[u8]) -> Result<Vec<DistributionPoint<'_>>, Malformed> {
-    let points = Reader::only(value, SEQUENCE)?.all();
+    let points = Reader::first(value, SEQUENCE)?.all();
     points.map(|point| DistributionPoint::read(point?.whole)).collect()
 }
 
@@ -279,15 +279,15 @@ impl<'a> PointNames<'a> {
 }
 
 fn general_names(value: &[u8]) -> Result<Vec<GeneralName<'_>>, Malformed> {
-    GeneralName::read_all(Reader::only(value, SEQUENCE)?.rest())
+    GeneralName::read_all(Reader::first(value, SEQUENCE)?.rest())
 }
 
 fn bit_string(value: &[u8]) -> Result<[u8; 2], Malformed> {
-    first_bits(Reader::only(value, BIT_STRING)?.rest())
+    first_bits(Reader::first(value, BIT_STRING)?.rest())
 }
 
 fn octet_string(value: &[u8]) -> Result<&[u8], Malformed> {
-    Ok(Reader::only(value, OCTET_STRING)?.rest())
+    Ok(Reader::first(value, OCTET_STRING)?.rest())
 }
 
 /// `serverAuth`, and Microsoft's and Netscape's "server gated cryptography", which meant the same.

@@ -11,8 +11,8 @@ use super::extensions::PointNames;
 use super::general_name::GeneralName;
 use super::time::Seconds;
 
-/// Looks each certificate of a chain up, the root too, as with OpenSSL's `X509_V_FLAG_CRL_CHECK_ALL`. If there are any
-/// lists, each certificate needs one.
+/// Looks up each certificate of a chain, the root too, as with OpenSSL's `X509_V_FLAG_CRL_CHECK_ALL`. If there are any
+/// lists, each needs one.
 pub(super) fn check(
     chain: &[&Certificate<'_>],
     crls: &[Crl<'_>],
@@ -76,6 +76,10 @@ impl<'a> Candidate<'a> {
         algorithms: &WebPkiSupportedAlgorithms,
         now: Seconds,
     ) -> Result<(), CertificateError> {
+        // OpenSSL 3.0 takes the change to a list for the whole, later versions leave it out.
+        if self.crl.is_unsupported {
+            return Err(CertificateError::CrlExtension);
+        }
         let usage = self.issuer.extensions.as_ref().map_err(|error| *error)?.key_usage;
         if usage.is_some_and(|usage| !usage.signs_crls()) {
             return Err(CertificateError::NoCrlSigning);

@@ -26,7 +26,7 @@ pub(super) fn read(value: &Value<'_>) -> Result<Seconds, Malformed> {
         return Err(Malformed);
     };
     // A chunk of one digit would be a field of its own; the length says that there is none.
-    if rest.len() != 10 {
+    if rest.len() != 10 || day > days_of_month(year, month) {
         return Err(Malformed);
     }
     Ok(((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
@@ -36,6 +36,15 @@ fn number(digits: &[u8]) -> Result<i64, Malformed> {
     digits.iter().try_fold(0, |number, digit| {
         if digit.is_ascii_digit() { Ok(number * 10 + i64::from(digit - b'0')) } else { Err(Malformed) }
     })
+}
+
+fn days_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// Days since 1970-01-01 in the Gregorian calendar; years begin with March here, so that leap days come last.
@@ -64,6 +73,9 @@ mod tests {
             (GENERALIZED_TIME, "20500101000000Z", Some(2_524_608_000)),
             (GENERALIZED_TIME, "99991231235959Z", Some(253_402_300_799)),
             (UTC_TIME, "240229120000", None),
+            (UTC_TIME, "230229120000Z", None),
+            (UTC_TIME, "230431120000Z", None),
+            (GENERALIZED_TIME, "21000229120000Z", None),
             (UTC_TIME, "241329120000Z", None),
             (UTC_TIME, "24022912000Z", None),
             (UTC_TIME, "2402291200000Z", None),
