@@ -1,9 +1,16 @@
 //! Certificates as people have them, in a TLS handshake with heimdall's verifier, and the files they come from.
 
 mod chains;
+mod differential;
 mod files;
+mod forge;
 mod handshake;
+mod hostile;
+mod judges;
 mod names;
+mod random_chain;
+mod rules;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 
 mod checker;
 mod contenders;
-mod dice;
 mod history;
 mod injector;
 mod record;
@@ -12,11 +11,11 @@ use std::env;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::support::dice::Dice;
 use crate::support::postgres::{Cluster, ClusterOptions};
 use crate::support::proxy::Proxy;
 use checker::check;
 use contenders::{Contenders, KILL_AFTER, Route};
-use dice::Dice;
 use injector::Injector;
 use record::Record;
 

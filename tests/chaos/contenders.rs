@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::dice::Dice;
 use super::record::{JOB, Record};
+use crate::support::dice::Dice;
 use crate::support::heimdall::Heimdall;
 use crate::support::poll;
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::contenders::{Contenders, Run};
-use super::dice::Dice;
 use super::record::Record;
+use crate::support::dice::Dice;
 use crate::support::poll;
 use crate::support::postgres::{Cluster, Stop};
 use crate::support::proxy::Proxy;

@@ -8,7 +8,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// Dice of its own for somebody who throws at the same time.
+    /// Dice of its own for someone who throws at the same time.
     pub fn split(&mut self) -> Self {
         Self(self.next())
     }

@@ -7,6 +7,8 @@
 )]
 
 pub mod clients;
+pub mod der;
+pub mod dice;
 pub mod heimdall;
 pub mod holder;
 pub mod lateness;
