@@ -1,6 +1,8 @@
 //! `--log-format json`: every line is an object, and says what docs/events.md says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::Duration;
 
 use heimdall::lock::Key;
 
@@ -94,8 +96,8 @@ fn check(outcome: &Outcome, key: Key) -> Vec<String> {
     events
 }
 
-const NUMBERS: [&str; 10] =
-    ["pid", "token", "slot", "waited", "held", "ran", "process", "signal", "code", "holder_pid"];
+const NUMBERS: [&str; 11] =
+    ["pid", "token", "slot", "waited", "held", "ran", "process", "signal", "code", "holder_pid", "silence"];
 
 fn heimdall(name: &str) -> Heimdall {
     logged_in("user=trust_user", name)
@@ -154,6 +156,17 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     running.wait_for_stdout_line("up");
     running.signal(15);
     told(&running.wait(), "signal", "connecting connected acquired started signalled exited released");
+
+    let sleeper = heimdall("suspended").args(["--lease=2s", "cat"]).pipe_stdin().spawn();
+    sleeper.wait_for_stderr_line("\"started\"");
+    sleeper.signal(19);
+    // Three quarters of the lease.
+    thread::sleep(Duration::from_millis(1600));
+    sleeper.signal(18);
+    sleeper.wait_for_stderr_line("\"resumed\"");
+    sleeper.signal(15);
+    let all = "connecting connected acquired started suspended resumed signalled exited released";
+    told(&sleeper.wait(), "suspended", all);
 
     let all = "connecting connected acquired started lost stopping exited error";
     told(&lose(heimdall("lost").hold()), "lost", all);

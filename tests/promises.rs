@@ -11,6 +11,7 @@ mod start;
 mod stop;
 mod streams;
 mod surroundings;
+mod suspended;
 mod tree;
 mod waiting;
 
@@ -47,6 +48,22 @@ fn pids(line: &str) -> Vec<Pid> {
 fn pid_behind(running: &Running, word: &str) -> Pid {
     let line = running.wait_for_stdout_line(&format!("{word} "));
     Pid::from_raw(line.split(' ').nth(1).unwrap().parse().unwrap()).unwrap()
+}
+
+/// A stopped process, which goes on when this is dropped.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn stop(pid: Pid) -> Self {
+        kill_process(pid, Signal::STOP).unwrap();
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::CONT);
+    }
 }
 
 fn kill(pid: Pid) {

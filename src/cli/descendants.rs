@@ -10,6 +10,8 @@ use rustix::process::{Pid, getpid};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) pid: Pid,
+    /// Whether it is stopped, or a zombie: it does nothing until it is continued.
+    pub(super) is_still: bool,
     pub(super) parent: i32,
     pub(super) group: i32,
 }
@@ -61,9 +63,10 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
 fn read(pid: i32, stat: &[u8]) -> Option<Process> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
-    let mut fields = rest.split_ascii_whitespace().skip(1).map(str::parse);
-    let (parent, group) = (fields.next()?.ok()?, fields.next()?.ok()?);
-    Some(Process { pid: Pid::from_raw(pid)?, parent, group })
+    let mut fields = rest.split_ascii_whitespace();
+    let is_still = matches!(fields.next()?, "T" | "t" | "Z" | "X");
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(Process { pid: Pid::from_raw(pid)?, is_still, parent, group })
 }
 
 #[cfg(test)]
@@ -74,6 +77,7 @@ mod tests {
     fn a_name_may_hold_anything() {
         let process = read(7, b"7 (a) S 1 (\xff) R 3 7 7 0 -1").unwrap();
         assert_eq!((process.pid.as_raw_nonzero().get(), process.parent, process.group), (7, 3, 7));
+        assert!(!process.is_still && read(8, b"8 (b) T 3 7").unwrap().is_still);
         assert_eq!(read(7, b"7 (cat) R 3"), None);
         assert_eq!(read(7, b""), None);
     }

@@ -16,6 +16,8 @@ pub(super) enum Event<'a> {
     Busy { holders: &'a [Holder], waited: Duration },
     Started { pid: i32 },
     Signalled { signal: i32 },
+    Suspended { silence: Duration },
+    Resumed,
     Lost { lost: &'a Lost, held: Duration, when: String },
     Stopping { cause: &'static str, signal: i32 },
     Exited { status: Status, ran: Duration },
@@ -46,6 +48,8 @@ impl Event<'_> {
             Self::Busy { .. } => "busy",
             Self::Started { .. } => "started",
             Self::Signalled { .. } => "signalled",
+            Self::Suspended { .. } => "suspended",
+            Self::Resumed => "resumed",
             Self::Lost { .. } => "lost",
             Self::Stopping { .. } => "stopping",
             Self::Exited { .. } => "exited",
@@ -57,7 +61,11 @@ impl Event<'_> {
     pub(super) fn level(&self) -> Level {
         match self {
             Self::Lost { .. } => Level::Quiet,
-            Self::Busy { .. } | Self::Waiting { .. } | Self::Stopping { .. } => Level::Normal,
+            Self::Busy { .. }
+            | Self::Waiting { .. }
+            | Self::Suspended { .. }
+            | Self::Resumed
+            | Self::Stopping { .. } => Level::Normal,
             Self::Acquired { waited, .. } if !waited.is_zero() => Level::Normal,
             _ => Level::Verbose,
         }
@@ -71,7 +79,7 @@ impl Event<'_> {
     /// Returns the fields in JSON, except those that all lines have.
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::Connecting => vec![],
+            Self::Connecting | Self::Resumed => vec![],
             Self::Connected { server_address } => vec![("server", Value::from(*server_address))],
             Self::Waiting { holders } => holders.first().map(holder_fields).unwrap_or_default(),
             Self::Busy { holders, waited } => {
@@ -84,6 +92,7 @@ impl Event<'_> {
             }
             Self::Started { pid } => vec![("process", Value::Number((*pid).into()))],
             Self::Signalled { signal } => vec![("signal", Value::Number((*signal).into()))],
+            Self::Suspended { silence } => vec![("silence", Value::Seconds(*silence))],
             Self::Lost { lost, held, .. } => {
                 vec![("reason", Value::from(lost.to_string())), ("held", Value::Seconds(*held))]
             }
@@ -121,6 +130,10 @@ impl Event<'_> {
             }
             Self::Started { pid } => format!("started the program, process {pid}"),
             Self::Signalled { signal } => format!("passed on signal {signal}"),
+            Self::Suspended { silence } => format!(
+                "suspended the program until the server answers, which was last heard of {silence:.1?} ago"
+            ),
+            Self::Resumed => format!("the lock {lock} is still ours; the program goes on"),
             Self::Lost { lost, held, when } => {
                 format!("lost the lock {lock} at {when}, after {held:.1?}: {lost}")
             }

@@ -20,6 +20,8 @@ pub(super) struct Job {
     status: Option<Status>,
     /// Children that we had before: a shell's background jobs, where it has become us by exec. None of our business.
     preexisting_children: Vec<Pid>,
+    /// Who has been stopped by us, and is to be continued by us.
+    stopped: Vec<Pid>,
     /// Who has been asked to end.
     asked: Vec<Pid>,
     is_childless: bool,
@@ -43,6 +45,7 @@ impl Job {
             leads_group,
             status: None,
             preexisting_children,
+            stopped: Vec::new(),
             asked: Vec::new(),
             is_childless: false,
         })
@@ -60,6 +63,53 @@ impl Job {
         } else if self.status.is_none() {
             let _ = kill_process(self.program, signal);
         }
+    }
+
+    /// Stops the program and all its descendants, except those that are stopped already.
+    pub(super) fn stop(&mut self) {
+        if is_alone_and_cannot_see() {
+            return signal_all(NixSignal::SIGSTOP);
+        }
+        let Ok(mut running) = self.running() else {
+            // Without a process table there is no telling who was stopped already.
+            return self.signal(Signal::STOP);
+        };
+        // What is forked during a walk is found by the next one; to stop takes a moment.
+        let mut signalled = Vec::new();
+        for _ in 0..MAX_WALKS {
+            running.retain(|pid| !signalled.contains(pid));
+            if running.is_empty() {
+                break;
+            }
+            for pid in &running {
+                let _ = kill_process(*pid, Signal::STOP);
+            }
+            signalled.append(&mut running);
+            running = self.running().unwrap_or_default();
+        }
+        signalled.retain(|pid| !self.stopped.contains(pid));
+        self.stopped.append(&mut signalled);
+    }
+
+    /// Continues whom [`Job::stop`] has stopped.
+    pub(super) fn resume(&mut self) {
+        if is_alone_and_cannot_see() {
+            return signal_all(NixSignal::SIGCONT);
+        }
+        if self.stopped.is_empty() {
+            return self.signal(Signal::CONT);
+        }
+        let all = descendants(&self.preexisting_children).unwrap_or_default();
+        let left = |pid: &Pid| all.iter().any(|process| process.pid == *pid);
+        for pid in self.stopped.drain(..).filter(left) {
+            let _ = kill_process(pid, Signal::CONT);
+        }
+    }
+
+    /// Who of the job is neither stopped nor a zombie.
+    fn running(&self) -> io::Result<Vec<Pid>> {
+        let all = descendants(&self.preexisting_children)?;
+        Ok(all.into_iter().filter(|process| !process.is_still).map(|process| process.pid).collect())
     }
 
     /// Asks the program and all its descendants to end.

@@ -63,6 +63,10 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     })?;
     let (mut guard, waited) = acquire(options, &config, report)?;
     let report = &report.clone().with_session(&guard);
+    guard.confirm(options.lease).map_err(|lost| {
+        report.error(format_args!("the lock was lost before the program was started: {lost}"));
+        Exit::Unavailable
+    })?;
     report.event(&Event::Acquired { guard: &guard, waited });
 
     let (mut signals, timer, mut job) = match start(options, &guard, &pid1) {

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::job::Job;
 use super::report::Report;
 use super::signals::{Received, Signals};
-use super::supervisor::{Action, Cause, Event, ExitReason, Left, Limits, News, Supervisor, Then};
+use super::supervisor::{Action, Cause, Event, ExitReason, Left, Limits, News, Reason, Supervisor, Then};
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment, Polled};
 
@@ -25,16 +25,29 @@ pub(super) struct Sources<'a> {
 /// Waits for the end of the program, and makes sure that the program ends when the lock is lost.
 pub(super) fn supervise(job: &mut Job, sources: Sources<'_>, limits: Limits, report: &Report) -> ExitReason {
     let now = Moment::now();
-    let supervisor = Supervisor::new(limits, now);
-    let mut supervision =
-        Supervision { supervisor, job, sources, report, lost: None, has_more: true, refused: None };
+    let last_answered = sources.guard.last_answered();
+    let mut supervision = Supervision {
+        supervisor: Supervisor::new(limits, last_answered, now),
+        job,
+        sources,
+        report,
+        last_answered,
+        lost: None,
+        has_more: true,
+        refused: None,
+        then: Then::Wait(None),
+    };
     supervision.listen();
     supervision.guard(|guard| guard.start_heartbeat(limits.lease, now));
+    let mut ready = Ready::default();
     loop {
+        // Before anything else: if this host wakes up late, the job must not go on.
+        supervision.feed(Event::Tick);
+        supervision.receive(ready);
         supervision.guard(|guard| guard.tick(Moment::now()));
-        match supervision.feed(Event::Tick) {
+        match supervision.then {
             Then::Exit(reason) => return reason,
-            Then::Wait(until) => supervision.wait(until),
+            Then::Wait(until) => ready = supervision.wait(until),
         }
     }
 }
@@ -58,12 +71,23 @@ struct Supervision<'a> {
     lost: Option<Lost>,
     /// The connection may hold more than was read: at first, what came along with the answer that granted the lock.
     has_more: bool,
+    /// The last answer that the rules know of.
+    last_answered: Moment,
     /// The process that can't be killed, once the user has been told.
     refused: Option<Pid>,
+    /// What the rules say to do next.
+    then: Then,
+}
+
+/// Where there is something to read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ready {
+    signals: bool,
+    connection: bool,
 }
 
 impl Supervision<'_> {
-    fn wait(&mut self, until: Option<Moment>) {
+    fn wait(&self, until: Option<Moment>) -> Ready {
         let Sources { guard, signals, timer } = &self.sources;
         // A lost connection stays readable and would make the loop spin.
         let (socket, next_tick) = match self.lost {
@@ -72,30 +96,31 @@ impl Supervision<'_> {
         };
         let until =
             if self.has_more { Some(Moment::now()) } else { until.into_iter().chain(next_tick).min() };
-        let [is_signalled, is_readable] = timer.wait([Some(signals.as_fd()), socket], until);
-        if is_signalled {
-            for received in self.sources.signals.take() {
-                self.receive(received);
-            }
-        }
-        if is_readable || self.has_more {
-            self.listen();
-        }
+        let [signals, connection] = timer.wait([Some(signals.as_fd()), socket], until);
+        Ready { signals, connection }
     }
 
-    fn receive(&mut self, received: Received) {
-        match received {
-            Received::Child => self.reap(),
-            Received::Typed => drop(self.feed(Event::Typed)),
-            Received::Sent(signal) => drop(self.feed(Event::Signal(signal))),
+    fn receive(&mut self, ready: Ready) {
+        if ready.signals {
+            for received in self.sources.signals.take() {
+                match received {
+                    Received::Child => self.reap(),
+                    Received::Typed => self.feed(Event::Typed),
+                    Received::Sent(signal) => self.feed(Event::Signal(signal)),
+                }
+            }
+        }
+        if ready.connection || self.has_more {
+            self.listen();
         }
     }
 
     fn reap(&mut self) {
         let had_ended = self.job.status().is_some();
         self.job.reap();
-        if let Some(status) = self.job.status().filter(|_| !had_ended) {
-            self.feed(Event::Ended(status));
+        match self.job.status().filter(|_| !had_ended) {
+            Some(status) => self.feed(Event::Ended(status)),
+            None => self.feed(Event::Reaped),
         }
     }
 
@@ -114,36 +139,43 @@ impl Supervision<'_> {
             return None;
         }
         match act(self.sources.guard) {
-            Ok(done) => Some(done),
+            Ok(done) => {
+                let last_answered = self.sources.guard.last_answered();
+                if last_answered != self.last_answered {
+                    self.last_answered = last_answered;
+                    self.feed(Event::Answered(last_answered));
+                }
+                Some(done)
+            }
             Err(lost) => {
-                let silence = if let Lost::Silent(silence) = lost { Some(silence) } else { None };
                 self.lost = Some(lost);
                 self.has_more = false;
                 // The program may have ended meanwhile: then it never ran without the lock.
                 self.reap();
-                self.feed(Event::Lost { silence });
+                self.feed(Event::Lost);
                 None
             }
         }
     }
 
     /// Tells the rules of an event, and does what they say.
-    fn feed(&mut self, event: Event) -> Then {
+    fn feed(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
-        let mut then = Then::Wait(None);
         while let Some(event) = events.pop_front() {
             let actions = self.supervisor.step(event, Moment::now());
-            then = actions.then;
+            self.then = actions.then;
             for action in actions.now {
                 events.extend(self.act(action));
             }
         }
-        then
     }
 
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Signal(signal) => self.job.signal(signal),
+            Action::Stop => self.job.stop(),
+            Action::Resume => self.job.resume(),
+            Action::Renew => drop(self.guard(|guard| guard.renew(Moment::now()))),
             Action::Terminate => self.job.terminate(),
             Action::TerminateOrphans => self.job.terminate_orphans(),
             Action::Kill => self.kill(),
@@ -186,8 +218,13 @@ impl Supervision<'_> {
                 };
                 event::Event::Stopping { cause, signal: signal(Signal::TERM) }
             }
-            News::Killed => {
-                let cause = "it did not end after SIGTERM";
+            News::Suspended { silence } => event::Event::Suspended { silence },
+            News::Resumed => event::Event::Resumed,
+            News::Killed(reason) => {
+                let cause = match reason {
+                    Reason::Stubborn => "it did not end after SIGTERM",
+                    Reason::Late => "the server may have freed the lock",
+                };
                 event::Event::Stopping { cause, signal: signal(Signal::KILL) }
             }
             News::Lost => {

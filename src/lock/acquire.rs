@@ -9,7 +9,7 @@ use super::holder::Holder;
 use super::key::Key;
 use super::request::LockRequest;
 use super::sql::{self, Statement};
-use crate::net::{self, ConnectOptions, Connection, Deadline, QueryError, Rejected};
+use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError, Rejected};
 use crate::proto::Query;
 use crate::proto::Row;
 
@@ -45,6 +45,8 @@ pub fn acquire(
     limit: Deadline,
 ) -> Result<Outcome, Error> {
     let query = Statement::Acquire(request.clone()).query();
+    // It travels with the login, at some moment after this.
+    let asked = Moment::now();
     net::connect(options, &query, limit, |connection, deadline| {
         let contender = Contender {
             connection,
@@ -52,7 +54,7 @@ pub fn acquire(
             request: request.clone(),
             allows_pooler: options.allows_pooler(),
         };
-        contender.first_answer(options, deadline)
+        contender.first_answer(options, asked, deadline)
     })
 }
 
@@ -91,17 +93,23 @@ impl Contender {
     /// The connection is lost, or the server has become one on which the lock would not exclude.
     pub fn retry(mut self, pause: Duration, patience: Option<Duration>) -> Result<Outcome, Error> {
         match self.try_again(pause, patience) {
-            Ok(row) => self.judge(&row),
+            Ok((row, asked)) => self.judge(&row, asked),
             Err(error) => Err(self.failed(error)),
         }
     }
 
-    fn try_again(&mut self, pause: Duration, patience: Option<Duration>) -> Result<AcquireRow, QueryError> {
+    fn try_again(
+        &mut self,
+        pause: Duration,
+        patience: Option<Duration>,
+    ) -> Result<(AcquireRow, Moment), QueryError> {
         self.connection.listen(Deadline::after(pause))?;
+        let asked = Moment::now();
         self.connection.send(&self.query)?;
         let request = &self.request;
         let deadline = Deadline::after(ANSWER_TIMEOUT).or(Deadline::after(patience));
-        self.connection.answer_row(deadline, |row| AcquireRow::read(row, request))
+        let row = self.connection.answer_row(deadline, |row| AcquireRow::read(row, request))?;
+        Ok((row, asked))
     }
 
     /// Gives up.
@@ -113,6 +121,7 @@ impl Contender {
     fn first_answer(
         mut self,
         options: &ConnectOptions<'_>,
+        asked: Moment,
         deadline: Deadline,
     ) -> Result<Outcome, Rejected<Error>> {
         let mut has_begun = false;
@@ -129,7 +138,7 @@ impl Contender {
             row.and_then(|row| row.is_read_only),
         );
         match (answer, suits) {
-            (Ok(row), Ok(())) => self.judge(&row).map_err(Rejected::Stop),
+            (Ok(row), Ok(())) => self.judge(&row, asked).map_err(Rejected::Stop),
             (answer, Err(error)) => {
                 self.leave(answer.ok().as_ref());
                 Err(Rejected::PassOver(error))
@@ -146,7 +155,7 @@ impl Contender {
         }
     }
 
-    fn judge(self, row: &AcquireRow) -> Result<Outcome, Error> {
+    fn judge(self, row: &AcquireRow, asked: Moment) -> Result<Outcome, Error> {
         if let Some(reason) = self.unsafe_server(row) {
             let server_address = self.server_address().to_owned();
             let reason = match (reason, self.leave(Some(row))) {
@@ -160,7 +169,7 @@ impl Contender {
         };
         let mode = self.request.mode();
         let grant = Grant { key, mode, slot, backend_pid: row.pid, token };
-        Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant))))
+        Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant, asked))))
     }
 
     fn unsafe_server(&self, row: &AcquireRow) -> Option<UnsafeServer> {

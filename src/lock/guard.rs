@@ -17,6 +17,8 @@ use crate::proto::{ServerMessage, Step};
 pub struct Guard {
     connection: Connection,
     grant: Grant,
+    /// When the server was asked for the lock.
+    asked: Moment,
     acquired: Moment,
     /// Once [`Guard::start_heartbeat`] was called.
     heartbeat: Option<Heartbeat>,
@@ -57,8 +59,9 @@ pub enum Release {
 }
 
 impl Guard {
-    pub(super) fn new(connection: Connection, grant: Grant) -> Self {
-        Self { connection, grant, acquired: Moment::now(), heartbeat: None }
+    /// The server was asked for the lock at that moment, or later, and has granted it.
+    pub(super) fn new(connection: Connection, grant: Grant, asked: Moment) -> Self {
+        Self { connection, grant, asked, acquired: Moment::now(), heartbeat: None }
     }
 
     /// The lock's key.
@@ -91,6 +94,13 @@ impl Guard {
         self.acquired
     }
 
+    /// When the server last showed that it holds the lock for us: counted from the question that it has answered, since
+    /// the answer may be read much later.
+    #[must_use]
+    pub fn last_answered(&self) -> Moment {
+        self.heartbeat.as_ref().map_or(self.asked, Heartbeat::last_answered)
+    }
+
     /// Where the server is.
     #[must_use]
     pub fn server_address(&self) -> &str {
@@ -101,6 +111,9 @@ impl Guard {
     /// `lease` after this host has vanished, and is asked for a sign of life well before, in [`Guard::tick`]. Also
     /// switches off the settings of the session that could end it behind our back.
     ///
+    /// What the lock protects may run for as long as [`Guard::last_answered`] is less than three quarters of `lease` ago: a
+    /// process that was stopped, or a host that was suspended, looks at that before anything else.
+    ///
     /// # Errors
     /// The lock is lost.
     pub fn start_heartbeat(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
@@ -108,7 +121,7 @@ impl Guard {
         let version = server.major_version();
         // The other end of a pooler's connection to the server is the pooler, which others use after us.
         let is_direct = server.pid == Some(self.grant.backend_pid);
-        self.heartbeat = Some(Heartbeat::new(lease, now));
+        self.heartbeat = Some(Heartbeat::new(lease, self.asked));
         self.ping(&Statement::Settings { lease: is_direct.then_some(lease), version }, now)
     }
 
@@ -136,6 +149,42 @@ impl Guard {
             return Err(Lost::Silent(silence));
         }
         if heartbeat.is_due(now) { self.ping(&Statement::Ping, now) } else { Ok(()) }
+    }
+
+    /// Asks the server for a fresh sign of life, for which it has a third of the lease, however long it has been silent: for
+    /// a host that wakes up so late that what the lock protects has been stopped, and stays so until the answer.
+    ///
+    /// # Errors
+    /// The lock is lost.
+    pub fn renew(&mut self, now: Moment) -> Result<(), Lost> {
+        self.heartbeat.iter_mut().for_each(|heartbeat| heartbeat.renew(now));
+        self.ping(&Statement::Ping, now)
+    }
+
+    /// Makes sure that the lock is still ours, before anything that it protects is started: where the answer that granted it
+    /// is older than a third of the lease, because we were stopped or suspended, the server is asked again, and has as long
+    /// to answer.
+    ///
+    /// # Errors
+    /// The lock is lost: no answer came in time, or what has come in says so.
+    pub fn confirm(&mut self, lease: Duration) -> Result<(), Lost> {
+        let now = Moment::now();
+        let patience = lease / 3;
+        if now < self.last_answered().after(patience) {
+            return Ok(());
+        }
+        let deadline = Deadline::after(patience);
+        self.connection.send(&Statement::Ping.query())?;
+        let backend: Result<i32, _> = self.connection.answer_row(deadline, |row| row.parse(sql::PID));
+        match backend.map_err(net::Error::from) {
+            Ok(backend) if backend == self.grant.backend_pid => {
+                self.asked = now;
+                Ok(())
+            }
+            Ok(_) => Err(Lost::OtherBackend(self.grant.backend_pid)),
+            Err(net::Error::TimedOut(_)) => Err(Lost::Silent(Moment::now().since(self.asked))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn ping(&mut self, statement: &Statement, now: Moment) -> Result<(), Lost> {

@@ -7,41 +7,56 @@ use crate::net::Moment;
 /// The pings of one held lock.
 ///
 /// ```text
-///   0         L/6                          L/2          7L/10            L
-///   answered ─► ping ─── no answer for L/3 ─► lost, TERM ─► KILL at last …  the server frees the lock
+///   0          L/6                            L/2             L
+///   answered ──► ping ── no answer for L/3 ──► the lock is lost … the server frees the lock
 /// ```
 ///
-/// Time is counted from when a ping was *sent*: the server can't have heard of us later than it answered.
+/// Time is counted from when the ping was *sent* that was answered last: the server can't have heard from us later than it
+/// answered. A host that was suspended counts like any other: what is not known by half a lease is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Heartbeat {
     lease: Duration,
     /// When the last ping that was answered was sent.
     last_answered: Moment,
-    /// When the ping was sent that is not yet answered.
+    /// When the last ping was sent, until all are answered.
     outstanding: Option<Moment>,
+    /// When [`Heartbeat::renew`] was called last.
+    renewed: Option<Moment>,
 }
 
 impl Heartbeat {
-    pub(super) fn new(lease: Duration, now: Moment) -> Self {
-        Self { lease, last_answered: now, outstanding: None }
+    /// Begins with a question that was asked at that moment, and answered.
+    pub(super) fn new(lease: Duration, last_answered: Moment) -> Self {
+        Self { lease, last_answered, outstanding: None, renewed: None }
+    }
+
+    /// When the last ping that was answered was sent.
+    pub(super) fn last_answered(&self) -> Moment {
+        self.last_answered
     }
 
     /// When there is something to do.
     pub(super) fn next(&self) -> Moment {
         match self.outstanding {
-            Some(sent) => sent.after(self.lease / ANSWER),
-            None => self.last_answered.after(self.lease / PING),
+            Some(_) => self.lost_at(),
+            None => self.last_answered.after(self.lease / PING).min(self.lost_at()),
         }
     }
 
     /// Whether a ping is to be sent.
     pub(super) fn is_due(&self, now: Moment) -> bool {
-        self.outstanding.is_none() && now >= self.next()
+        self.outstanding.is_none() && now >= self.last_answered.after(self.lease / PING)
     }
 
     /// For how long the server has been silent, if that is too long.
     pub(super) fn silence(&self, now: Moment) -> Option<Duration> {
-        self.outstanding.filter(|_| now >= self.next()).map(|_| now.since(self.last_answered))
+        (now >= self.lost_at()).then(|| now.since(self.last_answered))
+    }
+
+    /// Gives the server the usual time for one more answer, however long it has been silent. What the lock protects must
+    /// stand still meanwhile.
+    pub(super) fn renew(&mut self, now: Moment) {
+        self.renewed = Some(now);
     }
 
     /// Notes that a ping was sent.
@@ -55,13 +70,21 @@ impl Heartbeat {
             self.last_answered = sent;
         }
     }
+
+    fn lost_at(&self) -> Moment {
+        let usual = self.last_answered.after(self.lease / LOST);
+        self.renewed.map_or(usual, |renewed| usual.max(renewed.after(self.lease / ANSWER)))
+    }
 }
 
 /// A ping is sent once in this part of a lease.
 const PING: u32 = 6;
 
-/// The server has this part of a lease to answer.
+/// The server has this part of a lease to answer a ping that was sent when it was due.
 const ANSWER: u32 = 3;
+
+/// Which makes this part of a lease from one answer to the loss of the lock.
+const LOST: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -82,6 +105,40 @@ mod tests {
         heartbeat.sent(at(20));
         assert_eq!((heartbeat.silence(at(39)), heartbeat.next()), (None, at(40)));
         assert_eq!(heartbeat.silence(at(40)), Some(LEASE / 2));
+    }
+
+    #[test]
+    fn a_host_that_wakes_up_late_is_given_no_time_again() {
+        let start = Moment::now();
+        let at = |seconds| start.after(Duration::from_secs(seconds));
+        // Suspended before the ping, and after it.
+        for pings in [&[][..], &[10], &[29]] {
+            let mut heartbeat = Heartbeat::new(LEASE, start);
+            for seconds in pings {
+                heartbeat.sent(at(*seconds));
+            }
+            assert_eq!((heartbeat.silence(at(29)), heartbeat.silence(at(30))), (None, Some(LEASE / 2)));
+            assert_eq!(heartbeat.silence(at(120)), Some(LEASE * 2));
+        }
+        let mut heartbeat = Heartbeat::new(LEASE, start);
+        heartbeat.sent(at(10));
+        // Read late, it is as old as it is.
+        heartbeat.answered();
+        assert_eq!((heartbeat.silence(at(39)), heartbeat.silence(at(40))), (None, Some(LEASE / 2)));
+    }
+
+    #[test]
+    fn a_renewal_gives_time_for_one_answer_and_the_answer_counts_from_its_ping() {
+        let start = Moment::now();
+        let at = |seconds| start.after(Duration::from_secs(seconds));
+        let mut heartbeat = Heartbeat::new(LEASE, start);
+        heartbeat.renew(at(100));
+        heartbeat.sent(at(100));
+        assert_eq!((heartbeat.silence(at(119)), heartbeat.next()), (None, at(120)));
+        assert_eq!(heartbeat.silence(at(120)), Some(LEASE * 2));
+        heartbeat.answered();
+        assert_eq!((heartbeat.last_answered(), heartbeat.next()), (at(100), at(110)));
+        assert_eq!((heartbeat.silence(at(129)), heartbeat.silence(at(130))), (None, Some(LEASE / 2)));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 
 use super::loss::holding;
-use super::{ours, pid_behind};
+use super::{Stopped, ours, pid_behind};
 use crate::support::heimdall::Heimdall;
 use crate::support::lateness::Lateness;
 use crate::support::poll;
@@ -46,22 +46,6 @@ fn promise_4_by_three_quarters_of_a_lease_after_the_last_answer_the_job_is_dead(
     assert!(took < bound, "{took:?}, not {bound:?}");
 }
 
-/// A stopped process, which goes on when this is dropped.
-struct Stopped(Pid);
-
-impl Stopped {
-    fn stop(pid: Pid) -> Self {
-        kill_process(pid, Signal::STOP).unwrap();
-        Self(pid)
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        let _ = kill_process(self.0, Signal::CONT);
-    }
-}
-
 #[test]
 fn promise_4_a_server_that_stands_still_is_given_up() {
     let running = Heimdall::new()
@@ -88,8 +72,8 @@ fn an_answer_that_came_while_heimdall_stood_still_is_in_time() {
         asked.send(()).unwrap();
         does_stand.recv().unwrap();
         connection.answer(Some("42"));
-        // More than the third of a lease that an answer may take.
-        thread::sleep(Duration::from_secs(1));
+        // More than the third of a lease that an answer may take, and less than the half that is borne.
+        thread::sleep(Duration::from_millis(2200));
         asked.send(()).unwrap();
         connection.answer_holder();
         asked.send(()).unwrap();
@@ -97,7 +81,7 @@ fn an_answer_that_came_while_heimdall_stood_still_is_in_time() {
     });
     let mut running = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["--name", "stood still", "--lease", "2s", "sh", "-c", "cat; exit 5"])
+        .args(["--name", "stood still", "--lease", "6s", "sh", "-c", "cat; exit 5"])
         .pipe_stdin()
         .spawn();
     is_asked.recv().unwrap();

@@ -1,0 +1,110 @@
+//! A host that was suspended, and wakes up when the lock may be another's.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use heimdall::lock::Key;
+use rustix::process::Pid;
+
+use super::{Stopped, ours, pid_behind};
+use crate::support::heimdall::{Heimdall, Running};
+use crate::support::lateness::Lateness;
+use crate::support::namespaces::Namespaces;
+use crate::support::postgres::ClusterOptions;
+use crate::support::scripted::{Connection, Scripted, backend};
+
+/// Tells all the time what time it is, as a sign that it runs, until standard input ends; nor does it end at SIGTERM.
+const JOB: &str = r#"
+    trap "" TERM
+    echo program $$
+    while read -r -t 0.01; [ $? -gt 128 ]; do echo $EPOCHREALTIME; done
+    exit 5
+"#;
+
+/// What a suspended host does with heimdall and its job.
+fn suspend(running: &Running) -> [Stopped; 2] {
+    let job = pid_behind(running, "program");
+    [Pid::from_raw(running.pid()).unwrap(), job].map(Stopped::stop)
+}
+
+#[test]
+fn promise_13_a_job_that_wakes_up_when_its_lock_is_free_does_nothing_beside_the_next() {
+    let Some(hosts) = Namespaces::for_test("a suspended host") else { return };
+    let cluster = hosts.start_cluster(&ClusterOptions::default());
+    let running = hosts
+        .heimdall()
+        .database(&format!("{} user=postgres dbname=postgres", hosts.tcp(&cluster)))
+        .args(["--key", "13", "--lease", "4s", "bash", "-c", JOB])
+        .pipe_stdin()
+        .spawn();
+    running.wait_for_stdout_line("program ");
+    // Set for the session once the lock is held.
+    cluster.wait_for(
+        "select count(*) from pg_stat_activity where query like '%tcp_user_timeout%' and state = 'idle'",
+        "1",
+    );
+    let stopped = suspend(&running);
+    hosts.pull_the_cable();
+    cluster.wait_for_holders(Key::Single(13), 0);
+    let lateness = Lateness::measure();
+    let woken = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    drop(stopped);
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
+    let last =
+        outcome.stdout.lines().filter_map(|line| line.parse().ok()).next_back().map(Duration::from_secs_f64);
+    let (ran, bound) = (last.unwrap().saturating_sub(woken), lateness.allow(Duration::from_millis(300)));
+    assert!(ran < bound, "{ran:?}, not {bound:?}: {}", outcome.stderr);
+    assert!(outcome.stderr.contains("suspended the program until the server answers"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("killed the program: the server may have freed"), "{}", outcome.stderr);
+}
+
+#[test]
+fn promise_13_a_job_that_wakes_up_late_goes_on_once_the_server_says_that_the_lock_is_still_its() {
+    let mut running = Heimdall::new()
+        .database(&ours())
+        .args(["--name", "wakes up", "--lease", "2s", "bash", "-c", JOB])
+        .pipe_stdin()
+        .spawn();
+    let stopped = suspend(&running);
+    thread::sleep(Duration::from_secs(2));
+    drop(stopped);
+    running.wait_for_stderr_line("is still ours; the program goes on");
+    running.close_stdin();
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(5), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("which was last heard of 2."), "{}", outcome.stderr);
+}
+
+#[test]
+fn promise_13_who_reads_late_that_the_lock_is_granted_asks_again_before_the_program_starts() {
+    let (asked, is_asked) = mpsc::channel();
+    let (stands, does_stand) = mpsc::channel();
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        asked.send(()).unwrap();
+        does_stand.recv().unwrap();
+        connection.send(&backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]));
+        // More than a third of the lease.
+        thread::sleep(Duration::from_millis(800));
+        asked.send(()).unwrap();
+        // Not what keeps the lock, which is said when the program has started.
+        let question = connection.expect(b'Q');
+        assert_eq!(question, b"SELECT pg_catalog.pg_backend_pid()\0");
+        connection.close();
+    });
+    let running = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--name", "reads late", "--lease", "2s", "echo", "ran"])
+        .spawn();
+    is_asked.recv().unwrap();
+    let heimdall = Stopped::stop(Pid::from_raw(running.pid()).unwrap());
+    stands.send(()).unwrap();
+    is_asked.recv().unwrap();
+    drop(heimdall);
+    let outcome = running.wait();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("lost before the program was started"), "{}", outcome.stderr);
+}
