@@ -1,6 +1,7 @@
 //! Connection strings, environment and defaults, put together as a user meets them.
 
 mod files;
+mod secrets;
 mod uris;
 
 use std::ffi::OsString;

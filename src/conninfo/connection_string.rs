@@ -1,7 +1,9 @@
 //! A connection string becomes settings: which of its three forms it has, and the `keyword=value` form itself.
 
 use super::error::{Error, Excerpt};
+use super::misplaced;
 use super::settings::Settings;
+use super::table;
 use super::uri;
 use super::values::is_space;
 
@@ -13,15 +15,35 @@ pub(super) fn parse(text: &str) -> Result<Settings, Error> {
     if let Some(body) = uri::body(text) {
         return uri::parse(text, body);
     }
-    // "postgre://user:secret@host/db" is a misspelling, never a database; psql would send it as one.
-    if text.contains('=') || text.contains("://") {
+    refuse_misspelt_uri(text)?;
+    if text.contains('=') {
         return keywords(text);
+    }
+    if misplaced::is_credentials(text) {
+        return Err(Error::CredentialsWithoutScheme);
     }
     let mut settings = Settings::default();
     if !text.is_empty() {
         settings.set("dbname", text.to_owned(), false)?;
     }
     Ok(settings)
+}
+
+/// Refuses what begins like a URI but for a slip. psql would send it as the name of a database, password and all.
+fn refuse_misspelt_uri(text: &str) -> Result<(), Error> {
+    let unwrapped = text.trim_start_matches(|c| is_space(c) || c == '"' || c == '\'');
+    if let (Some(first), Some(_)) = (text.chars().next(), uri::body(unwrapped)) {
+        return Err(Error::BeforeUri(first));
+    }
+    if text.starts_with('$') && !text.contains('=') {
+        return Err(Error::Unexpanded);
+    }
+    match text.split_once("://") {
+        Some((scheme, _)) if !scheme.contains(|c| c == '=' || is_space(c)) => {
+            Err(Error::Scheme(Excerpt::scheme(scheme)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads `host=h user='o\'neill'`: a later value replaces an earlier one.
@@ -33,13 +55,13 @@ fn keywords(text: &str) -> Result<Settings, Error> {
     while !rest.is_empty() {
         let end = rest.find(|c| c == '=' || is_space(c)).unwrap_or(rest.len());
         let (keyword, after) = rest.split_at(end);
-        // An address with a misspelt scheme lands here, password and all.
-        let private_keyword = private || keyword.contains('@');
         let Some(after) = after.trim_start_matches(is_space).strip_prefix('=') else {
-            return Err(Error::NoEquals(Excerpt::new(keyword, private_keyword)));
+            let is_known = table::find(keyword).is_some();
+            let position = text.len() - rest.len() + 1;
+            return Err(Error::NoEquals(Excerpt::new(keyword, private || !is_known), position));
         };
         let (value, after) = value(after.trim_start_matches(is_space))?;
-        private |= settings.set(keyword, value, private_keyword)?.masked;
+        private |= settings.set(keyword, value, private)?.masked;
         rest = after.trim_start_matches(is_space);
     }
     Ok(settings)
@@ -138,14 +160,17 @@ mod tests {
         let table = [
             ("user", "missing \"=\" after \"user\" in connection info string"),
             ("user=a host", "missing \"=\" after \"host\" in connection info string"),
-            ("us er=a", "missing \"=\" after \"us\" in connection info string"),
+            (
+                "us er=a",
+                "missing \"=\" after the word at position 1 in connection info string (a value with spaces needs quotes)",
+            ),
             ("user='a", "unterminated quoted string in connection info string"),
             (r"user='a\'", "unterminated quoted string in connection info string"),
             (r"user='a\", "unterminated quoted string in connection info string"),
             ("uzer=a", "invalid connection option \"uzer\""),
             ("=a", "invalid connection option \"\""),
             ("USER=a", "invalid connection option \"USER\""),
-            ("a\u{1b}[2Jb=c", "invalid connection option \"a\\u{1b}[2Jb\""),
+            ("a\u{1b}[2Jb=c", "invalid connection option (a value with spaces needs quotes)"),
         ];
         for (text, expected) in table {
             assert_eq!(keywords(text).err().unwrap().to_string(), expected, "{text:?}");

@@ -26,13 +26,19 @@ pub enum Error {
     #[error("IPv6 host address may not be empty in URI{0}")]
     EmptyBrackets(Excerpt),
     /// A URI with something unexpected after `]`, at this byte, counted from 1.
-    #[error("unexpected character \"{found}\" at position {1} in URI (expected \":\" or \"/\"){2}", found = .0.escape_debug())]
-    AfterBracket(char, usize, Excerpt),
-    /// A URI with a delimiter in its password that libpq would take for the end of it.
+    #[error("unexpected character \"{found}\" at position {1} in URI (expected \":\" or \"/\")", found = .0.escape_debug())]
+    AfterBracket(char, usize),
+    /// A URI with this delimiter, at this byte, where libpq would take a part of the password for something else.
+    #[error("malformed URI: unexpected \"{0}\" at position {1}; {ENCODE}")]
+    MisplacedDelimiter(char, usize),
+    /// A URI with something else than a port after a `:`, at this byte.
+    #[error("invalid value for connection option \"port\" at position {0} in URI; {ENCODE}")]
+    UriPort(usize),
+    /// A URI with an IPv6 address without brackets, of which this byte would be the port.
     #[error(
-        "malformed URI: \":\", \"/\", \"?\" and \"@\" in a user name or password must be percent-encoded"
+        "invalid value for connection option \"port\" at position {0} in URI; an IPv6 address goes in brackets: [::1]"
     )]
-    UnescapedDelimiter,
+    UnbracketedAddress(usize),
     /// A URI query parameter without `=`.
     #[error("missing key/value separator \"=\" in URI query parameter{0}")]
     NoSeparator(Excerpt),
@@ -54,12 +60,43 @@ pub enum Error {
     /// A space inside a component of a URI.
     #[error("unexpected spaces found in {}, use percent-encoded spaces (%20) instead", .0.or("URI"))]
     UnencodedSpace(Excerpt),
-    /// A keyword/value string in which this word is not followed by `=`.
-    #[error("{}", no_equals(.0))]
-    NoEquals(Excerpt),
+    /// A keyword/value string in which this word, at this byte, is not followed by `=`.
+    #[error("{}", no_equals(.0, *.1))]
+    NoEquals(Excerpt, usize),
     /// A keyword/value string with an open quote.
     #[error("unterminated quoted string in connection info string")]
     UnterminatedQuote,
+    /// A URI of another scheme than libpq's.
+    #[error("unknown scheme {}: a connection URI begins with postgresql:// or postgres://", .0.or("in URI"))]
+    Scheme(Excerpt),
+    /// A URI with a quote or a blank before it.
+    #[error("unexpected {0:?} before the URI: a connection URI begins with postgresql:// or postgres://")]
+    BeforeUri(char),
+    /// The name of a variable in place of its value.
+    #[error("a variable that no shell has expanded: the connection string begins with \"$\"")]
+    Unexpanded,
+    /// What looks like a URI without its scheme.
+    #[error(
+        "a connection string with user, password and host is a URI, and begins with postgresql:// or postgres://"
+    )]
+    CredentialsWithoutScheme,
+    /// A parameter that was to be a name and looks like a URI.
+    #[error("{0} holds \":\" and \"@\", as a URI does: give the parts of the URI each in its parameter")]
+    HoldsCredentials(&'static str),
+    /// A parameter whose value sets a password, too.
+    #[error(
+        "{0} holds another parameter, and a secret one: parameters are separated by spaces, in a URI by \"&\""
+    )]
+    HoldsParameters(&'static str),
+    /// A parameter or variable that has the contents of a file where the file's path is to be.
+    #[error("{0} holds the contents of a file or several lines; give the path of the file")]
+    FileContents(&'static str),
+    /// A name with a newline at its end.
+    #[error("{0} ends in a newline, as from a file or \"echo\"; remove it")]
+    TrailingNewline(&'static str),
+    /// A host with this character, at this byte of the list of hosts.
+    #[error("unexpected {1:?} at position {2} in {0}: it is no part of a host name{hint}", hint = separators(*.1))]
+    NoHost(&'static str, char, usize),
     /// A keyword that does not exist.
     #[error("invalid connection option {}", .0.or("(a value with spaces needs quotes)"))]
     UnknownOption(Excerpt),
@@ -82,11 +119,11 @@ pub enum Error {
     #[error("definition of service {0:?} not found")]
     ServiceNotFound(String),
     /// A parameter whose value is none of those it can have.
-    #[error("invalid {0} value: {1:?}")]
-    Value(&'static str, String),
+    #[error("invalid {0} value{1}")]
+    Value(&'static str, Excerpt),
     /// A parameter whose value is not an integer, or too large for one.
-    #[error("invalid integer value {1:?} for connection option \"{0}\"")]
-    Integer(&'static str, String),
+    #[error("invalid integer value {value}for connection option \"{0}\"", value = .1.before())]
+    Integer(&'static str, Excerpt),
     /// A port that is out of range.
     #[error("invalid port number: {0:?}")]
     Port(String),
@@ -107,13 +144,13 @@ pub enum Error {
     ProtocolRange,
     /// A `require_auth` that is not understood.
     #[error(transparent)]
-    RequireAuth(#[from] RequireAuthError),
+    RequireAuth(RequireAuthError),
     /// A parameter that asks for what heimdall does not do, and why.
     #[error("{0}: {1}")]
     Unsupported(&'static str, &'static str),
     /// A parameter that asks for what this build of heimdall does not do.
-    #[error("{0} {1:?} is not supported by this version of heimdall")]
-    Unbuilt(&'static str, String),
+    #[error("{0} {value}is not supported by this version of heimdall", value = .1.before())]
+    Unbuilt(&'static str, Excerpt),
 }
 
 /// What is wrong with a line of a service file.
@@ -137,9 +174,40 @@ impl Excerpt {
         Excerpt((!private).then(|| text.to_owned()))
     }
 
+    pub(super) fn is_hidden(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What stands where a keyword is expected, if it looks like one: letters, since most passwords have other characters.
+    pub(super) fn keyword(text: &str, private: bool) -> Excerpt {
+        let is_keyword = text.chars().all(|c| c.is_ascii_alphabetic() || "_-.'\"".contains(c));
+        Excerpt::new(text, private || !is_keyword || text.len() > MAX_SHOWN)
+    }
+
+    /// What stands before `://`, if it looks like the name of something.
+    pub(super) fn scheme(text: &str) -> Excerpt {
+        let is_scheme = text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.:".contains(c));
+        let is_known =
+            ["postg", "sql", "cockroach"].iter().any(|part| text.to_ascii_lowercase().contains(part));
+        Excerpt::new(text, !is_scheme || !is_known || text.len() > MAX_SHOWN)
+    }
+
+    /// A value that is not one of its parameter's, if it is a plain word or number.
+    pub(super) fn value(text: &str) -> Excerpt {
+        let is_plain = text.chars().all(|c| c.is_alphanumeric() || " \t\r\n_-.+,!".contains(c));
+        Excerpt::new(text, !is_plain || text.len() > MAX_SHOWN)
+    }
+
     /// The piece in quotes, or `other` where it must not be shown.
     fn or(&self, other: &str) -> String {
         self.0.as_ref().map_or_else(|| other.to_owned(), |text| format!("{text:?}"))
+    }
+}
+
+impl Excerpt {
+    /// The piece in quotes, with a space after it.
+    fn before(&self) -> String {
+        self.0.as_ref().map(|text| format!("{text:?} ")).unwrap_or_default()
     }
 }
 
@@ -149,14 +217,26 @@ impl fmt::Display for Excerpt {
     }
 }
 
-fn no_equals(word: &Excerpt) -> String {
+fn no_equals(word: &Excerpt, position: usize) -> String {
     match word {
         Excerpt(Some(word)) => format!("missing \"=\" after {word:?} in connection info string"),
-        Excerpt(None) => "missing \"=\" in connection info string (a URI begins with postgresql://, \
-                          a value with spaces needs quotes)"
-            .to_owned(),
+        Excerpt(None) => format!(
+            "missing \"=\" after the word at position {position} in connection info string \
+             (a value with spaces needs quotes)"
+        ),
     }
 }
+
+fn separators(found: char) -> &'static str {
+    if found == '=' { " (parameters are separated by spaces, not by \",\", \";\" or \"&\")" } else { "" }
+}
+
+/// What to do about a password with delimiters in it.
+pub(super) const ENCODE: &str = "\":\", \"/\", \"?\" and \"@\" in a user name or password must be percent-encoded \
+                      (%3A, %2F, %3F, %40)";
+
+/// Longer than any keyword, scheme or word that a parameter can have.
+const MAX_SHOWN: usize = 60;
 
 fn service_line(path: &str, line: usize, fault: LineFault) -> String {
     match fault {

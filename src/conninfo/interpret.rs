@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::config::{Config, RootCertificates, TlsFile};
 use super::environment::Environment;
-use super::error::Error;
+use super::error::{Error, Excerpt};
 use super::parameters::{Parameters, Source};
 use super::unsupported;
 use super::values::{self, ProtocolVersion, Secret, SslMode, SslNegotiation, TlsVersion};
@@ -85,7 +85,7 @@ impl Reader<'_> {
     /// One of a few words.
     fn word<T: FromStr>(&self, keyword: &'static str) -> Result<T, Error> {
         let word = self.0.get(keyword).unwrap_or_default();
-        word.parse().map_err(|_| Error::Value(keyword, word.to_owned()))
+        word.parse().map_err(|_| Error::Value(keyword, Excerpt::value(word)))
     }
 
     /// The password that is for all hosts.
@@ -125,7 +125,10 @@ impl Reader<'_> {
 
     fn require_auth(&self) -> Result<RequireAuth, Error> {
         let Some(list) = self.string("require_auth") else { return Ok(RequireAuth::default()) };
-        Ok(list.parse::<RequireAuth>()?)
+        list.parse().map_err(|error| match Excerpt::value(&list) {
+            hidden if hidden.is_hidden() => Error::Value("require_auth", hidden),
+            _ => Error::RequireAuth(error),
+        })
     }
 
     fn sslnegotiation(&self, sslmode: SslMode) -> Result<SslNegotiation, Error> {
@@ -157,7 +160,7 @@ impl Reader<'_> {
         let version = |keyword| {
             let Some(text) = self.string(keyword) else { return Ok(None) };
             let version = text.to_ascii_lowercase().parse();
-            version.map(Some).map_err(|_| Error::Value(keyword, text))
+            version.map(Some).map_err(|_| Error::Value(keyword, Excerpt::value(&text)))
         };
         let min = version("ssl_min_protocol_version")?.unwrap_or(TlsVersion::V1_2);
         let max = version("ssl_max_protocol_version")?;

@@ -13,6 +13,8 @@
 //!      Config             the values as types, checked: config.rs
 //! ```
 //!
+//! What may be a secret in the wrong place goes no further than its source: misplaced.rs and the URI's grammar see to that.
+//!
 //! [`Config::resolve`] does all of it. [`Parameters::resolve`] and [`Config::new`] do it in two steps, for who wants to
 //! see the values and their sources. `table.rs` lists every parameter, `error.rs` what can be wrong with them, `file.rs`
 //! reads the small files that libpq's users write.
@@ -24,6 +26,7 @@ mod error;
 mod file;
 mod hosts;
 mod interpret;
+mod misplaced;
 mod parameters;
 pub(crate) mod passfile;
 pub(crate) mod service;

@@ -7,6 +7,7 @@ use super::connection_string;
 use super::environment::Environment;
 use super::error::Error;
 use super::hosts::{self, Host};
+use super::misplaced;
 use super::passfile::Passfile;
 use super::service;
 use super::settings::Settings;
@@ -155,12 +156,11 @@ struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// Reads the service file if a service is named.
     fn new(source: Source, explicit: Settings, env: &'a Environment<'a>) -> Result<Sources<'a>, Error> {
-        let service = match explicit.get("service") {
-            Some(name) => Some(name.to_owned()),
-            None => env.text("PGSERVICE")?,
-        };
-        let service = service.map_or(Ok(Settings::default()), |name| service::find(&name, env))?;
-        Ok(Sources { explicit, source, service, env })
+        let mut sources = Sources { explicit, source, service: Settings::default(), env };
+        if let Some(name) = sources.value("service")? {
+            sources.service = service::find(&name, env)?;
+        }
+        Ok(sources)
     }
 
     /// The value in force, if the parameter has one.
@@ -173,8 +173,15 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// What the strongest source says. An empty value counts: it hides those of weaker sources.
+    /// What the strongest source says, unless it can't be meant.
     fn given(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
+        let given = self.said(parameter)?;
+        given.iter().try_for_each(|(value, _)| misplaced::refuse(parameter, value))?;
+        Ok(given)
+    }
+
+    /// What the strongest source says. An empty value counts: it hides those of weaker sources.
+    fn said(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
         if let Some(value) = self.explicit.get(parameter.keyword) {
             return Ok(Some((value.to_owned(), self.source)));
         }

@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use super::environment::{Environment, in_directory};
 use super::error::{Error, LineFault};
 use super::file::{FileFault, PlainFile};
+use super::misplaced;
 use super::settings::Settings;
 use super::table;
 use super::values::is_space;
 
 /// Finds a service: in the user's file, and if that has no such section, in the system's.
 pub(super) fn find(name: &str, env: &Environment) -> Result<Settings, Error> {
+    for variable in ["PGSERVICEFILE", "PGSYSCONFDIR"] {
+        let path = env.path(variable).unwrap_or_default();
+        misplaced::refuse_no_path(variable, &path.to_string_lossy())?;
+    }
     let own = match env.path("PGSERVICEFILE") {
         Some(path) => match read(&path, name)? {
             File::Missing => return Err(Error::ServiceFileMissing(path.display().to_string())),

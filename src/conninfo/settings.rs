@@ -24,7 +24,7 @@ impl Settings {
             _ => (keyword, value),
         };
         let parameter =
-            table::find(keyword).ok_or_else(|| Error::UnknownOption(Excerpt::new(keyword, private)))?;
+            table::find(keyword).ok_or_else(|| Error::UnknownOption(Excerpt::keyword(keyword, private)))?;
         self.0.insert(parameter.keyword, value);
         Ok(parameter)
     }

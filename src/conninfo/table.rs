@@ -13,6 +13,8 @@ pub struct Parameter {
     pub(super) empty_is_default: bool,
     /// Whether its value is a secret.
     pub(super) masked: bool,
+    /// Whether its value is the path of a file or of a directory of files.
+    pub(super) is_file: bool,
     /// Why asking for it is an error, for the parameters that heimdall does not have.
     pub unsupported: Option<&'static str>,
 }
@@ -27,7 +29,7 @@ pub const TABLE: &[Parameter] = &[
     named("service").variable("PGSERVICE"),
     named("user").variable("PGUSER").optional(),
     named("password").variable("PGPASSWORD").optional().masked(),
-    named("passfile").variable("PGPASSFILE").optional(),
+    named("passfile").variable("PGPASSFILE").optional().file(),
     named("channel_binding").variable("PGCHANNELBINDING").default("prefer"),
     // libpq waits forever by default; design: 30 seconds.
     named("connect_timeout").variable("PGCONNECT_TIMEOUT").default("30"),
@@ -48,14 +50,15 @@ pub const TABLE: &[Parameter] = &[
     named("sslmode").variable("PGSSLMODE").default("prefer"),
     named("sslnegotiation").variable("PGSSLNEGOTIATION").default("postgres"),
     named("sslcompression").variable("PGSSLCOMPRESSION").default("0"),
-    named("sslcert").variable("PGSSLCERT").optional(),
-    named("sslkey").variable("PGSSLKEY").optional(),
+    named("sslcert").variable("PGSSLCERT").optional().file(),
+    named("sslkey").variable("PGSSLKEY").optional().file(),
     named("sslcertmode").variable("PGSSLCERTMODE").default("allow"),
     named("sslpassword").masked().unsupported("encrypted private keys are not supported"),
-    named("sslrootcert").variable("PGSSLROOTCERT").optional(),
-    named("sslcrl").variable("PGSSLCRL").optional(),
+    named("sslrootcert").variable("PGSSLROOTCERT").optional().file(),
+    named("sslcrl").variable("PGSSLCRL").optional().file(),
     named("sslcrldir")
         .variable("PGSSLCRLDIR")
+        .file()
         .unsupported("directories of revocation lists are not supported"),
     named("sslsni").variable("PGSSLSNI").default("1"),
     named("requirepeer").variable("PGREQUIREPEER").optional(),
@@ -87,6 +90,7 @@ const fn named(keyword: &'static str) -> Parameter {
         default: None,
         empty_is_default: false,
         masked: false,
+        is_file: false,
         unsupported: None,
     }
 }
@@ -106,6 +110,10 @@ impl Parameter {
 
     const fn masked(self) -> Parameter {
         Parameter { masked: true, ..self }
+    }
+
+    const fn file(self) -> Parameter {
+        Parameter { is_file: true, ..self }
     }
 
     const fn unsupported(self, reason: &'static str) -> Parameter {

@@ -2,7 +2,7 @@
 //! security, so none is dropped.
 
 use super::config::Config;
-use super::error::Error;
+use super::error::{Error, Excerpt};
 use super::parameters::{Parameters, Source};
 use super::table::TABLE;
 use super::values::{SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
@@ -21,7 +21,7 @@ pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Err
     match parameters.get("gssencmode") {
         Some("disable" | "prefer") | None => {}
         Some("require") => return unsupported("gssencmode", "GSSAPI encryption is not supported"),
-        Some(other) => return Err(Error::Value("gssencmode", other.to_owned())),
+        Some(other) => return Err(Error::Value("gssencmode", Excerpt::value(other))),
     }
     if parameters.get("sslkey").is_some_and(|key| key.starts_with("engine:")) {
         return unsupported("sslkey", "keys in OpenSSL engines are not supported");
@@ -42,7 +42,7 @@ fn refuse_tls(config: &Config, parameters: &Parameters) -> Result<(), Error> {
         match (parameters.get(keyword), parameters.source(keyword)) {
             (_, None | Some(Source::Default)) => {}
             (value, _) if asks(config) => {
-                return Err(Error::Unbuilt(keyword, value.unwrap_or_default().to_owned()));
+                return Err(Error::Unbuilt(keyword, Excerpt::new(value.unwrap_or_default(), false)));
             }
             _ => {}
         }

@@ -1,8 +1,12 @@
 //! A connection URI becomes settings, by libpq's own grammar, which is not RFC 3986's.
+//!
+//! A `:`, `/`, `?` or `@` that is not percent-encoded cuts a password in two, and libpq takes the pieces for a host, a
+//! port or a database. Wherever that may have happened the URI is refused, and no piece of it is quoted.
 
 use super::error::{Error, Excerpt};
 use super::settings::Settings;
 use super::table;
+use super::values;
 
 /// Returns what follows the scheme, if `text` begins with one of libpq's. The scheme is case-sensitive.
 pub(super) fn body(text: &str) -> Option<&str> {
@@ -11,107 +15,162 @@ pub(super) fn body(text: &str) -> Option<&str> {
 
 /// Reads a URI; `body` is what follows its scheme.
 pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
-    let mut settings = Settings::default();
-    let rest = user_and_password(body, &mut settings)?;
-    let rest = hosts_and_ports(uri, rest, &mut settings)?;
+    let private = body.contains('@') && body.contains(':') || body.contains("password");
+    let mut uri = Uri { text: uri, private, settings: Settings::default() };
+    let rest = uri.user_and_password(body)?;
+    let rest = uri.hosts_and_ports(rest)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     // An empty name is not stored, so that PGDATABASE still applies.
     if let Some(dbname) = path.strip_prefix('/').filter(|dbname| !dbname.is_empty()) {
-        settings.set("dbname", decode(dbname, false)?, false)?;
-    }
-    parameters(query, &mut settings)?;
-    Ok(settings)
-}
-
-/// Stores user and password: what stands before the first `@`, which must come before any `/` but may follow a `?`.
-fn user_and_password<'a>(body: &'a str, settings: &mut Settings) -> Result<&'a str, Error> {
-    let Some((userinfo, rest)) = body.split_once('@').filter(|(userinfo, _)| !userinfo.contains('/')) else {
-        return Ok(body);
-    };
-    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    if !user.is_empty() {
-        settings.set("user", decode(user, false)?, false)?;
-    }
-    if !password.is_empty() {
-        settings.set("password", decode(password, true)?, true)?;
-        // No host has an "@" inside, only a password that was cut short by one. An abstract socket
-        // begins with it.
-        let (authority, _) = until(rest, &['/', '?']);
-        if authority.split(',').any(|host| host.trim_start_matches('@').contains('@')) {
-            return Err(Error::UnescapedDelimiter);
+        if let Some(at) = path.find('@').filter(|at| body.len() > rest.len() || path[..*at].contains(':')) {
+            return Err(uri.misplaced(&rest[at..]));
         }
+        uri.set("dbname", dbname)?;
     }
-    Ok(rest)
+    uri.query(query)?;
+    Ok(uri.settings)
 }
 
-/// Stores the hosts and the ports, each joined with commas and decoded afterwards.
-fn hosts_and_ports<'a>(uri: &str, mut rest: &'a str, settings: &mut Settings) -> Result<&'a str, Error> {
-    let (mut hosts, mut ports) = (String::new(), String::new());
-    loop {
-        let host;
-        (host, rest) = match rest.strip_prefix('[') {
-            Some(inside) => bracketed(uri, inside)?,
-            None => until(rest, &[':', '/', '?', ',']),
+/// A URI, and what has been read of it.
+struct Uri<'a> {
+    text: &'a str,
+    /// Whether any piece may be a secret's, so that none is quoted.
+    private: bool,
+    settings: Settings,
+}
+
+impl<'a> Uri<'a> {
+    /// Stores what stands before the first `@`, which must come before any `/` but may follow a `?`.
+    fn user_and_password(&mut self, body: &'a str) -> Result<&'a str, Error> {
+        let Some((userinfo, rest)) = body.split_once('@').filter(|(userinfo, _)| !userinfo.contains('/'))
+        else {
+            return Ok(body);
         };
-        hosts.push_str(host);
-        if let Some(after) = rest.strip_prefix(':') {
-            let port;
-            (port, rest) = until(after, &['/', '?', ',']);
-            ports.push_str(port);
+        let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+        // In ?password=pass@word libpq sees the user "?password=pass".
+        if let Some(at) = user.find('?') {
+            return Err(self.misplaced(&body[at..]));
         }
-        let Some(after) = rest.strip_prefix(',') else { break };
-        hosts.push(',');
-        ports.push(',');
-        rest = after;
+        // Where the ":" is lost, the password is a part of the user.
+        if !user.is_empty() {
+            self.settings.set("user", decode(user, true)?, true)?;
+        }
+        if !password.is_empty() {
+            self.settings.set("password", decode(password, true)?, true)?;
+        }
+        // No host has an "@" inside. An abstract socket begins with it.
+        let (authority, _) = until(rest, &['/', '?']);
+        for (at, _) in authority.match_indices('@') {
+            if !matches!(authority[..at].chars().next_back(), None | Some(',' | '[')) {
+                return Err(self.misplaced(&rest[at..]));
+            }
+        }
+        Ok(rest)
     }
-    // In user:pass/word@host libpq sees the host "user" and the port "pass".
-    if rest.contains('@') && ports.contains(|c: char| !c.is_ascii_digit() && !" ,%".contains(c)) {
-        return Err(Error::UnescapedDelimiter);
+
+    /// Stores the hosts and the ports, each joined with commas and decoded afterwards.
+    fn hosts_and_ports(&mut self, mut rest: &'a str) -> Result<&'a str, Error> {
+        let (mut hosts, mut ports) = (String::new(), String::new());
+        loop {
+            let (element, _) = until(rest, &['/', '?', ',']);
+            let host;
+            (host, rest) = match rest.strip_prefix('[') {
+                Some(inside) => self.bracketed(inside)?,
+                None => until(rest, &[':', '/', '?', ',']),
+            };
+            hosts.push_str(host);
+            if let Some(after) = rest.strip_prefix(':') {
+                let (port, next) = until(after, &['/', '?', ',']);
+                // In user:pass/word@host libpq sees the host "user" and the port "pass".
+                if !is_ports(port) {
+                    return Err(if is_ipv6(element) {
+                        Error::UnbracketedAddress(self.position(after))
+                    } else {
+                        Error::UriPort(self.position(after))
+                    });
+                }
+                ports.push_str(port);
+                rest = next;
+            }
+            let Some(after) = rest.strip_prefix(',') else { break };
+            hosts.push(',');
+            ports.push(',');
+            rest = after;
+        }
+        for (keyword, list) in [("host", hosts), ("port", ports)] {
+            if !list.is_empty() {
+                self.set(keyword, &list)?;
+            }
+        }
+        Ok(rest)
     }
-    for (keyword, list) in [("host", hosts), ("port", ports)] {
-        if !list.is_empty() {
-            settings.set(keyword, decode(&list, false)?, false)?;
+
+    /// Returns the address before `]`, which is not validated here, and what follows.
+    fn bracketed(&self, inside: &'a str) -> Result<(&'a str, &'a str), Error> {
+        let is_address = inside.chars().all(|c| c.is_ascii_hexdigit() || ":.[]/,".contains(c));
+        let excerpt = || Excerpt::new(self.text, self.private || !is_address);
+        let (address, after) = inside.split_once(']').ok_or_else(|| Error::UnclosedBracket(excerpt()))?;
+        if address.is_empty() {
+            return Err(Error::EmptyBrackets(excerpt()));
+        }
+        match after.chars().next() {
+            None | Some(':' | '/' | '?' | ',') => Ok((address, after)),
+            Some(other) => Err(Error::AfterBracket(other, self.position(after))),
         }
     }
-    Ok(rest)
+
+    /// Stores the parameters of the query, which override what stands before it.
+    fn query(&mut self, mut query: &str) -> Result<(), Error> {
+        // After a password, or in the rest of one that a raw "?" has cut short, any word may be secret.
+        let mut private = self.private || query.contains('@');
+        while !query.is_empty() {
+            let (piece, next) = query.split_once('&').unwrap_or((query, ""));
+            query = next;
+            let (key, value) =
+                piece.split_once('=').ok_or_else(|| Error::NoSeparator(Excerpt::keyword(piece, private)))?;
+            if value.contains('=') {
+                return Err(Error::ExtraSeparator(Excerpt::keyword(key, private)));
+            }
+            let key = decode(key, private)?;
+            let unknown = Error::UnknownQueryParameter(Excerpt::keyword(&key, private));
+            // A misspelt "password" is an unknown key.
+            let is_secret = table::find(&key).is_none_or(|parameter| parameter.masked);
+            let value = decode(value, private || is_secret)?;
+            private |= is_secret;
+            match (key.as_str(), value.as_str()) {
+                // What JDBC says.
+                ("ssl", "true") => self.settings.set("sslmode", "require".to_owned(), private),
+                _ => self.settings.set(&key, value, private),
+            }
+            .map_err(|_| unknown)?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, keyword: &str, text: &str) -> Result<(), Error> {
+        self.settings.set(keyword, decode(text, self.private)?, self.private).map(drop)
+    }
+
+    /// The error for a delimiter in the wrong place, with which `rest` begins.
+    fn misplaced(&self, rest: &str) -> Error {
+        Error::MisplacedDelimiter(rest.chars().next().unwrap_or_default(), self.position(rest))
+    }
+
+    /// Where `rest`, the end of the URI, begins: the number of its first byte, counted from 1.
+    fn position(&self, rest: &str) -> usize {
+        self.text.len() - rest.len() + 1
+    }
 }
 
-/// Returns the address before `]`, which is not validated here, and what follows.
-fn bracketed<'a>(uri: &str, inside: &'a str) -> Result<(&'a str, &'a str), Error> {
-    let excerpt = || Excerpt::new(uri, uri.contains(['@', '?']));
-    let (address, after) = inside.split_once(']').ok_or_else(|| Error::UnclosedBracket(excerpt()))?;
-    if address.is_empty() {
-        return Err(Error::EmptyBrackets(excerpt()));
-    }
-    match after.chars().next() {
-        None | Some(':' | '/' | '?' | ',') => Ok((address, after)),
-        Some(other) => Err(Error::AfterBracket(other, uri.len() - after.len() + 1, excerpt())),
-    }
+/// Whether this is a port, or several joined by an encoded comma, or nothing.
+fn is_ports(text: &str) -> bool {
+    decode(text, true)
+        .is_ok_and(|list| list.split(',').all(|port| port.is_empty() || values::port(port).is_ok()))
 }
 
-/// Stores the parameters of the query, which override what stands before it.
-fn parameters(mut query: &str, settings: &mut Settings) -> Result<(), Error> {
-    // After a password, or in the rest of one that a raw "?" has cut short, any word may be secret.
-    let mut private = query.contains('@');
-    while !query.is_empty() {
-        let (piece, next) = query.split_once('&').unwrap_or((query, ""));
-        query = next;
-        let (key, value) =
-            piece.split_once('=').ok_or_else(|| Error::NoSeparator(Excerpt::new(piece, private)))?;
-        if value.contains('=') {
-            return Err(Error::ExtraSeparator(Excerpt::new(key, private)));
-        }
-        let key = decode(key, private)?;
-        private |= table::find(&key).is_some_and(|parameter| parameter.masked);
-        let value = decode(value, private)?;
-        match (key.as_str(), value.as_str()) {
-            // What JDBC says.
-            ("ssl", "true") => settings.set("sslmode", "require".to_owned(), private),
-            _ => settings.set(&key, value, private),
-        }
-        .map_err(|_| Error::UnknownQueryParameter(Excerpt::new(&key, private)))?;
-    }
-    Ok(())
+/// Whether this can only be meant as an IPv6 address.
+fn is_ipv6(text: &str) -> bool {
+    text.matches(':').count() > 1 && text.chars().all(|c| c.is_ascii_hexdigit() || ":.".contains(c))
 }
 
 /// Decodes one component of a URI. Spaces around it are dropped; `+` and `#` are plain data.
@@ -147,6 +206,7 @@ const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::ENCODE;
     use super::*;
 
     fn read(uri: &str) -> Result<Settings, Error> {
@@ -156,7 +216,6 @@ mod tests {
     #[test]
     fn libpqs_grammar_in_its_corners() {
         let table: &[(&str, &[(&str, &str)])] = &[
-            ("postgres://h?password=a@b", &[("user", "h?password=a"), ("host", "b")]),
             ("postgres://u:a:b@h", &[("user", "u"), ("password", "a:b"), ("host", "h")]),
             ("postgres://u:@h", &[("user", "u"), ("host", "h")]),
             ("postgres://u:%2f%40%3a@h", &[("user", "u"), ("password", "/@:"), ("host", "h")]),
@@ -165,7 +224,8 @@ mod tests {
             ("postgres://h1,h2", &[("host", "h1,h2"), ("port", ",")]),
             ("postgres://[::1],h:1/d", &[("host", "::1,h"), ("port", ",1"), ("dbname", "d")]),
             ("postgres://h/a/b/c", &[("host", "h"), ("dbname", "a/b/c")]),
-            ("postgres://h/a@b", &[("host", "h"), ("dbname", "a@b")]),
+            ("postgres:///a@b", &[("dbname", "a@b")]),
+            ("postgres://h/a%40b", &[("host", "h"), ("dbname", "a@b")]),
             ("postgres://@abstract", &[("host", "abstract")]),
             ("postgres://u:p@@abstract", &[("user", "u"), ("password", "p"), ("host", "@abstract")]),
             ("postgres://%40abstract", &[("host", "@abstract")]),
@@ -201,6 +261,22 @@ mod tests {
                 "end of string reached when looking for matching \"]\" in IPv6 host address in URI",
             ),
             (
+                "postgres://h:x",
+                &format!("invalid value for connection option \"port\" at position 14 in URI; {ENCODE}"),
+            ),
+            (
+                "postgres://h:1,g:0/",
+                &format!("invalid value for connection option \"port\" at position 18 in URI; {ENCODE}"),
+            ),
+            (
+                "postgres://fe80::1/",
+                "invalid value for connection option \"port\" at position 17 in URI; an IPv6 address goes in brackets: [::1]",
+            ),
+            ("postgres://u@h@g", &format!("malformed URI: unexpected \"@\" at position 15; {ENCODE}")),
+            ("postgres://h/d@e", &format!("malformed URI: unexpected \"@\" at position 15; {ENCODE}")),
+            ("postgres:///u:p@e", &format!("malformed URI: unexpected \"@\" at position 16; {ENCODE}")),
+            ("postgres://h?a@b", &format!("malformed URI: unexpected \"?\" at position 13; {ENCODE}")),
+            (
                 "postgres://u@[::1]\t",
                 "unexpected character \"\\t\" at position 19 in URI (expected \":\" or \"/\")",
             ),
@@ -223,6 +299,17 @@ mod tests {
             "postgres://u:x@y:hunter2@h",
             "postgres://u:hunter2/x@h?user=a",
             "postgres://u:x@y?hunter2@h",
+            "postgres://u@h:hunter2@h:1/d",
+            "postgres://u:hunter2/d",
+            "postgres://u:hunter2:1/d",
+            "postgres://a:hunter2@h:1,g:hunter2/d",
+            "postgres://u/r:hunter2@h:1/d",
+            "postgres://u:p@x/hunter2@h/d",
+            "postgres://u/hunter2@h/d",
+            "postgres://u:1/hunter2@h/d",
+            "postgres://h?password=hunter2@x",
+            "postgres://u:123456/hunter2",
+            "postgres://[u:hunter2/d",
             "postgres://u:1/x?hunter2@h",
             "postgres://h?password=x&hunter2",
             "postgres://h?password=x&hunter2=1",

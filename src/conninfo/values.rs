@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::error::Error;
+use super::error::{Error, Excerpt};
 use crate::auth::policy::words;
 
 words! {
@@ -92,7 +92,7 @@ impl ProtocolVersion {
 
 /// Reads a 32-bit integer as `strtol` would: spaces around it and a `+` are fine, anything else is not.
 pub(super) fn integer(keyword: &'static str, text: &str) -> Result<i32, Error> {
-    text.trim_matches(is_space).parse().map_err(|_| Error::Integer(keyword, text.to_owned()))
+    text.trim_matches(is_space).parse().map_err(|_| Error::Integer(keyword, Excerpt::value(text)))
 }
 
 /// Reads a port, 1 to 65535.

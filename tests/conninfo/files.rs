@@ -12,20 +12,20 @@ use heimdall::conninfo::{Config, Error, Parameters, Secret, Source};
 use super::resolve;
 
 /// A home directory of its own that goes away with the test.
-struct Home(PathBuf);
+pub struct Home(PathBuf);
 
 impl Home {
-    fn new(name: &str) -> Home {
+    pub fn new(name: &str) -> Home {
         let path = std::env::temp_dir().join(format!("heimdall-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Home(path)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         fs::write(&path, content).unwrap();
         self.chmod(name, 0o600);
@@ -99,8 +99,8 @@ fn a_service_is_named_by_uri_or_variable_and_found_in_three_places() {
     assert_eq!(host("", &[files[0], files[1], ("PGSERVICE", "system")]), Ok(Some("system".into())));
     assert_eq!(host("service=own", &[files[0], files[1], ("PGSERVICE", "none")]), Ok(Some("own".into())));
     assert_eq!(host("", &files), Ok(None));
-    let error = host("service='no such\n'", &files).unwrap_err().to_string();
-    assert_eq!(error, "definition of service \"no such\\n\" not found");
+    let error = host("service='no\nsuch'", &files).unwrap_err().to_string();
+    assert_eq!(error, "definition of service \"no\\nsuch\" not found");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Strings of keywords and values, and plain names of databases.
 
-use super::row::Fate::{Differs, Fails, IsStricter, Reaches};
+use super::row::Fate::{Differs, Fails, FailsOtherwise, IsStricter, Reaches};
 use super::row::{Row, row};
 
 const PSQL_HAS_ITS_OWN: &str = "psql says its own fallback instead";
@@ -104,13 +104,17 @@ pub const ROWS: &[Row] = &[
     row("-x", IsStricter("a:5432 ann -x -", 64, "unexpected argument '-x' found", AN_OPTION)),
     // Malformed.
     row("user=bob host", Fails(78, "missing \"=\" after \"host\" in connection info string")),
-    row("us er=bob", Fails(78, "missing \"=\" after \"us\" in connection info string")),
-    row("other user=bob", Fails(78, "missing \"=\" after \"other\" in connection info string")),
+    // The word may be a part of a password: heimdall says where it stands.
+    row("us er=bob", FailsOtherwise("missing \"=\" after \"us\"", 78, "after the word at position 1")),
+    row(
+        "other user=bob",
+        FailsOtherwise("missing \"=\" after \"other\"", 78, "after the word at position 1"),
+    ),
     row("user='bob", Fails(78, "unterminated quoted string in connection info string")),
     row(r"user='bob\'", Fails(78, "unterminated quoted string in connection info string")),
-    row("user='it's x'", Fails(78, "missing \"=\" after \"s\" in connection info string")),
+    row("user='it's x'", FailsOtherwise("missing \"=\" after \"s\"", 78, "after the word at position 10")),
     row(r"user='bob\", Fails(78, "unterminated quoted string in connection info string")),
-    row("user=b o b", Fails(78, "missing \"=\" after \"o\" in connection info string")),
+    row("user=b o b", FailsOtherwise("missing \"=\" after \"o\"", 78, "after the word at position 8")),
     row("uzer=bob", Fails(78, "invalid connection option \"uzer\"")),
     row("USER=bob", Fails(78, "invalid connection option \"USER\"")),
     row("User=bob", Fails(78, "invalid connection option \"User\"")),

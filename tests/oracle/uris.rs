@@ -7,6 +7,8 @@ const A_SLIP: &str = "a misspelt address, often with a password in it, is never 
 
 const NO_BYTES: &str = "heimdall's texts are UTF-8";
 
+const A_PIECE: &str = "a piece of a password is neither a user nor a database";
+
 const DELIMITERS: &str = "in a user name or password must be percent-encoded";
 
 pub const ROWS: &[Row] = &[
@@ -34,7 +36,10 @@ pub const ROWS: &[Row] = &[
     row("postgres://bob&x=y@/", Reaches("a:5432 bob&x=y app -")),
     row("postgres://bob:a&b=c@/", Reaches("a:5432 bob app a&b=c")),
     // A "?" does not end what stands before "@".
-    row("postgres://b?password=x@/", Reaches("a:5432 b?password=x app -")),
+    row(
+        "postgres://b?password=x@/",
+        IsStricter("a:5432 b?password=x app -", 78, "unexpected \"?\" at position 13", A_PIECE),
+    ),
     // The endpoint.
     row("postgres://{%a}", Reaches("a:5432 ann app -")),
     row("postgres://{%b}", Reaches("b:5432 ann app -")),
@@ -153,10 +158,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 pub const MALFORMED: &[Row] = &[
-    row(
-        "postgre://",
-        IsStricter("a:5432 ann postgre:// -", 78, "missing \"=\" after \"postgre://\"", A_SLIP),
-    ),
+    row("postgre://", IsStricter("a:5432 ann postgre:// -", 78, "unknown scheme \"postgre\"", A_SLIP)),
     row(
         "postgres://[::1",
         Fails(78, "looking for matching \"]\" in IPv6 host address in URI: \"postgres://[::1\""),
@@ -165,19 +167,13 @@ pub const MALFORMED: &[Row] = &[
     row("postgres://[]:1/app", Fails(78, "IPv6 host address may not be empty in URI")),
     row(
         "postgres://[::1]z",
-        Fails(
-            78,
-            "unexpected character \"z\" at position 17 in URI (expected \":\" or \"/\"): \"postgres://[::1]z\"",
-        ),
+        Fails(78, "unexpected character \"z\" at position 17 in URI (expected \":\" or \"/\")"),
     ),
     row("postgresql://[::1]z", Fails(78, "unexpected character \"z\" at position 19 in URI")),
     row("postgres://bob@[::1]]", Fails(78, "unexpected character \"]\" at position 21 in URI")),
     row("postgres://{%a},[::1", Fails(78, "looking for matching \"]\" in IPv6 host address")),
     row("postgres://?zzz", Fails(78, "missing key/value separator \"=\" in URI query parameter: \"zzz\"")),
-    row(
-        "postgres://?value1&value2",
-        Fails(78, "missing key/value separator \"=\" in URI query parameter: \"value1\""),
-    ),
+    row("postgres://?value1&value2", Fails(78, "missing key/value separator \"=\" in URI query parameter")),
     row(
         "postgres://?user=bob&zzz",
         Fails(78, "missing key/value separator \"=\" in URI query parameter: \"zzz\""),
@@ -206,28 +202,23 @@ pub const MALFORMED: &[Row] = &[
     row("postgres://?pool_timeout=5", Fails(78, "invalid URI query parameter: \"pool_timeout\"")),
     row(
         "jdbc:postgresql://h/app",
-        IsStricter(
-            "a:5432 ann jdbc:postgresql://h/app -",
-            78,
-            "missing \"=\" after \"jdbc:postgresql://h/app\"",
-            A_SLIP,
-        ),
+        IsStricter("a:5432 ann jdbc:postgresql://h/app -", 78, "unknown scheme \"jdbc:postgresql\"", A_SLIP),
     ),
     row(
         "jdbc:postgresql://h/app?user=bob",
-        Fails(78, "invalid connection option \"jdbc:postgresql://h/app?user\""),
+        FailsOtherwise("invalid connection option", 78, "unknown scheme \"jdbc:postgresql\""),
     ),
     row(
         "Postgres://h/app",
-        IsStricter("a:5432 ann Postgres://h/app -", 78, "missing \"=\" after \"Postgres://h/app\"", A_SLIP),
+        IsStricter("a:5432 ann Postgres://h/app -", 78, "unknown scheme \"Postgres\"", A_SLIP),
     ),
     row(
         "POSTGRESQL://h",
-        IsStricter("a:5432 ann POSTGRESQL://h -", 78, "missing \"=\" after \"POSTGRESQL://h\"", A_SLIP),
+        IsStricter("a:5432 ann POSTGRESQL://h -", 78, "unknown scheme \"POSTGRESQL\"", A_SLIP),
     ),
     row(
         " postgres://h",
-        IsStricter("a:5432 ann  postgres://h -", 78, "missing \"=\" after \"postgres://h\"", A_SLIP),
+        IsStricter("a:5432 ann  postgres://h -", 78, "unexpected ' ' before the URI", A_SLIP),
     ),
     row("postgres://?dbname=%XXfoo", Fails(78, "invalid percent-encoded token: \"%XXfoo\"")),
     row("postgres://a%00b", Fails(78, "forbidden value %00 in percent-encoded value: \"a%00b\"")),
@@ -236,7 +227,7 @@ pub const MALFORMED: &[Row] = &[
     row("postgres://%1", Fails(78, "invalid percent-encoded token: \"%1\"")),
     row("postgres://%", Fails(78, "invalid percent-encoded token: \"%\"")),
     row("postgres://%+1", Fails(78, "invalid percent-encoded token: \"%+1\"")),
-    row("postgres://bob%@h", Fails(78, "invalid percent-encoded token: \"bob%\"")),
+    row("postgres://bob%@h", Fails(78, "invalid percent-encoded token")),
     row("postgres://:%@h", Fails(78, "invalid percent-encoded token")),
     row("postgres:///%g1", Fails(78, "invalid percent-encoded token: \"%g1\"")),
     row("postgres://?us%er=bob", Fails(78, "invalid percent-encoded token: \"us%er\"")),
@@ -251,8 +242,18 @@ pub const MALFORMED: &[Row] = &[
     row("postgres://bob:pw@x:y@h", FailsOtherwise("invalid integer value \"y@h\"", 78, DELIMITERS)),
     row("postgres://bob:pw/x@h", FailsOtherwise("invalid integer value \"pw\"", 78, DELIMITERS)),
     row("postgres://bob:p?w@h:y@h", FailsOtherwise("invalid integer value \"y@h\"", 78, DELIMITERS)),
-    row("postgres://127.0.0.1:x", Fails(78, "invalid integer value \"x\" for connection option \"port\"")),
-    row("postgres://127.0.0.1:0", Fails(78, "invalid port number: \"0\"")),
-    row("postgres://127.0.0.1:65536", Fails(78, "invalid port number: \"65536\"")),
-    row("postgres://::1/", Fails(78, "invalid integer value \":1\" for connection option \"port\"")),
+    // What stands for a port may be a password.
+    row(
+        "postgres://127.0.0.1:x",
+        FailsOtherwise("invalid integer value \"x\"", 78, "\"port\" at position 22"),
+    ),
+    row(
+        "postgres://127.0.0.1:0",
+        FailsOtherwise("invalid port number: \"0\"", 78, "\"port\" at position 22"),
+    ),
+    row(
+        "postgres://127.0.0.1:65536",
+        FailsOtherwise("invalid port number: \"65536\"", 78, "\"port\" at position 22"),
+    ),
+    row("postgres://::1/", FailsOtherwise("invalid integer value \":1\"", 78, "in brackets: [::1]")),
 ];

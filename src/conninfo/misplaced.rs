@@ -1,0 +1,137 @@
+//! Refuses values that are not what their parameter asks for and may be a secret in the wrong place: what is refused here
+//! is neither printed, nor looked up, nor sent to a server.
+
+use super::error::Error;
+use super::table::{Parameter, TABLE};
+
+/// Refuses the value of a parameter, whatever source it is from.
+pub(super) fn refuse(parameter: &Parameter, value: &str) -> Result<(), Error> {
+    if parameter.masked {
+        return Ok(());
+    }
+    let keyword = parameter.keyword;
+    if parameter.is_file {
+        return refuse_no_path(keyword, value);
+    }
+    // What follows "-c" in options is the server's.
+    if keyword != "options" && sets_a_secret(value) {
+        return Err(Error::HoldsParameters(keyword));
+    }
+    match keyword {
+        "host" | "hostaddr" => refuse_no_host(keyword, value),
+        "user" | "dbname" | "service" if value.ends_with('\n') => Err(Error::TrailingNewline(keyword)),
+        // Any text will do there.
+        "options" | "application_name" | "fallback_application_name" => Ok(()),
+        _ if is_credentials(value) => Err(Error::HoldsCredentials(keyword)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what is no path of a file, but rather what stands in it: the value of a parameter or variable of this name.
+pub(super) fn refuse_no_path(name: &'static str, value: &str) -> Result<(), Error> {
+    if sets_a_secret(value) {
+        return Err(Error::HoldsParameters(name));
+    }
+    // A path may have both delimiters, but not with a scheme before them.
+    if value.contains("://") && is_credentials(value) {
+        return Err(Error::HoldsCredentials(name));
+    }
+    if value.contains('\n') || value.contains("-----BEGIN") {
+        return Err(Error::FileContents(name));
+    }
+    Ok(())
+}
+
+/// Whether a text has both delimiters of `user:password@host`, with or without a scheme before it.
+pub(super) fn is_credentials(text: &str) -> bool {
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    text.contains('@') && text.contains(':')
+}
+
+/// Whether a text has a `password=` in it, as where parameters are separated by something else than spaces.
+fn sets_a_secret(text: &str) -> bool {
+    TABLE.iter().filter(|parameter| parameter.masked).any(|parameter| {
+        text.match_indices(parameter.keyword).any(|(at, keyword)| {
+            let rest = text.get(at + keyword.len()..).unwrap_or_default();
+            rest.trim_start().starts_with('=')
+        })
+    })
+}
+
+/// Refuses a list of hosts in which one can't be the name of a host, a directory or an abstract socket.
+fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
+    let mut position = 1;
+    for host in list.split(',') {
+        let is_path = host.starts_with('/') && !(host.starts_with("//") && is_credentials(host));
+        let found = host.char_indices().find(|(at, c)| match c {
+            '\n' => true,
+            '=' => !is_path,
+            '@' => !is_path && *at > 0,
+            _ => false,
+        });
+        if let Some((at, c)) = found {
+            return Err(Error::NoHost(keyword, c, position + at));
+        }
+        position += host.len() + 1;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table;
+    use super::*;
+
+    fn refused(keyword: &str, value: &str) -> Option<String> {
+        refuse(table::find(keyword).unwrap(), value).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_may_be_a_secret_in_the_wrong_place_is_refused_without_quoting_it() {
+        for (keyword, value) in [
+            ("host", "h,port=1,user=u,password=hunter2"),
+            ("host", "h;hunter2=x"),
+            ("host", "u:hunter2@h"),
+            ("host", "/run;password=hunter2"),
+            ("host", "//u:hunter2@h/d"),
+            ("host", "hunter2\n"),
+            ("user", "hunter2\n"),
+            ("dbname", "hunter2\n"),
+            ("service", "hunter2\n"),
+            ("hostaddr", "127.0.0.1&x=hunter2"),
+            ("port", "1;password=hunter2"),
+            ("user", "u:hunter2@h"),
+            ("user", "u password = hunter2"),
+            ("dbname", "postgres://u:hunter2@h/d"),
+            ("dbname", "d&password=hunter2"),
+            ("application_name", "a;sslpassword=hunter2"),
+            ("sslkey", "-----BEGIN PRIVATE KEY----- hunter2"),
+            ("sslkey", "hunter2\nhunter2"),
+            ("sslcert", "-----BEGIN CERTIFICATE-----"),
+            ("sslrootcert", "a\n"),
+            ("sslrootcert", "postgres://u:hunter2@h/d"),
+            ("sslcrl", "a\n"),
+            ("sslcrldir", "a\n"),
+            ("passfile", "*:*:*:*:hunter2\n"),
+        ] {
+            let error = refused(keyword, value).expect(value);
+            assert!(error.contains(keyword) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_its_place_is_not_refused() {
+        for (keyword, value) in [
+            ("password", "password=x@y:z\n-----BEGIN"),
+            ("host", "h,/a=b@c,@abstract,::1,"),
+            ("user", "ann@example.com"),
+            ("dbname", "a:b"),
+            ("dbname", "postgres://ann@h/x"),
+            ("options", "-c a.password=x"),
+            ("application_name", "password"),
+            ("sslkey", "/a b/=@:"),
+        ] {
+            assert_eq!(refused(keyword, value), None, "{keyword}={value}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Slips of the keyboard around a password: whatever becomes of them, the password is nowhere but where a password
+//! belongs. What is neither told nor a part of the configuration is not printed, not looked up and not sent.
+
+use std::collections::BTreeSet;
+
+use heimdall::conninfo::{Config, PARAMETERS};
+
+use super::files::Home;
+use super::{Variables, resolve};
+
+/// In the place of a password; any of its halves would tell on it.
+const MARK: &str = "Zx9QZx9Q";
+const HALF: &str = "Zx9Q";
+
+const STRINGS: &[&str] = &[
+    "postgres://ann:MARK@db.example:5432/app?sslmode=require",
+    "postgresql://ann:MARK@db1:5432,db2:5433/app",
+    "postgres://ann:MARK@[::1]:5432/app",
+    "postgres://ann:MARK@%2Frun%2Fpostgresql/app",
+    "postgres://ann:MARK@/app",
+    "postgres://db/app?user=ann&password=MARK&connect_timeout=5",
+    "postgres://?password=MARK&user=ann",
+    "host=db port=5432 user=ann password=MARK dbname=app sslmode=require",
+    "user=ann password='MARK' host=db1,db2 port=1,2",
+    "password = MARK user = ann",
+];
+
+const DELIMITERS: &str = ":/@?&=;,#%'\"\\[]| \n\t";
+
+/// What one slip makes of a string: a delimiter in the password, or a character more, less or another than there should
+/// be elsewhere. But for one: without the ":" after a URI's user nothing says that there is a password.
+fn mangled(string: &str) -> BTreeSet<String> {
+    let (before, after) = string.split_once("MARK").unwrap();
+    let cut = DELIMITERS.chars().map(|c| format!("{before}{HALF}{c}{HALF}{after}"));
+    let mut found: BTreeSet<String> = cut.collect();
+    for (at, c) in string.char_indices().filter(|(at, _)| !(before.len()..before.len() + 4).contains(at)) {
+        let (left, right) = (&string[..at], &string[at + c.len_utf8()..]);
+        let is_the_only_sign = c == ':' && right.starts_with("MARK") && !right.contains('\n');
+        let instead = DELIMITERS.chars().map(|other| format!("{left}{other}{right}"));
+        let instead = instead.chain([format!("{left}{right}")]).filter(|_| !is_the_only_sign);
+        let besides = DELIMITERS.chars().map(|other| format!("{left}{other}{c}{right}"));
+        found.extend(instead.chain(besides).map(|text| text.replace("MARK", MARK)));
+    }
+    found
+}
+
+/// What would be seen of a secret; `None` if nothing.
+fn seen(database: Option<&str>, variables: Variables) -> Option<String> {
+    let parameters = resolve(database, variables);
+    let printed = parameters.as_ref().map(ToString::to_string).unwrap_or_default();
+    let config = parameters.and_then(|parameters| Config::new(&parameters));
+    let told = match &config {
+        Ok(config) => format!("{printed}{config:?}"),
+        Err(error) => format!("{printed}{error} {error:?}"),
+    };
+    told.contains(HALF).then_some(told)
+}
+
+/// Fails with all that is seen.
+fn assert_unseen<T: std::fmt::Debug>(
+    cases: impl IntoIterator<Item = T>,
+    seen: impl Fn(&T) -> Option<String>,
+) {
+    let leaks: Vec<String> =
+        cases.into_iter().filter_map(|case| Some(format!("{case:?}: {}", seen(&case)?))).collect();
+    assert!(leaks.is_empty(), "{}", leaks.join("\n"));
+}
+
+#[test]
+fn promise_12_no_slip_in_a_connection_string_shows_the_password() {
+    let all: BTreeSet<String> = STRINGS.iter().flat_map(|string| mangled(string)).collect();
+    assert!(all.len() > 10_000, "{}", all.len());
+    assert_unseen(all, |text| seen(Some(text), &[]));
+}
+
+#[test]
+fn promise_12_no_variable_that_holds_something_else_shows_a_password() {
+    let variables = PARAMETERS.iter().filter(|parameter| parameter.keyword != "password");
+    let variables = variables.filter_map(|parameter| Some((parameter.keyword, parameter.variable?)));
+    let others = [("", "PGSERVICEFILE"), ("", "PGSYSCONFDIR"), ("", "PGREQUIRESSL")];
+    for (keyword, variable) in variables.chain(others) {
+        let mut texts = vec![
+            format!("host=db password={MARK}"),
+            format!("db;password={MARK}"),
+            format!("db,user=ann,password={MARK}"),
+            format!("db&user=ann&password = {MARK}"),
+        ];
+        let is_file =
+            ["", "passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir"].contains(&keyword);
+        if is_file {
+            texts.push(format!("-----BEGIN PRIVATE KEY-----\n{MARK}\n-----END PRIVATE KEY-----"));
+            texts.push(format!("-----BEGIN PRIVATE KEY----- {MARK}"));
+            texts.push(format!("db:5432:app:ann:{MARK}\n"));
+        } else if keyword != "application_name" {
+            // A file's name and an application's may have a ":" and an "@", as in worker:1@host.
+            let credentials =
+                ["postgres://ann:MARK@db/app", "ann:MARK@db/app", "//ann:MARK@db", "jdbc:x:MARK@db"];
+            texts.extend(credentials.map(|text| text.replace("MARK", MARK)));
+        }
+        // The server reads options, and libpq knows nothing of what they mean.
+        texts.retain(|_| keyword != "options");
+        assert_unseen(texts, |text| {
+            // The files of services are looked for where a service is named.
+            let service = ("PGSERVICE", "s");
+            let all = [(variable, text.as_str()), service];
+            seen(None, if keyword.is_empty() { &all } else { &all[..1] })
+        });
+    }
+}
+
+#[test]
+fn promise_12_no_slip_in_a_file_shows_the_password() {
+    let home = Home::new("secrets");
+    for text in mangled("[s]\nhost=db\nuser=ann\npassword=MARK\ndbname=app\n") {
+        home.write(".pg_service.conf", &text);
+        assert_unseen([text], |_| {
+            seen(Some("service=s"), &[("HOME", &home.path("")), ("PGSYSCONFDIR", "/nowhere")])
+        });
+    }
+    for text in mangled("db:5432:app:ann:MARK\n") {
+        home.write(".pgpass", &text);
+        assert_unseen([text], |_| seen(Some("host=db user=ann dbname=app"), &[("HOME", &home.path(""))]));
+    }
+}
