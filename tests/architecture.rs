@@ -83,7 +83,7 @@ fn only_its_folder_touches_a_part_of_the_world() {
             ("std::io::stdout", "cli/"),
             ("std::io::stderr", "cli/"),
             ("std::fs", "conninfo/ net/ cli/"),
-            ("std::thread", "net/ cli/"),
+            ("std::thread", "net/ lock/held.rs cli/"),
             ("std::time::Instant", "cli/"),
             ("std::time::SystemTime", "net/ cli/"),
             ("rustix::time", "net/moment.rs cli/"),

@@ -26,6 +26,7 @@ mod exclusion;
 mod flights;
 mod holders;
 mod hosts;
+mod library;
 mod listing;
 mod login;
 mod manual;

@@ -1,5 +1,6 @@
 //! What can keep us from a lock, and the one thing that can happen to a held one.
 
+use std::io;
 use std::time::Duration;
 
 use crate::net;
@@ -28,6 +29,12 @@ pub enum Error {
         /// What happened.
         error: net::Error,
     },
+    /// The lock was held, and lost before the work was done.
+    #[error("the lock was lost: {0}")]
+    Lost(Lost),
+    /// The lock was held, and the system had no thread or no pipe for its heartbeat.
+    #[error("could not start the heartbeat: {}", net::os_error_text(.0))]
+    NoHeartbeat(io::Error),
     /// On this server the lock would exclude no one.
     #[error("refusing the server {server_address}: {reason}")]
     Unsafe {
@@ -69,6 +76,7 @@ impl Error {
             Self::Connecting(failures) => failures.kind(),
             Self::Acquiring { error, .. } | Self::Listing { error, .. } => error.kind(),
             Self::Unsafe { .. } => ErrorKind::Protocol,
+            Self::Lost(_) | Self::NoHeartbeat(_) => ErrorKind::Unavailable,
         }
     }
 }

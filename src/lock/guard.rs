@@ -64,6 +64,10 @@ impl Guard {
         Self { connection, grant, asked, acquired: Moment::now(), heartbeat: None }
     }
 
+    pub(super) fn grant(&self) -> Grant {
+        self.grant
+    }
+
     /// The lock's key.
     #[must_use]
     pub fn key(&self) -> Key {
@@ -123,6 +127,20 @@ impl Guard {
         let is_direct = server.pid == Some(self.grant.backend_pid);
         self.heartbeat = Some(Heartbeat::new(lease, self.asked));
         self.ping(&Statement::Settings { lease: is_direct.then_some(lease), version }, now)
+    }
+
+    /// Reads what the server has said and sends a ping where that is due: all that a loop has to do when the descriptor
+    /// is readable, and when [`Guard::next_tick`] has come.
+    ///
+    /// # Errors
+    /// The lock is lost.
+    pub fn process(&mut self, now: Moment) -> Result<(), Lost> {
+        for _ in 0..LOOKS {
+            if matches!(self.poll()?, Polled::Nothing) {
+                break;
+            }
+        }
+        self.tick(now)
     }
 
     /// When [`Guard::tick`] has something to do next.

@@ -1,18 +1,50 @@
 //! Keys, every SQL statement, acquiring, and the held lock.
 //!
 //! ```text
-//!   names or --key ──► Key ──► LockRequest ──► acquire ──► Outcome::Held(Guard) ──► start_heartbeat … tick … poll … release
-//!                                            ▲    └──► Outcome::Busy(Contender) ──► holders
-//!                                            └── Backoff ── retry ──┘
+//!   Key ──► LockRequest ──► acquire ──► Outcome::Held(Guard) ──► keep_alive: Held, with a thread … release
+//!                              ▲   │               └───────────► start_heartbeat … process … release
+//!                              │   └──► Outcome::Busy(Contender) ──► holders
+//!                              └── Backoff ── retry ──┘
 //! ```
 //!
-//! Once a [`Guard`] exists, the only thing that can happen to the lock without our doing is [`Lost`].
+//! [`run`] does all of it for a function that is to run under a lock. To wait for a lock is to try again, in pauses such as
+//! [`Backoff`] makes where there are many who wait:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use heimdall::{lock::{self, Guard, LockRequest, Outcome}, net::{ConnectOptions, Deadline}};
+//! # fn wait(options: &ConnectOptions<'_>, request: &LockRequest) -> Result<Box<Guard>, lock::Error> {
+//! let mut outcome = lock::acquire(options, request, Deadline::after(None))?;
+//! loop {
+//!     match outcome {
+//!         Outcome::Held(guard) => return Ok(guard),
+//!         Outcome::Busy(contender) => outcome = contender.retry(Duration::from_millis(500), None)?,
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! Once a [`Guard`] exists, the only thing that can happen to the lock without our doing is [`Lost`]. What is to happen
+//! then is for the program to say, for instance that it ends:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # fn keep(guard: heimdall::lock::Guard) -> std::io::Result<()> {
+//! let held = guard.keep_alive(Duration::from_secs(60))?;
+//! held.on_lost(|lost| {
+//!     eprintln!("the lock is lost: {lost}");
+//!     std::process::exit(74);
+//! });
+//! # Ok(())
+//! # }
+//! ```
 
 mod acquire;
 mod backoff;
 mod error;
 mod guard;
 mod heartbeat;
+mod held;
 mod holder;
 mod key;
 mod request;
@@ -22,6 +54,7 @@ pub use acquire::{Contender, Outcome, acquire};
 pub use backoff::Backoff;
 pub use error::{Error, Lost, UnsafeServer};
 pub use guard::{Guard, Polled, Release};
+pub use held::{Held, run};
 pub use holder::{Holder, list};
 pub use key::{InvalidKey, Key};
 pub use request::{LockRequest, Mode};

@@ -27,7 +27,6 @@ pub(crate) use connection::Connection;
 pub use connection::QueryError;
 pub(crate) use connector::{Rejected, connect};
 pub use deadline::Deadline;
-#[cfg(feature = "cli")]
 pub(crate) use error::os_error_text;
 pub use error::{ConnectFailure, ConnectFailures, Error, Phase};
 pub use moment::Moment;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::error::Error;
 use super::session_attrs;
 use crate::conninfo::Config;
-use crate::proto::Server;
-use crate::proto::Trace;
+use crate::proto::{Server, Trace};
 
 /// What to connect to, and how.
 ///
-/// ```ignore
+/// ```
+/// # use heimdall::{conninfo::{Config, Environment}, net::ConnectOptions};
+/// # let config = Config::resolve("postgres://ann@db/app", &Environment::of_process())?;
 /// let options = ConnectOptions::new(&config).application_name("nightly").allow_pooler(true);
+/// # Ok::<(), heimdall::conninfo::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct ConnectOptions<'a> {

@@ -1,0 +1,55 @@
+//! Says whether a server accepts connections, as `pg_isready` does: `ready [CONNINFO]`. It exits with 0 if the server does,
+//! 1 if it does not yet or any more, and 2 if there is no answer. Of several hosts the first is asked.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use heimdall::conninfo::{Config, Endpoint, Environment};
+use heimdall::proto::{Channel, ErrorKind, Login, Session, Startup, Step};
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let conninfo = std::env::args().nth(1).unwrap_or_default();
+    let config = Config::resolve(&conninfo, &Environment::of_process())?;
+    let (code, text) = match is_ready(&config) {
+        Ok(true) => (0, "accepting connections".to_owned()),
+        Ok(false) => (1, "rejecting connections".to_owned()),
+        Err(error) => (2, format!("no response: {error}")),
+    };
+    println!("{text}");
+    Ok(ExitCode::from(code))
+}
+
+/// Begins a login: a server that asks for a password, or refuses us, accepts connections.
+fn is_ready(config: &Config) -> Result<bool, Box<dyn Error>> {
+    let host = config.hosts.first().ok_or("no host")?;
+    let startup = Startup::new([("user", config.user.as_str()), ("database", &config.dbname)])?;
+    match &host.endpoint {
+        Endpoint::Name(name) | Endpoint::Address(name) => {
+            ask(TcpStream::connect((name.as_str(), host.port))?, startup, Channel::Plaintext)
+        }
+        Endpoint::Socket(directory) => {
+            let path = directory.join(format!(".s.PGSQL.{}", host.port));
+            ask(UnixStream::connect(path)?, startup, Channel::Local)
+        }
+        endpoint => Err(format!("not asked: {endpoint:?}").into()),
+    }
+}
+
+fn ask(mut stream: impl Read + Write, startup: Startup, channel: Channel) -> Result<bool, Box<dyn Error>> {
+    let mut session = Session::new(Login::new(startup, channel, "nonce".to_owned()), None, None);
+    let mut buffer = [0; 1024];
+    loop {
+        match session.poll() {
+            Ok(Step::Send(bytes)) => stream.write_all(&bytes)?,
+            Ok(Step::Receive) => match stream.read(&mut buffer)? {
+                0 => return Err("the server closed the connection".into()),
+                count => session.receive(buffer.get(..count).unwrap_or_default()),
+            },
+            Ok(_) => return Ok(true),
+            Err(error) => return Ok(error.kind() != ErrorKind::Unavailable),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! A held lock that a thread keeps alive, for programs without a loop of their own.
+
+use std::fmt;
+use std::io::{self, PipeReader, PipeWriter};
+use std::mem;
+use std::panic;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::acquire::{Outcome, acquire};
+use super::error::{Error, Lost};
+use super::guard::{Grant, Guard, Release};
+use super::key::Key;
+use super::request::LockRequest;
+use crate::net::{self, ConnectOptions, Deadline, Moment};
+
+/// Tries once to take the lock, does the work while it is held, and gives the lock back.
+///
+/// Returns `None` if the lock is held elsewhere. The work has to look at [`Held::lost`] before it does what only the
+/// holder may do. The lease is that of [`Guard::start_heartbeat`].
+///
+/// # Errors
+/// As [`acquire`]; and [`Error::Lost`] where the lock was lost before the work was done, whose result is then dropped.
+pub fn run<T>(
+    options: &ConnectOptions<'_>,
+    request: &LockRequest,
+    lease: Duration,
+    work: impl FnOnce(&Held) -> T,
+) -> Result<Option<T>, Error> {
+    let guard = match acquire(options, request, Deadline::after(None))? {
+        Outcome::Held(guard) => guard,
+        Outcome::Busy(contender) => {
+            contender.close();
+            return Ok(None);
+        }
+    };
+    let held = guard.keep_alive(lease).map_err(Error::NoHeartbeat)?;
+    let result = work(&held);
+    // A release that is not confirmed is no failure: the work is done, and the server frees the lock soon.
+    held.release().map_err(Error::Lost)?;
+    Ok(Some(result))
+}
+
+/// A held lock, and a thread that sends its heartbeats.
+///
+/// A thread can't be stopped from outside. So the work has to look at [`Held::lost`] before it does what only the holder
+/// may do, or [`Held::on_lost`] has to end the process.
+///
+/// Dropping it closes the connection, and the server frees the lock soon after; [`Held::release`] waits until it has.
+#[derive(Debug)]
+pub struct Held {
+    grant: Grant,
+    shared: Arc<Shared>,
+    /// The thread ends when this end of the pipe is closed.
+    stop: PipeWriter,
+    heartbeat: JoinHandle<Guard>,
+}
+
+impl Guard {
+    /// Hands the guard to a thread that sends the heartbeats, in place of a loop that calls [`Guard::process`]. The lease
+    /// is that of [`Guard::start_heartbeat`].
+    ///
+    /// # Errors
+    /// The system has no thread or no pipe left. The connection is closed, so the server frees the lock.
+    pub fn keep_alive(self, lease: Duration) -> io::Result<Held> {
+        let (stopped, stop) = io::pipe()?;
+        let shared = Arc::new(Shared::new(self.last_answered(), lease));
+        let grant = self.grant();
+        let heartbeat = thread::Builder::new().name("heartbeat".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || keep_alive(self, lease, &stopped, &shared)
+        })?;
+        Ok(Held { grant, shared, stop, heartbeat })
+    }
+}
+
+impl Held {
+    /// The lock's key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.grant.key
+    }
+
+    /// Which of the requested locks it is, from 1.
+    #[must_use]
+    pub fn slot(&self) -> u16 {
+        self.grant.slot
+    }
+
+    /// The process id of the backend that holds the lock.
+    #[must_use]
+    pub fn backend_pid(&self) -> i32 {
+        self.grant.backend_pid
+    }
+
+    /// The fencing token, as [`Guard::token`] has it: it grows from holder to holder.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        self.grant.token
+    }
+
+    /// Returns why the lock is lost, if it is.
+    ///
+    /// It counts as lost once the server has not answered for half a lease, by a clock that goes on while the host is
+    /// suspended: whoever wakes up late is told so, even before the thread has run again.
+    #[must_use]
+    pub fn lost(&self) -> Option<&Lost> {
+        if let Some(silence) = self.shared.silence(Moment::now()) {
+            self.shared.lost.get_or_init(|| Lost::Silent(silence));
+        }
+        self.shared.lost.get()
+    }
+
+    /// Calls `then` when the lock is lost, on the heartbeat's thread; if it is lost already, at once and on this one.
+    pub fn on_lost(&self, then: impl FnOnce(&Lost) + Send + 'static) {
+        let mut waiting = unpoisoned(&self.shared.on_lost);
+        if let Some(lost) = self.shared.lost.get() {
+            drop(waiting);
+            then(lost);
+        } else {
+            waiting.push(Box::new(then));
+        }
+    }
+
+    /// Gives the lock back and waits for the server's answer, 5 seconds at most.
+    ///
+    /// # Errors
+    /// The lock was lost before.
+    pub fn release(self) -> Result<Release, Lost> {
+        // Whoever comes late has lost, whatever the thread thinks.
+        let _ = self.lost();
+        drop(self.stop);
+        let guard = self.heartbeat.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+        // Nothing else has a share of it once the thread has ended.
+        match Arc::into_inner(self.shared).and_then(|shared| shared.lost.into_inner()) {
+            Some(lost) => Err(lost),
+            None => Ok(guard.release()),
+        }
+    }
+}
+
+/// What the thread and the holder both know.
+struct Shared {
+    lost: OnceLock<Lost>,
+    /// As [`Guard::last_answered`].
+    last_answered: Mutex<Moment>,
+    /// How long after that the lock counts as lost.
+    patience: Duration,
+    on_lost: Mutex<Vec<OnLost>>,
+}
+
+type OnLost = Box<dyn FnOnce(&Lost) + Send>;
+
+impl Shared {
+    fn new(last_answered: Moment, lease: Duration) -> Self {
+        Self {
+            lost: OnceLock::new(),
+            last_answered: Mutex::new(last_answered),
+            patience: lease / 2,
+            on_lost: Mutex::default(),
+        }
+    }
+
+    /// How long the server has been silent, if that is too long.
+    fn silence(&self, now: Moment) -> Option<Duration> {
+        Some(now.since(*unpoisoned(&self.last_answered))).filter(|silence| *silence >= self.patience)
+    }
+
+    fn lose(&self, lost: Lost) {
+        let lost = self.lost.get_or_init(|| lost);
+        let waiting = mem::take(&mut *unpoisoned(&self.on_lost));
+        for then in waiting {
+            then(lost);
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("lost", &self.lost).finish_non_exhaustive()
+    }
+}
+
+/// Returns the guard when the holder is done with it, or the lock is lost. Either way the connection stays open until
+/// then, so that the server frees the lock no sooner than it must while someone may still be at work.
+fn keep_alive(mut guard: Guard, lease: Duration, stopped: &PipeReader, shared: &Shared) -> Guard {
+    if let Err(lost) = send_heartbeats(&mut guard, lease, stopped, shared) {
+        shared.lose(lost);
+    }
+    guard
+}
+
+fn send_heartbeats(
+    guard: &mut Guard,
+    lease: Duration,
+    stopped: &PipeReader,
+    shared: &Shared,
+) -> Result<(), Lost> {
+    guard.start_heartbeat(lease, Moment::now())?;
+    while !is_stopped(guard, stopped)? {
+        guard.process(Moment::now())?;
+        *unpoisoned(&shared.last_answered) = guard.last_answered();
+    }
+    Ok(())
+}
+
+/// Waits until there is something to do; returns whether the holder has closed its end of the pipe.
+fn is_stopped(guard: &Guard, stopped: &PipeReader) -> Result<bool, Lost> {
+    let wait = guard.next_tick().map_or(LOOK_AGAIN, |next| next.since(Moment::now()));
+    let timeout = Timespec::try_from(wait.min(LOOK_AGAIN)).ok();
+    let mut both = [PollFd::new(stopped, PollFlags::IN), PollFd::new(guard, PollFlags::IN)];
+    match poll(&mut both, timeout.as_ref()) {
+        Ok(_) => Ok(both.first().is_some_and(|stopped| !stopped.revents().is_empty())),
+        Err(Errno::INTR) => Ok(false),
+        Err(errno) => Err(net::Error::System(errno.into()).into()),
+    }
+}
+
+/// A panic while it was locked has left nothing half done: each change is a single step.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The timeout of poll(2) stands still while the host is suspended, so the thread looks at its clock this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,192 @@
+//! The library as other programs use it: a lock with a thread that keeps it alive, and the programs in `examples/`.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
+
+use heimdall::conninfo::{Config, Environment};
+use heimdall::lock::{self, Guard, Key, LockRequest, Lost, Mode, Outcome, Release};
+use heimdall::net::{ConnectOptions, Deadline};
+
+use crate::support::heimdall::{BINARY, Heimdall};
+use crate::support::poll;
+use crate::support::postgres::shared;
+use crate::support::proxy::Proxy;
+use crate::support::scripted::{Connection, Scripted, backend};
+
+fn config(conninfo: &str) -> Config {
+    let nothing = Environment { variable: &|_| None, effective_user: &|| None, effective_uid: 0 };
+    Config::resolve(&format!("{conninfo} user=trust_user dbname=app"), &nothing).unwrap()
+}
+
+fn request(name: &str) -> LockRequest {
+    LockRequest::one(Key::named("library", name), Mode::Exclusive)
+}
+
+/// Takes a lock that no one else has.
+fn acquire(conninfo: &str, name: &str) -> Guard {
+    let config = config(conninfo);
+    match lock::acquire(&ConnectOptions::new(&config), &request(name), Deadline::after(None)).unwrap() {
+        Outcome::Held(guard) => *guard,
+        Outcome::Busy(_) => panic!("{name} is held elsewhere"),
+    }
+}
+
+/// Whether the shared server knows a holder.
+fn is_held(name: &str) -> bool {
+    let (classid, objid, _) = Key::named("library", name).in_pg_locks();
+    let sql = format!("select count(*) from pg_locks where classid = {classid} and objid = {objid}");
+    shared().sql(&sql) == "1"
+}
+
+const LEASE: Duration = Duration::from_secs(3);
+
+#[test]
+fn a_function_runs_while_the_lock_is_held_and_not_where_it_is_held_elsewhere() {
+    let config = config(&shared().tcp());
+    let options = ConnectOptions::new(&config);
+    let request = request("function");
+    let inner = lock::run(&options, &request, LEASE, |held| {
+        assert!(is_held("function") && held.lost().is_none());
+        assert_eq!((held.key(), held.slot()), (Key::named("library", "function"), 1));
+        lock::run(&options, &request, LEASE, |_| panic!("the lock is held")).unwrap()
+    });
+    assert_eq!(inner.unwrap(), Some(None::<()>));
+    assert!(!is_held("function"));
+}
+
+#[test]
+fn a_function_that_ends_after_its_lock_was_lost_has_no_result() {
+    let config = config(&shared().tcp());
+    let result = lock::run(&ConnectOptions::new(&config), &request("lost"), LEASE, |held| {
+        let (sender, lost) = mpsc::channel();
+        held.on_lost(move |reason| sender.send(reason.to_string()).unwrap());
+        shared().sql(&format!("select pg_terminate_backend({})", held.backend_pid()));
+        let reason = lost.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(reason.contains("terminating connection due to administrator command"), "{reason}");
+        // Whoever asks later is told at once.
+        let (sender, lost) = mpsc::channel();
+        held.on_lost(move |reason| sender.send(reason.to_string()).unwrap());
+        assert_eq!(lost.try_recv().unwrap(), reason);
+    });
+    assert!(matches!(result, Err(lock::Error::Lost(Lost::Terminated(_)))), "{result:?}");
+}
+
+#[test]
+fn a_thread_keeps_the_lock_alive_and_knows_of_a_silent_server_after_half_a_lease() {
+    let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::ZERO);
+    let held = acquire(&format!("{} sslmode=disable", proxy.tcp()), "kept alive").keep_alive(LEASE).unwrap();
+    let asked = format!("select query_start from pg_stat_activity where pid = {}", held.backend_pid());
+    let mut times = BTreeSet::new();
+    let three = || {
+        times.insert(shared().sql(&asked));
+        (times.len() >= 3).then_some(())
+    };
+    poll(Duration::from_secs(30), three).expect("a query, the settings, and a heartbeat");
+    assert!(held.lost().is_none());
+    let (sender, lost) = mpsc::channel();
+    held.on_lost(move |reason| sender.send(reason.to_string()).unwrap());
+    proxy.freeze();
+    let reason = lost.recv_timeout(Duration::from_secs(30)).unwrap();
+    let silence = proxy.last_answer().unwrap().elapsed();
+    assert!(silence >= LEASE / 3, "after {silence:?}");
+    assert!(reason.starts_with("the server has been silent for"), "{reason}");
+    assert!(matches!(held.release(), Err(Lost::Silent(_))));
+}
+
+#[test]
+fn a_lock_is_free_once_its_release_is_confirmed_and_soon_after_it_was_dropped() {
+    let held = acquire(&shared().tcp(), "released").keep_alive(LEASE).unwrap();
+    assert!(matches!(held.release(), Ok(Release::Confirmed)));
+    assert!(!is_held("released"));
+    drop(acquire(&shared().tcp(), "released").keep_alive(LEASE).unwrap());
+    poll(Duration::from_secs(30), || (!is_held("released")).then_some(())).expect("the lock is free");
+}
+
+/// A program in `examples/`. `cargo test` builds them only where it runs everything.
+fn example(name: &str) -> Heimdall {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // As cargo was started for this test, so that nothing else has to be built again.
+        let features: &[&str] =
+            if cfg!(feature = "tls") { &[] } else { &["--no-default-features", "--features", "cli"] };
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "--offline", "--examples"]).args(features);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        for (name, _) in env::vars_os() {
+            if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|set| name.to_string_lossy().starts_with(set)) {
+                build.env_remove(name);
+            }
+        }
+        assert!(build.status().unwrap().success(), "the examples compile");
+    });
+    Heimdall::program(Path::new(BINARY).with_file_name("examples").join(name))
+}
+
+fn trust_user() -> String {
+    format!("{} user=trust_user dbname=app", shared().tcp())
+}
+
+#[test]
+fn of_two_that_are_started_together_the_example_lock_lets_one_work() {
+    let first = example("lock").env("DATABASE_URL", trust_user()).arg("3600").spawn();
+    first.wait_for_stdout_line("holding");
+    let second = example("lock").env("DATABASE_URL", trust_user()).run();
+    assert_eq!((second.code, second.stdout.as_str()), (Some(0), "held elsewhere\n"), "{}", second.stderr);
+    let (classid, objid, _) = Key::named("examples", "lock").in_pg_locks();
+    shared().sql(&format!(
+        "select pg_terminate_backend(pid) from pg_locks where classid = {classid} and objid = {objid}"
+    ));
+    let first = first.wait();
+    assert_eq!(first.code, Some(1));
+    assert!(first.stderr.contains("Lost(Terminated("), "{}", first.stderr);
+}
+
+#[test]
+fn the_example_with_a_loop_of_its_own_works_until_its_input_ends_or_its_lock_is_lost() {
+    let start = || {
+        let running = example("own_loop").env("DATABASE_URL", trust_user()).pipe_stdin().spawn();
+        running.wait_for_stdout_line("holding");
+        running
+    };
+    let mut running = start();
+    running.write("a line\n");
+    running.wait_for_stdout_line("a line");
+    running.close_stdin();
+    let outcome = running.wait();
+    assert!(outcome.stdout.ends_with("Confirmed\n"), "{outcome:?}");
+    let running = start();
+    let (classid, objid, _) = Key::named("examples", "own loop").in_pg_locks();
+    shared().sql(&format!(
+        "select pg_terminate_backend(pid) from pg_locks where classid = {classid} and objid = {objid}"
+    ));
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("Terminated("), "{outcome:?}");
+}
+
+#[test]
+fn the_example_without_a_socket_logs_in() {
+    assert_eq!(example("login").run().stdout, "logged in, server process 42\n");
+}
+
+#[test]
+fn the_example_prober_tells_who_accepts_rejects_and_does_not_answer() {
+    let ready = |conninfo: &str| {
+        let outcome = example("ready").arg(format!("{conninfo} user=scram_user dbname=app")).run();
+        (outcome.code.unwrap(), outcome.stdout)
+    };
+    for conninfo in [shared().tcp(), shared().socket()] {
+        assert_eq!(ready(&conninfo), (0, "accepting connections\n".to_owned()));
+    }
+    let starting = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.send(&backend::error_response(&[(b'S', "FATAL"), (b'C', "57P03"), (b'M', "starting up")]));
+    });
+    assert_eq!(ready(&starting.tcp()), (1, "rejecting connections\n".to_owned()));
+    let (code, text) = ready(&Scripted::start(|_: &mut Connection| {}).tcp());
+    assert!(code == 2 && text.starts_with("no response: "), "{text}");
+}
