@@ -7,8 +7,7 @@ use rustix::process::Pid;
 
 /// A process and its descendants, in whatever process group they are.
 pub fn family(pid: i32) -> Vec<Pid> {
-    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().expect("ps");
-    let table = String::from_utf8_lossy(&output.stdout);
+    let table = ps(&["-A", "-o", "pid=,ppid="]);
     let pairs: Vec<(i32, i32)> = table
         .lines()
         .filter_map(|line| {
@@ -42,6 +41,11 @@ pub fn with_environment(variable: &str) -> Vec<Pid> {
 /// Whether it runs still; a zombie doesn't.
 pub fn is_alive(pid: Pid) -> bool {
     let pid = pid.as_raw_nonzero().get().to_string();
-    let output = Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().unwrap();
-    !matches!(String::from_utf8_lossy(&output.stdout).trim().chars().next(), None | Some('Z'))
+    !matches!(ps(&["-o", "stat=", "-p", &pid]).trim().chars().next(), None | Some('Z'))
+}
+
+fn ps(arguments: &[&str]) -> String {
+    let output = Command::new("ps").args(arguments).output();
+    let output = output.expect("these tests need the program ps; make deps installs it");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -140,7 +140,7 @@ impl Pki {
     pub fn verify(&self, arguments: &str) -> bool {
         let mut command = Command::new("openssl");
         command.current_dir(&self.0).arg("verify").args(arguments.split_whitespace());
-        command.output().expect("the openssl program is needed").status.success()
+        command.output().expect(NEEDED).status.success()
     }
 
     fn run(&self, command: &str, arguments: &str, more: &[&str]) -> String {
@@ -151,7 +151,7 @@ impl Pki {
             .args(arguments.split_whitespace())
             .args(more)
             .output()
-            .expect("the openssl program is needed");
+            .expect(NEEDED);
         assert!(
             output.status.success(),
             "openssl {command} {arguments}: {}",
@@ -166,6 +166,8 @@ impl Drop for Pki {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
+
+const NEEDED: &str = "these tests need the program openssl; make deps installs it";
 
 const CONFIGURATION_FILE: &str = "openssl.cnf";
 
