@@ -1,6 +1,7 @@
 //! Holds the code to the picture of ARCHITECTURE.md: who imports whom, and who may touch the world.
 
 mod imports;
+mod page;
 mod source;
 
 use std::collections::BTreeSet;
@@ -105,6 +106,38 @@ fn only_its_folder_touches_a_part_of_the_world() {
             ("Query :: new", "lock/sql.rs"),
         ] {
             assert!(owns(owners, &place) || !code.contains(text), "{place} has {text}");
+        }
+    }
+}
+
+/// A caller has to be ready for more than there is now, unless it is said here that there won't be more.
+#[test]
+fn enumerations_of_the_library_may_grow() {
+    let complete = [
+        // PostgreSQL has two kinds of keys, and two modes.
+        "lock/key.rs Key",
+        "lock/request.rs Mode",
+        // A lock is ours, or it is not.
+        "lock/acquire.rs Outcome",
+        // In `internals`, as all of `net/tls` is.
+        "lock/sql.rs Statement",
+        "proto/authentication.rs Authentication",
+        "proto/backend.rs BackendMessage",
+        "proto/backend.rs Transaction",
+        "proto/frame.rs Phase",
+        "proto/negotiation.rs Answer",
+    ];
+    for folder in ["auth", "conninfo", "net", "proto", "lock"] {
+        for file in files(&source().join(folder)) {
+            let place = file.strip_prefix(source()).unwrap().to_string_lossy().into_owned();
+            let code = fs::read_to_string(&file).unwrap();
+            for (before, after) in code.match_indices("\npub enum ").map(|(at, _)| code.split_at(at)) {
+                let name = after.split_whitespace().nth(2).unwrap();
+                let attributes = before.rsplit("\n\n").next().unwrap();
+                let may_grow = attributes.contains("#[non_exhaustive]");
+                let is_complete = complete.contains(&format!("{place} {name}").as_str());
+                assert!(may_grow != is_complete || place.starts_with("net/tls/"), "{place}: {name}");
+            }
         }
     }
 }
