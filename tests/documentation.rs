@@ -6,6 +6,8 @@ use std::path::Path;
 
 use heimdall::conninfo::{Environment, PARAMETERS, Parameters, Passwd};
 
+use crate::promises::PROMISES;
+
 const README: &str = include_str!("../README.md");
 const CONNECTING: &str = include_str!("../docs/connecting.md");
 
@@ -102,21 +104,49 @@ fn every_parameter_is_described_with_its_variable_and_its_default() {
 }
 
 #[test]
-fn each_promise_names_a_test_that_is_there() {
+fn the_index_has_the_promises_of_the_readme_and_the_tests_that_it_names() {
     let (_, promises) = README.split_once("\n## What heimdall promises\n").unwrap();
     let (promises, _) = promises.split_once("\n## ").unwrap();
-    for number in 1..=13 {
-        let (_, promise) = promises.split_once(&format!("\n{number}. ")).expect("a promise of this number");
-        let promise = promise.split_once(&format!("\n{}. ", number + 1)).map_or(promise, |(this, _)| this);
+    assert_eq!(promises.matches(". **").count(), PROMISES.len());
+    for (number, (title, tests)) in (1..).zip(PROMISES) {
+        let promise = promises.split_once(&format!("\n{number}. **{title}**"));
+        let (_, promise) = promise.unwrap_or_else(|| panic!("README has no promise {number} called {title}"));
+        let promise = promise.split_once(&format!("\n{}. **", number + 1)).map_or(promise, |(this, _)| this);
         let links: Vec<_> = promise.split('[').skip(1).collect();
         assert!(!links.is_empty(), "promise {number} names no test");
         for link in links {
-            let (name, rest) = link.split_once("](").unwrap();
-            let (file, _) = rest.split_once(')').unwrap();
-            assert!(name.starts_with(&format!("promise_{number}_")), "{name}");
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-            let code = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
-            assert!(code.contains(&format!("#[test]\nfn {name}()")), "{name} in {file}");
+            let (name, rest) = link.split_once("](tests/").unwrap();
+            let (file, _) = rest.split_once(".rs)").unwrap();
+            let name = name.strip_prefix(&format!("promise_{number}_")).unwrap();
+            let named = format!("{}::{name}", file.replace('/', "::"));
+            assert!(tests.contains(&&*named), "{named} is not in the index under {number}");
         }
     }
+}
+
+#[test]
+fn the_index_has_every_test_of_a_promise_and_no_other() {
+    let mut found = BTreeSet::new();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut paths = vec![tests.clone()];
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let module =
+            path.strip_prefix(&tests).unwrap().with_extension("").display().to_string().replace('/', "::");
+        for item in fs::read_to_string(&path).unwrap_or_default().split("#[test]\nfn promise_").skip(1) {
+            let (number, rest) = item.split_once('_').unwrap();
+            let (name, _) = rest.split_once('(').unwrap();
+            found.insert((number.parse().unwrap(), format!("{module}::{name}")));
+        }
+    }
+    let listed: BTreeSet<(usize, String)> = (1..)
+        .zip(PROMISES)
+        .flat_map(|(number, (_, tests))| tests.iter().map(move |test| (number, (*test).to_owned())))
+        .collect();
+    let (missing, stale) = (found.difference(&listed), listed.difference(&found));
+    let (missing, stale): (Vec<_>, Vec<_>) = (missing.collect(), stale.collect());
+    assert!(missing.is_empty() && stale.is_empty(), "not in the index: {missing:?}; there alone: {stale:?}");
 }

@@ -1,4 +1,4 @@
-//! The promises of README.md: each is kept by the tests that have its number in their names.
+//! The promises of README.md, and the tests that keep them: an index of all, and those that are about promises alone.
 
 mod crash;
 mod init;
@@ -23,6 +23,128 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use crate::support::heimdall::Running;
 use crate::support::poll;
 use crate::support::postgres::{Cluster, shared};
+
+/// The promises as README numbers and calls them, and the tests that keep each: of `a::b::c`, the function
+/// `promise_NUMBER_c` in `tests/a/b.rs`. README names some of them; tests/documentation.rs compares.
+pub const PROMISES: [(&str, &[&str]); 13] = [
+    (
+        "No lock, no program.",
+        &["promises::start::the_program_starts_only_after_the_server_has_said_that_the_lock_is_ours"],
+    ),
+    (
+        "Nothing outlives the lock.",
+        &[
+            "promises::tree::descendants_that_left_the_group_are_stopped_when_the_lock_is_lost",
+            "promises::init::as_process_1_heimdall_stops_what_the_process_table_does_not_show",
+            "promises::stop::a_lost_lock_stops_the_program_and_its_children",
+            "promises::stop::timeout_stops_the_program_and_its_children",
+            "promises::stop::who_ignores_sigterm_is_killed_after_kill_after",
+            "promises::stop::children_that_outlive_their_parent_are_stopped",
+            "promises::stop::a_stopped_program_hears_sigterm_too",
+            "promises::stop::a_program_that_has_closed_all_its_descriptors_is_stopped",
+            "promises::streams::a_full_disk_behind_standard_error_changes_nothing",
+            "promises::streams::a_closed_pipe_behind_standard_error_changes_nothing",
+            "promises::streams::a_reader_of_standard_error_who_has_stopped_reading_changes_nothing",
+            "promises::tree::descendants_that_left_the_group_are_stopped_by_timeout",
+            "promises::tree::one_that_leaves_while_the_program_ends_is_stopped",
+            "promises::tree::a_child_that_has_become_another_user_is_stopped_by_root",
+            "terminal::in_the_foreground_the_program_and_its_descendants_are_stopped",
+        ],
+    ),
+    (
+        "The lock outlives heimdall, never the job.",
+        &[
+            "promises::crash::the_lock_outlives_a_killed_heimdall_and_not_the_job",
+            "promises::crash::holds_over_tls",
+            "promises::release::a_daemon_that_the_program_leaves_behind_holds_nothing",
+        ],
+    ),
+    (
+        "A partition can't make two holders.",
+        &[
+            "promises::lease::by_three_quarters_of_a_lease_after_the_last_answer_the_job_is_dead",
+            "partition::the_server_holds_the_lock_while_the_job_lives_and_frees_it_soon_after_a_lease",
+            "promises::lease::a_server_that_stands_still_is_given_up",
+            "promises::scripted::a_heartbeat_that_is_answered_by_an_error_is_answered",
+            "promises::scripted::a_flood_is_no_answer_and_keeps_nobody_from_signals",
+        ],
+    ),
+    (
+        "A broken connection is noticed at once",
+        &[
+            "promises::loss::a_closed_connection_is_noticed_at_once",
+            "promises::loss::a_reset_connection_is_noticed_at_once",
+            "promises::loss::a_server_that_stops_is_noticed_at_once",
+            "promises::loss::a_server_that_crashes_is_noticed_at_once",
+            "promises::loss::garbage_on_an_idle_connection_is_noticed_at_once",
+        ],
+    ),
+    (
+        "Release is confirmed.",
+        &["promises::release::release_is_confirmed_so_the_next_heimdall_finds_the_lock_free"],
+    ),
+    (
+        "A waiter is in no one's way.",
+        &["promises::waiting::who_waits_holds_no_snapshot_that_the_holders_job_would_wait_for"],
+    ),
+    (
+        "A server on which the lock would not exclude others is refused",
+        &[
+            "login::a_standby_is_refused",
+            "peers::cockroachdb_is_refused",
+            "pooler::a_pooler_is_refused_whatever_it_pools",
+            "peers::another_backend_than_the_greeting_said_is_a_pooler",
+        ],
+    ),
+    (
+        "No setting ends the session unnoticed.",
+        &["promises::lease::settings_that_would_end_the_session_are_switched_off"],
+    ),
+    (
+        "A signal reaches the program exactly once",
+        &[
+            "promises::signals::each_signal_reaches_the_program_once_and_its_end_is_ours",
+            "terminal::what_is_typed_at_the_terminal_reaches_the_program_once",
+            "promises::init::as_process_1_heimdall_reaps_orphans",
+            "promises::signals::away_from_a_terminal_the_program_leads_a_group_of_its_own",
+            "terminal::another_size_of_the_terminal_is_told_once",
+            "terminal::in_the_foreground_a_signal_sent_to_heimdall_reaches_the_program_once",
+            "terminal::control_c_ends_the_program_and_the_loops_and_scripts_around_it",
+            "terminal::a_program_reads_from_the_terminal_is_suspended_and_goes_on",
+            "terminal::a_suspended_program_goes_on_in_the_background",
+            "terminal::pipelines_work",
+            "terminal::only_in_the_foreground_the_program_is_in_heimdalls_group",
+            "terminal::control_c_ends_process_1_with_its_code",
+        ],
+    ),
+    (
+        "A security parameter that can't be honoured is an error",
+        &[
+            "parameters::what_heimdall_does_not_have_is_refused_by_name_before_it_connects",
+            "options::what_cannot_be_honoured_is_a_configuration_error",
+            "parameters::security::a_security_parameter_is_honoured_or_an_error_on_every_kind_of_connection",
+        ],
+    ),
+    (
+        "No text from the server controls your terminal, and no secret is printed.",
+        &[
+            "peers::a_servers_text_cannot_drive_the_terminal",
+            "login::debug_shows_every_message_and_no_secret",
+            "conninfo::secrets::no_slip_in_a_connection_string_shows_the_password",
+            "conninfo::secrets::no_variable_that_holds_something_else_shows_a_password",
+            "conninfo::secrets::no_slip_in_a_file_shows_the_password",
+            "options::print_conninfo_tells_values_and_sources_without_passwords",
+        ],
+    ),
+    (
+        "Whoever wakes up late has lost.",
+        &[
+            "promises::suspended::a_job_that_wakes_up_when_its_lock_is_free_does_nothing_beside_the_next",
+            "promises::suspended::a_job_that_wakes_up_late_goes_on_once_the_server_says_that_the_lock_is_still_its",
+            "promises::suspended::who_reads_late_that_the_lock_is_granted_asks_again_before_the_program_starts",
+        ],
+    ),
+];
 
 /// On the shared server, also where `DATABASE_URL` is set: these tests act on the server's side.
 fn ours() -> String {
