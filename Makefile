@@ -52,6 +52,12 @@ bench: deps ## print the figures: time to the lock, size, memory, CPU
 release: ## make a standalone static binary for this host under pkg/
 	scripts/release
 
+picture: ## draw README's picture of two terminals again, from a real run
+	scripts/deps
+	cargo build --locked
+	scripts/picture $(TARGET_DIR)/debug/heimdall >docs/picture.svg.new
+	mv docs/picture.svg.new docs/picture.svg
+
 man: $(MANUAL) ## write the manual page and the completions of bash, zsh and fish under target/share
 
 install: $(BINARY) $(MANUAL) ## install program, manual page and completions to DESTDIR/PREFIX
@@ -73,7 +79,7 @@ $(BINARY): $(SOURCES)
 	cargo build --release --locked
 	@touch -c $@
 
-$(MANUAL): $(SOURCES) README.md $(wildcard scripts/manual/*.rs)
+$(MANUAL): $(SOURCES) README.md $(wildcard docs/*.md) $(wildcard scripts/manual/*.rs)
 	cargo run --quiet --locked --example manual $(SHARE)
 
-.PHONY: build demo deps test test-matrix check chaos fuzz bench release man install clean help
+.PHONY: build demo deps test test-matrix check chaos fuzz bench release picture man install clean help

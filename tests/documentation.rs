@@ -2,22 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use heimdall::conninfo::{Environment, PARAMETERS, Parameters, Passwd};
 
 use crate::promises::PROMISES;
 
-const README: &str = include_str!("../README.md");
+const USAGE: &str = include_str!("../docs/usage.md");
+const PROMISES_PAGE: &str = include_str!("../docs/promises.md");
 const CONNECTING: &str = include_str!("../docs/connecting.md");
 
 #[test]
-fn the_readme_lists_every_option_and_no_other() {
+fn every_option_is_described_and_no_other() {
     let options: BTreeSet<String> = heimdall::cli::command()
         .get_arguments()
         .filter_map(|option| Some(format!("--{}", option.get_long()?)))
         .collect();
-    let listed: BTreeSet<String> = README
+    let listed: BTreeSet<String> = USAGE
         .lines()
         .skip_while(|line| *line != "| option | meaning |")
         .skip(2)
@@ -30,10 +31,10 @@ fn the_readme_lists_every_option_and_no_other() {
 }
 
 #[test]
-fn the_readme_and_the_help_list_the_same_exit_codes() {
+fn the_help_lists_the_exit_codes_that_are_described() {
     let help = heimdall::cli::command().render_help().to_string();
     let (_, codes) = help.split_once("Exit codes:").unwrap();
-    for line in README
+    for line in USAGE
         .lines()
         .skip_while(|line| *line != "| code | meaning |")
         .skip(2)
@@ -46,11 +47,11 @@ fn the_readme_and_the_help_list_the_same_exit_codes() {
 }
 
 #[test]
-fn the_readme_lists_every_variable_that_is_read() {
-    let rows: Vec<&str> = README
+fn every_variable_that_is_read_is_described() {
+    let rows: Vec<&str> = USAGE
         .lines()
-        .skip_while(|line| *line != "### What heimdall reads")
-        .take_while(|line| *line != "### What the program sees")
+        .skip_while(|line| *line != "## What heimdall reads")
+        .take_while(|line| *line != "## What the program sees")
         .collect();
     let listed: BTreeSet<String> =
         rows.join("").split('`').filter(|word| word.starts_with("PG")).map(str::to_owned).collect();
@@ -104,18 +105,17 @@ fn every_parameter_is_described_with_its_variable_and_its_default() {
 }
 
 #[test]
-fn the_index_has_the_promises_of_the_readme_and_the_tests_that_it_names() {
-    let (_, promises) = README.split_once("\n## What heimdall promises\n").unwrap();
-    let (promises, _) = promises.split_once("\n## ").unwrap();
-    assert_eq!(promises.matches(". **").count(), PROMISES.len());
+fn the_index_has_the_promises_of_the_page_and_the_tests_that_it_names() {
+    assert_eq!(PROMISES_PAGE.matches(". **").count(), PROMISES.len());
     for (number, (title, tests)) in (1..).zip(PROMISES) {
-        let promise = promises.split_once(&format!("\n{number}. **{title}**"));
-        let (_, promise) = promise.unwrap_or_else(|| panic!("README has no promise {number} called {title}"));
+        let promise = PROMISES_PAGE.split_once(&format!("\n{number}. **{title}**"));
+        let (_, promise) =
+            promise.unwrap_or_else(|| panic!("the page has no promise {number} called {title}"));
         let promise = promise.split_once(&format!("\n{}. **", number + 1)).map_or(promise, |(this, _)| this);
         let links: Vec<_> = promise.split('[').skip(1).collect();
         assert!(!links.is_empty(), "promise {number} names no test");
         for link in links {
-            let (name, rest) = link.split_once("](tests/").unwrap();
+            let (name, rest) = link.split_once("](../tests/").unwrap();
             let (file, _) = rest.split_once(".rs)").unwrap();
             let name = name.strip_prefix(&format!("promise_{number}_")).unwrap();
             let named = format!("{}::{name}", file.replace('/', "::"));
@@ -149,4 +149,62 @@ fn the_index_has_every_test_of_a_promise_and_no_other() {
     let (missing, stale) = (found.difference(&listed), listed.difference(&found));
     let (missing, stale): (Vec<_>, Vec<_>) = (missing.collect(), stale.collect());
     assert!(missing.is_empty() && stale.is_empty(), "not in the index: {missing:?}; there alone: {stale:?}");
+}
+
+#[test]
+fn the_readme_is_a_landing_page_for_newcomers() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.lines().count() < 200);
+    for command in ["make demo", "make test", "make install"] {
+        assert!(readme.contains(command), "{command}");
+    }
+}
+
+#[test]
+fn the_index_lists_every_page() {
+    let index = fs::read_to_string(root().join("docs/README.md")).unwrap();
+    for page in pages(&root().join("docs")) {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        assert!(name == "README.md" || index.contains(&format!("]({name})")), "{name}");
+    }
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    for page in pages(&root()).into_iter().chain(pages(&root().join("docs"))) {
+        let text = fs::read_to_string(&page).unwrap();
+        let targets =
+            text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        for target in targets.filter(|target| !target.starts_with("https://")) {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { page.clone() } else { page.with_file_name("").join(file) };
+            assert!(path.exists(), "{}: {target}", page.display());
+            let is_there = anchor.is_empty() || headings(&path).contains(anchor);
+            assert!(is_there, "{}: {target}", page.display());
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+/// The anchors of a page's headings, as they are made of their words.
+fn headings(page: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let titles =
+        text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches(['#', ' ']));
+    let anchor = |title: &str| {
+        let kept = title.to_lowercase();
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-')
+            .collect::<String>()
+            .replace(' ', "-")
+    };
+    titles.map(anchor).collect()
 }

@@ -1,4 +1,4 @@
-//! The promises of README.md, and the tests that keep them: an index of all, and those that are about promises alone.
+//! The promises of docs/promises.md, and the tests that keep them: an index of all, and those that are about promises alone.
 
 mod crash;
 mod init;
@@ -24,8 +24,8 @@ use crate::support::heimdall::Running;
 use crate::support::poll;
 use crate::support::postgres::{Cluster, shared};
 
-/// The promises as README numbers and calls them, and the tests that keep each: of `a::b::c`, the function
-/// `promise_NUMBER_c` in `tests/a/b.rs`. README names some of them; tests/documentation.rs compares.
+/// The promises as docs/promises.md numbers and calls them, and the tests that keep each: of `a::b::c`, the function
+/// `promise_NUMBER_c` in `tests/a/b.rs`. The page names some of them; tests/documentation.rs compares.
 pub const PROMISES: [(&str, &[&str]); 13] = [
     (
         "No lock, no program.",

@@ -1,4 +1,4 @@
-//! The recipes of README.md, run as they are written there, with stand-ins for the programs that they name.
+//! The recipes of docs/recipes.md and the commands of README.md, run as they are written there, with stand-ins for the programs that they name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,6 +10,17 @@ use std::process::Command;
 use crate::support::heimdall::{BINARY, Heimdall, Running};
 use crate::support::postgres::shared;
 use crate::support::write_program;
+
+#[test]
+fn the_three_commands_run_wait_and_list() {
+    let kitchen = Kitchen::new("Three commands", &["nightly-run", "dispatcher"]);
+    let first = kitchen.start(kitchen.block(1), "nightly-run");
+    assert_eq!(kitchen.sh(kitchen.block(1)).run().code, Some(75));
+    let listed = kitchen.sh(kitchen.block(3)).run();
+    assert!(listed.stdout.contains("heimdall/nightly"), "{listed:?}");
+    finish(first);
+    taken_over(&kitchen, kitchen.block(2));
+}
 
 #[test]
 fn cron_runs_the_job_on_one_host_and_is_silent_on_the_others() {
@@ -137,7 +148,7 @@ struct Kitchen {
 
 impl Kitchen {
     fn new(title: &str, programs: &[&str]) -> Self {
-        let (_, recipe) = README.split_once(&format!("\n### {title}\n")).expect("a recipe of this title");
+        let (_, recipe) = PAGES.split_once(&format!("\n## {title}\n")).expect("a recipe of this title");
         let recipe = ["\n## ", "\n### "].iter().fold(recipe, |text, end| text.split(end).next().unwrap());
         let code = recipe.split("```").skip(1).step_by(2);
         let database = title.to_lowercase().replace(' ', "_");
@@ -232,7 +243,7 @@ fn tell(text: &str) {
     std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
-const README: &str = include_str!("../README.md");
+const PAGES: &str = concat!(include_str!("../README.md"), include_str!("../docs/recipes.md"));
 
 /// Says how it was called, and goes on for as long as its standard input is open.
 const STAND_IN: &str = r#"#!/bin/sh

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// Where a file can't be written, or README.md has not what the page is made of.
+/// Where a file can't be written, or the pages have not what this one is made of.
 pub fn write(directory: &Path) -> io::Result<()> {
     let files = [("man/man1/heimdall.1", page::page()?)].into_iter().chain(completions::all());
     for (name, text) in files {

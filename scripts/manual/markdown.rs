@@ -1,6 +1,6 @@
-//! README's Markdown as man(7) has it: paragraphs, lists, tables, code.
+//! The pages' Markdown as man(7) has it: paragraphs, lists, tables, code.
 
-/// A section's text; a table becomes a list of its first column's terms.
+/// A section's text; a table becomes a list of its first column's terms, and a picture nothing.
 pub(super) fn blocks(text: &str) -> String {
     let mut page = String::new();
     let mut lines = text.lines().peekable();
@@ -16,7 +16,7 @@ pub(super) fn blocks(text: &str) -> String {
             for row in lines.by_ref().skip(1).map_while(|line| line.starts_with('|').then(|| cells(line))) {
                 page += &table_row(&header, &row);
             }
-        } else if !line.trim().is_empty() {
+        } else if !line.trim().is_empty() && !line.starts_with("![") {
             let (opening, first) = match (line.strip_prefix("- "), numbered(line)) {
                 (Some(item), _) => (".IP \\(bu 2\n".to_owned(), item),
                 (None, Some((number, item))) => (format!(".IP {number}. 4\n"), item),

@@ -1,4 +1,4 @@
-//! The manual page: options from the command line's definition, all else from README.md.
+//! The manual page: options from the command line's definition, all else from README.md and docs/.
 
 use std::io;
 
@@ -44,30 +44,40 @@ pub(super) fn page() -> io::Result<String> {
 const TITLE: &str =
     concat!(".TH HEIMDALL 1 \"\" \"heimdall ", env!("CARGO_PKG_VERSION"), "\" \"User Commands\"\n");
 
-const README: &str = include_str!("../../README.md");
+const PAGES: &str = concat!(
+    include_str!("../../README.md"),
+    include_str!("../../docs/recipes.md"),
+    include_str!("../../docs/usage.md"),
+    include_str!("../../docs/server.md"),
+    include_str!("../../docs/waiting.md"),
+    include_str!("../../docs/failures.md"),
+    include_str!("../../docs/poolers.md"),
+    include_str!("../../docs/promises.md"),
+    include_str!("../../docs/locks.md"),
+);
 
-/// The page's sections behind OPTIONS, and what of README each is made of.
+/// The page's sections after OPTIONS, and the headings whose text each is made of.
 const SECTIONS: &[(&str, &[&str])] = &[
     (
         "EXAMPLES",
         &[
-            "### Cron",
-            "### A migration step",
-            "### A script that locks itself",
-            "### A singleton daemon",
-            "### Readers and a writer",
-            "### N workers",
+            "## Cron",
+            "## A migration step",
+            "## A script that locks itself",
+            "## A singleton daemon",
+            "## Readers and a writer",
+            "## N workers",
         ],
     ),
-    ("EXIT STATUS", &["### Exit codes"]),
-    ("ENVIRONMENT", &["### What heimdall reads", "### What the program sees"]),
-    ("CONNECTING", &["### Which server", "### Several hosts", "### TLS", "### Which database"]),
-    ("WAITING", &["### Waiting"]),
-    ("LEASES", &["### When the network fails"]),
-    ("POOLERS", &["### Poolers"]),
-    ("GUARANTEES", &["## What heimdall promises"]),
+    ("EXIT STATUS", &["## Exit codes"]),
+    ("ENVIRONMENT", &["## What heimdall reads", "## What the program sees"]),
+    ("CONNECTING", &["## Which server", "## Several hosts", "## TLS", "## Which database"]),
+    ("WAITING", &["# How does it wait for a lock?"]),
+    ("LEASES", &["# What happens when the network or a host fails?"]),
+    ("POOLERS", &["# Does it work through a connection pooler?"]),
+    ("GUARANTEES", &["# What is promised, and which test proves it?"]),
     ("LIMITS", &["## What it does not promise"]),
-    ("THE LOCK ON THE SERVER", &["## What it does on the server", "### Who holds it?", "### Names and keys"]),
+    ("THE LOCK ON THE SERVER", &["## What it does on the server", "## Who holds it?", "## Names and keys"]),
 ];
 
 const SEE_ALSO: &str = "\\fBflock\\fR(1), \\fBtimeout\\fR(1), \\fBenv\\fR(1), \\fBpsql\\fR(1)
@@ -75,10 +85,10 @@ const SEE_ALSO: &str = "\\fBflock\\fR(1), \\fBtimeout\\fR(1), \\fBenv\\fR(1), \\
 PostgreSQL documentation: \"Explicit Locking\", \"libpq: Connection Strings\", \"The pg_locks view\"
 ";
 
-/// What stands between a heading of README and the next one.
+/// What stands between a heading and the next one.
 fn section(heading: &str) -> io::Result<&'static str> {
-    let missing = || io::Error::other(format!("README.md has no {heading:?}"));
-    let (_, rest) = README.split_once(&format!("{heading}\n")).ok_or_else(missing)?;
+    let missing = || io::Error::other(format!("no page has {heading:?}"));
+    let (_, rest) = PAGES.split_once(&format!("{heading}\n")).ok_or_else(missing)?;
     Ok(["\n# ", "\n## ", "\n### "]
         .iter()
         .filter_map(|next| rest.split_once(next))
