@@ -1,6 +1,7 @@
 //! Connection parameters that no other file tests through the program itself, and that none is left out.
 
 mod files;
+mod remedies;
 #[cfg(all(target_os = "linux", feature = "tls"))]
 mod security;
 mod surroundings;

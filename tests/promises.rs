@@ -133,6 +133,7 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "conninfo::secrets::no_slip_in_a_connection_string_shows_the_password",
             "conninfo::secrets::no_variable_that_holds_something_else_shows_a_password",
             "conninfo::secrets::no_slip_in_a_file_shows_the_password",
+            "parameters::remedies::a_password_in_the_wrong_place_is_told_by_its_place",
             "options::print_conninfo_tells_values_and_sources_without_passwords",
         ],
     ),

@@ -55,7 +55,7 @@ fn resolve(database: Option<&str>) -> Result<Parameters, conninfo::Error> {
     let environment = Environment::of_process();
     let variable = match (database, (environment.variable)(DATABASE_URL).map(OsString::into_string)) {
         (None, Some(Err(_))) => return Err(conninfo::Error::VariableNotUtf8(DATABASE_URL)),
-        (None, Some(Ok(url))) if !url.is_empty() => Some(url),
+        (None, Some(Ok(url))) => Some(url),
         _ => None,
     };
     let explicit = database

@@ -173,7 +173,8 @@ mod tests {
             ("a\u{1b}[2Jb=c", "invalid connection option (a value with spaces needs quotes)"),
         ];
         for (text, expected) in table {
-            assert_eq!(keywords(text).err().unwrap().to_string(), expected, "{text:?}");
+            let error = keywords(text).err().unwrap().to_string();
+            assert!(error.starts_with(expected), "{text:?}: {error}");
         }
     }
 

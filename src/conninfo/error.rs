@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::file::FileFault;
+use super::source::Origin;
+use super::table;
 use crate::auth::policy::RequireAuthError;
 
 /// A wrong connection string, environment variable or file: the user's to mend. Its display is one
@@ -10,6 +12,9 @@ use crate::auth::policy::RequireAuthError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Where a mistake stands, and what it is.
+    #[error("{0}: {1}")]
+    At(Origin, Box<Error>),
     /// A NUL byte, which would end a value early and begin another one on the wire.
     #[error("connection info string contains a NUL byte")]
     Nul,
@@ -40,16 +45,16 @@ pub enum Error {
     )]
     UnbracketedAddress(usize),
     /// A URI query parameter without `=`.
-    #[error("missing key/value separator \"=\" in URI query parameter{0}")]
+    #[error("missing key/value separator \"=\" in URI query parameter{0}; a \"&\" in a value is written %26")]
     NoSeparator(Excerpt),
     /// A URI query parameter with a second `=`.
-    #[error("extra key/value separator \"=\" in URI query parameter{0}")]
+    #[error("extra key/value separator \"=\" in URI query parameter{0}; a \"=\" in a value is written %3D")]
     ExtraSeparator(Excerpt),
     /// A URI query parameter that does not exist.
-    #[error("invalid URI query parameter{0}")]
+    #[error("invalid URI query parameter{0}{hint}", hint = .0.nearest())]
     UnknownQueryParameter(Excerpt),
     /// `%` without two hexadecimal digits.
-    #[error("invalid percent-encoded token{0}")]
+    #[error("invalid percent-encoded token{0}; a \"%\" is written %25")]
     PercentToken(Excerpt),
     /// `%00`.
     #[error("forbidden value %00 in percent-encoded value{0}")]
@@ -64,8 +69,11 @@ pub enum Error {
     #[error("{}", no_equals(.0, *.1))]
     NoEquals(Excerpt, usize),
     /// A keyword/value string with an open quote.
-    #[error("unterminated quoted string in connection info string")]
+    #[error("unterminated quoted string in connection info string; a \"'\" in a value is written \\'")]
     UnterminatedQuote,
+    /// An empty `DATABASE_URL`, which was hardly meant to lead to the default socket.
+    #[error("it is empty, and nothing else says where the server is")]
+    EmptyUrl,
     /// A URI of another scheme than libpq's.
     #[error("unknown scheme {}: a connection URI begins with postgresql:// or postgres://", .0.or("in URI"))]
     Scheme(Excerpt),
@@ -91,6 +99,17 @@ pub enum Error {
     /// A parameter or variable that has the contents of a file where the file's path is to be.
     #[error("{0} holds the contents of a file or several lines; give the path of the file")]
     FileContents(&'static str),
+    /// A host that is the path of a socket.
+    #[error(
+        "{0} is the directory of the socket, not its file: leave out \"/.s.PGSQL.\" and give the number in port"
+    )]
+    SocketFile(&'static str),
+    /// A host with a port after it.
+    #[error("unexpected ':' at position {1} in {0}: the port goes in port")]
+    PortInHost(&'static str, usize),
+    /// An address in brackets.
+    #[error("brackets around the address in {0}: only a URI has them")]
+    Brackets(&'static str),
     /// A name with a newline at its end.
     #[error("{0} ends in a newline, as from a file or \"echo\"; remove it")]
     TrailingNewline(&'static str),
@@ -98,7 +117,7 @@ pub enum Error {
     #[error("unexpected {1:?} at position {2} in {0}: it is no part of a host name{hint}", hint = separators(*.1))]
     NoHost(&'static str, char, usize),
     /// A keyword that does not exist.
-    #[error("invalid connection option {}", .0.or("(a value with spaces needs quotes)"))]
+    #[error("invalid connection option {}{}", .0.or("(a value with spaces needs quotes)"), .0.nearest())]
     UnknownOption(Excerpt),
     /// The effective user id has no passwd entry, and nothing says which user to be.
     #[error("local user with ID {0} does not exist; set PGUSER")]
@@ -116,28 +135,30 @@ pub enum Error {
     #[error("{}", service_line(.0, *.1, *.2))]
     ServiceLine(String, usize, LineFault),
     /// No service file has a section of this name.
-    #[error("definition of service {0:?} not found")]
+    #[error(
+        "definition of service {0:?} not found; it is a section of ~/.pg_service.conf or of the file in PGSERVICEFILE"
+    )]
     ServiceNotFound(String),
-    /// A parameter whose value is none of those it can have.
-    #[error("invalid {0} value{1}")]
-    Value(&'static str, Excerpt),
+    /// A parameter whose value is none of those it can have, and which those are.
+    #[error("invalid {0} value{1}; {2}{hint}", hint = other_drivers_word(.0, .1))]
+    Value(&'static str, Excerpt, String),
     /// A parameter whose value is not an integer, or too large for one.
-    #[error("invalid integer value {value}for connection option \"{0}\"", value = .1.before())]
+    #[error("invalid integer value {value}for connection option \"{0}\"; expected a whole number, without a unit", value = .1.before())]
     Integer(&'static str, Excerpt),
     /// A port that is out of range.
-    #[error("invalid port number: {0:?}")]
+    #[error("invalid port number: {0:?}; expected 1 to 65535")]
     Port(String),
     /// How many host names, against how many `hostaddr` values.
-    #[error("could not match {0} host names to {1} hostaddr values")]
+    #[error("could not match {0} host names to {1} hostaddr values; give as many of each")]
     HostCount(usize, usize),
     /// How many ports, against how many hosts.
-    #[error("could not match {0} port numbers to {1} hosts")]
+    #[error("could not match {0} port numbers to {1} hosts; give one for all hosts, or one for each")]
     PortCount(usize, usize),
     /// An `sslmode` that is too weak for this other setting, and those that are not.
     #[error("weak sslmode \"{0}\" may not be used with {1} (use {2})")]
     WeakSslMode(&'static str, &'static str, &'static str),
     /// The smallest TLS version allowed is above the largest.
-    #[error("invalid SSL protocol version range")]
+    #[error("invalid SSL protocol version range: ssl_min_protocol_version is above ssl_max_protocol_version")]
     TlsRange,
     /// The smallest protocol version allowed is above the largest.
     #[error("\"min_protocol_version\" is greater than \"max_protocol_version\"")]
@@ -149,8 +170,27 @@ pub enum Error {
     #[error("{0}: {1}")]
     Unsupported(&'static str, &'static str),
     /// A parameter that asks for what this build of heimdall does not do.
-    #[error("{0} {value}is not supported by this version of heimdall", value = .1.before())]
+    #[error("{0} {value}is not supported by this version of heimdall, which was built without TLS", value = .1.before())]
     Unbuilt(&'static str, Excerpt),
+}
+
+impl Error {
+    /// The mistake with the place where it stands, unless it tells that itself.
+    pub(super) fn at(self, origin: &Origin) -> Error {
+        match (self, origin) {
+            (error @ Error::At(..), _) | (error, Origin::Default) => error,
+            (error, origin) => Error::At(origin.clone(), Box::new(error)),
+        }
+    }
+
+    /// Returns the mistake without the place where it stands.
+    #[must_use]
+    pub fn mistake(&self) -> &Error {
+        match self {
+            Error::At(_, error) => error.mistake(),
+            error => error,
+        }
+    }
 }
 
 /// What is wrong with a line of a service file.
@@ -198,6 +238,12 @@ impl Excerpt {
         Excerpt::new(text, !is_plain || text.len() > MAX_SHOWN)
     }
 
+    /// The known keyword that is most like this one, as a question.
+    fn nearest(&self) -> String {
+        let known = self.0.as_deref().and_then(table::nearest);
+        known.map(|keyword| format!("; did you mean \"{keyword}\"?")).unwrap_or_default()
+    }
+
     /// The piece in quotes, or `other` where it must not be shown.
     fn or(&self, other: &str) -> String {
         self.0.as_ref().map_or_else(|| other.to_owned(), |text| format!("{text:?}"))
@@ -227,6 +273,13 @@ fn no_equals(word: &Excerpt, position: usize) -> String {
     }
 }
 
+fn other_drivers_word(keyword: &str, value: &Excerpt) -> &'static str {
+    match (keyword, value.0.as_deref()) {
+        ("sslmode", Some("no-verify")) => "; what node-postgres calls no-verify is require",
+        _ => "",
+    }
+}
+
 fn separators(found: char) -> &'static str {
     if found == '=' { " (parameters are separated by spaces, not by \",\", \";\" or \"&\")" } else { "" }
 }
@@ -241,7 +294,9 @@ const MAX_SHOWN: usize = 60;
 fn service_line(path: &str, line: usize, fault: LineFault) -> String {
     match fault {
         LineFault::TooLong => format!("line {line} too long in service file {path:?}"),
-        LineFault::Syntax => format!("syntax error in service file {path:?}, line {line}"),
+        LineFault::Syntax => format!(
+            "syntax error in service file {path:?}, line {line}; expected a parameter and its value, as in host=db"
+        ),
         LineFault::Nested => {
             format!("nested service specifications not supported in service file {path:?}, line {line}")
         }

@@ -152,7 +152,8 @@ mod tests {
             ("host=a,b port=1,x", "invalid integer value \"x\" for connection option \"port\""),
             ("host=a port=0", "invalid port number: \"0\""),
         ] {
-            assert_eq!(config(text).unwrap_err().to_string(), expected, "{text}");
+            let error = config(text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
         }
     }
 }

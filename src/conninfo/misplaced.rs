@@ -63,6 +63,9 @@ fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
     let mut position = 1;
     for host in list.split(',') {
         let is_path = host.starts_with('/') && !(host.starts_with("//") && is_credentials(host));
+        if is_path && host.contains("/.s.PGSQL.") {
+            return Err(Error::SocketFile(keyword));
+        }
         let found = host.char_indices().find(|(at, c)| match c {
             '\n' => true,
             '=' => !is_path,
@@ -72,9 +75,23 @@ fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
         if let Some((at, c)) = found {
             return Err(Error::NoHost(keyword, c, position + at));
         }
+        if host.starts_with('[') {
+            return Err(Error::Brackets(keyword));
+        }
+        if let Some(at) = host.find(':').filter(|_| !is_path && !host.starts_with('@') && !is_ipv6(host)) {
+            return Err(Error::PortInHost(keyword, position + at));
+        }
         position += host.len() + 1;
     }
     Ok(())
+}
+
+/// Whether this has the form of an IPv6 address, with or without a scope: groups of at most four digits, and perhaps an
+/// IPv4 address. libpq leaves it to the resolver whether they are digits.
+fn is_ipv6(host: &str) -> bool {
+    let (address, _) = host.split_once('%').unwrap_or((host, ""));
+    let is_group = |group: &str| group.len() <= 4 || group.chars().all(|c| c.is_ascii_digit() || c == '.');
+    address.matches(':').count() > 1 && address.split(':').all(is_group)
 }
 
 #[cfg(test)]
@@ -94,6 +111,10 @@ mod tests {
             ("host", "u:hunter2@h"),
             ("host", "/run;password=hunter2"),
             ("host", "//u:hunter2@h/d"),
+            ("host", "u:hunter2"),
+            ("host", "u:hunter2:1"),
+            ("host", "[hunter2]"),
+            ("host", "/hunter2/.s.PGSQL.5432"),
             ("host", "hunter2\n"),
             ("user", "hunter2\n"),
             ("dbname", "hunter2\n"),
@@ -123,7 +144,7 @@ mod tests {
     fn what_is_in_its_place_is_not_refused() {
         for (keyword, value) in [
             ("password", "password=x@y:z\n-----BEGIN"),
-            ("host", "h,/a=b@c,@abstract,::1,"),
+            ("host", "h,/a=b@c:1,@abstract:1,::1,fe80::1%eth0,::ffff:10.0.0.1,"),
             ("user", "ann@example.com"),
             ("dbname", "a:b"),
             ("dbname", "postgres://ann@h/x"),

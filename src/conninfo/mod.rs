@@ -16,7 +16,7 @@
 //! What may be a secret in the wrong place goes no further than its source: misplaced.rs and the URI's grammar see to that.
 //!
 //! [`Config::resolve`] does all of it. [`Parameters::resolve`] and [`Config::new`] do it in two steps, for who wants to
-//! see the values and their sources. `table.rs` lists every parameter, `error.rs` what can be wrong with them, `file.rs`
+//! see the values and where each is from (`source.rs`). `table.rs` lists every parameter, `error.rs` what can be wrong with them, `file.rs`
 //! reads the small files that libpq's users write.
 
 mod config;
@@ -31,6 +31,7 @@ mod parameters;
 pub(crate) mod passfile;
 pub(crate) mod service;
 mod settings;
+mod source;
 mod table;
 mod unsupported;
 mod uri;
@@ -44,7 +45,8 @@ pub use file::FileFault;
 #[cfg(feature = "tls")]
 pub(crate) use file::PlainFile;
 pub use hosts::{Endpoint, Host, SOCKET_DIRECTORIES};
-pub use parameters::{Parameters, Source};
+pub use parameters::Parameters;
+pub use source::{Origin, Source};
 pub use table::{Parameter, TABLE as PARAMETERS};
 pub use values::{
     LoadBalanceHosts, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
@@ -60,6 +62,6 @@ mod testing {
     pub(super) fn config(text: &str) -> Result<Config, Error> {
         let effective_user = || Some(Passwd { name: "os-user".into(), home: "/no/such/home".into() });
         let env = Environment { variable: &|_| None, effective_user: &effective_user, effective_uid: 1000 };
-        Config::resolve(text, &env)
+        Config::resolve(text, &env).map_err(|error| error.mistake().clone())
     }
 }

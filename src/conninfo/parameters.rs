@@ -9,8 +9,9 @@ use super::error::Error;
 use super::hosts::{self, Host};
 use super::misplaced;
 use super::passfile::Passfile;
-use super::service;
+use super::service::{self, Service};
 use super::settings::Settings;
+use super::source::{Origin, Source};
 use super::table::{self, Parameter, TABLE};
 use super::values::MASK;
 
@@ -25,28 +26,10 @@ pub struct Parameters {
     warnings: Vec<String>,
 }
 
-/// Where a parameter's value came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Source {
-    /// The connection string that the program was given (`--database`).
-    Option,
-    /// The environment variable `DATABASE_URL`.
-    DatabaseUrl,
-    /// A section of a service file.
-    Service,
-    /// The password file.
-    Passfile,
-    /// A `PG*` environment variable.
-    Environment,
-    /// Nowhere: the built-in value.
-    Default,
-}
-
 struct Entry {
     parameter: &'static Parameter,
     value: String,
-    source: Source,
+    origin: Origin,
 }
 
 impl Parameters {
@@ -60,17 +43,26 @@ impl Parameters {
     /// id without a name where one is needed.
     pub fn resolve(explicit: Option<(Source, &str)>, env: &Environment) -> Result<Parameters, Error> {
         let (source, text) = explicit.unwrap_or((Source::Option, ""));
-        let sources = Sources::new(source, connection_string::parse(text)?, env)?;
+        let origin = Origin::ConnectionString(source);
+        let explicit = connection_string::parse(text).map_err(|error| error.at(&origin))?;
+        let sources = Sources::new(origin, explicit, env)?;
         let mut entries = Vec::new();
         for parameter in TABLE {
-            if let Some((value, source)) = sources.find(parameter)? {
-                entries.push(Entry { parameter, value, source });
+            if let Some((value, origin)) = sources.find(parameter)? {
+                entries.push(Entry { parameter, value, origin });
             }
         }
         let mut parameters =
             Parameters { entries, hosts: Ok(Vec::new()), passfile: None, warnings: Vec::new() };
+        let says_where = ["host", "hostaddr"].iter().any(|keyword| parameters.get(keyword).is_some());
+        if source == Source::DatabaseUrl && text.is_empty() && !says_where {
+            return Err(Error::EmptyUrl.at(&Origin::ConnectionString(source)));
+        }
         let [host, hostaddr, port] = ["host", "hostaddr", "port"].map(|keyword| parameters.get(keyword));
-        parameters.hosts = hosts::list(host, hostaddr, port);
+        parameters.hosts = hosts::list(host, hostaddr, port).map_err(|error| match error {
+            Error::HostCount(..) => parameters.mistake("hostaddr", error),
+            _ => parameters.mistake("port", error),
+        });
         if parameters.get("password").is_none() {
             parameters.read_passfile();
         }
@@ -91,7 +83,7 @@ impl Parameters {
         let first = hosts.iter().find_map(|host| host.password.as_ref());
         if let (Some(password), Some(parameter)) = (first, table::find("password")) {
             let value = password.expose().to_owned();
-            self.entries.push(Entry { parameter, value, source: Source::Passfile });
+            self.entries.push(Entry { parameter, value, origin: Origin::Passfile });
             self.passfile = Some(path);
         }
     }
@@ -115,7 +107,7 @@ impl Parameters {
     /// Iterates over the parameters that have a value, in the table's order, with passwords masked.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str, Source)> {
         let entries = TABLE.iter().filter_map(|parameter| self.entry(parameter.keyword));
-        entries.map(|entry| (entry.parameter.keyword, entry.shown(), entry.source))
+        entries.map(|entry| (entry.parameter.keyword, entry.shown(), entry.origin.source()))
     }
 
     /// Returns the value of a parameter, unmasked.
@@ -124,10 +116,24 @@ impl Parameters {
         self.entry(keyword).map(|entry| entry.value.as_str())
     }
 
-    /// Returns where the value of a parameter came from.
+    /// Returns what kind of source the value of a parameter came from.
     #[must_use]
     pub fn source(&self, keyword: &str) -> Option<Source> {
-        self.entry(keyword).map(|entry| entry.source)
+        self.origin(keyword).map(Origin::source)
+    }
+
+    /// Returns where the value of a parameter stands.
+    #[must_use]
+    pub fn origin(&self, keyword: &str) -> Option<&Origin> {
+        self.entry(keyword).map(|entry| &entry.origin)
+    }
+
+    /// A mistake in the value of a parameter, told with the place where it stands.
+    pub(super) fn mistake(&self, keyword: &str, error: Error) -> Error {
+        match self.origin(keyword) {
+            Some(origin) => error.at(origin),
+            None => error,
+        }
     }
 
     fn entry(&self, keyword: &str) -> Option<&Entry> {
@@ -145,63 +151,53 @@ impl Entry {
 struct Sources<'a> {
     /// What the connection string says.
     explicit: Settings,
-    /// Who gave the connection string.
-    source: Source,
+    /// Where that is from.
+    origin: Origin,
     /// What the service file says.
-    service: Settings,
+    service: Option<Service>,
     /// Where the process runs.
     env: &'a Environment<'a>,
 }
 
 impl<'a> Sources<'a> {
     /// Reads the service file if a service is named.
-    fn new(source: Source, explicit: Settings, env: &'a Environment<'a>) -> Result<Sources<'a>, Error> {
-        let mut sources = Sources { explicit, source, service: Settings::default(), env };
-        if let Some(name) = sources.value("service")? {
-            sources.service = service::find(&name, env)?;
+    fn new(origin: Origin, explicit: Settings, env: &'a Environment<'a>) -> Result<Sources<'a>, Error> {
+        let mut sources = Sources { explicit, origin, service: None, env };
+        let named = table::find("service").map(|parameter| sources.find(parameter)).transpose()?;
+        if let Some((name, origin)) = named.flatten() {
+            sources.service = Some(service::find(&name, &origin, env)?);
         }
         Ok(sources)
     }
 
-    /// The value in force, if the parameter has one.
-    fn find(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
+    /// The value in force, if the parameter has one, and where it stands.
+    fn find(&self, parameter: &'static Parameter) -> Result<Option<(String, Origin)>, Error> {
         match self.given(parameter)? {
-            Some((value, source)) if !(value.is_empty() && parameter.empty_is_default) => {
-                Ok(Some((value, source)))
+            Some((value, origin)) if !(value.is_empty() && parameter.empty_is_default) => {
+                misplaced::refuse(parameter, &value).map_err(|error| error.at(&origin))?;
+                Ok(Some((value, origin)))
             }
-            _ => Ok(self.default(parameter)?.map(|value| (value, Source::Default))),
+            _ => Ok(self.default(parameter)?.map(|value| (value, Origin::Default))),
         }
-    }
-
-    /// What the strongest source says, unless it can't be meant.
-    fn given(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
-        let given = self.said(parameter)?;
-        given.iter().try_for_each(|(value, _)| misplaced::refuse(parameter, value))?;
-        Ok(given)
     }
 
     /// What the strongest source says. An empty value counts: it hides those of weaker sources.
-    fn said(&self, parameter: &'static Parameter) -> Result<Option<(String, Source)>, Error> {
+    fn given(&self, parameter: &'static Parameter) -> Result<Option<(String, Origin)>, Error> {
         if let Some(value) = self.explicit.get(parameter.keyword) {
-            return Ok(Some((value.to_owned(), self.source)));
+            return Ok(Some((value.to_owned(), self.origin.clone())));
         }
-        if let Some(value) = self.service.get(parameter.keyword) {
-            return Ok(Some((value.to_owned(), Source::Service)));
+        if let Some(found) = self.service.as_ref().and_then(|service| service.get(parameter.keyword)) {
+            return Ok(Some(found));
         }
-        let value = match parameter.variable {
-            Some(variable) => self.env.text(variable)?,
-            None => None,
-        };
+        if let Some(variable) = parameter.variable
+            && let Some(value) = self.env.text(variable)?
+        {
+            return Ok(Some((value, Origin::Variable(variable))));
+        }
         // Before 7.4 sslmode was a yes or no.
-        let value = match value {
-            None if parameter.keyword == "sslmode" => self
-                .env
-                .text("PGREQUIRESSL")?
-                .filter(|yes| yes.starts_with('1'))
-                .map(|_| "require".to_owned()),
-            value => value,
-        };
-        Ok(value.map(|value| (value, Source::Environment)))
+        let is_required = parameter.keyword == "sslmode"
+            && self.env.text("PGREQUIRESSL")?.is_some_and(|yes| yes.starts_with('1'));
+        Ok(is_required.then(|| ("require".to_owned(), Origin::Variable("PGREQUIRESSL"))))
     }
 
     /// The default, where it depends on other parameters or on the user.
@@ -272,18 +268,5 @@ impl fmt::Display for Parameters {
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Source::Option => "option",
-            Source::DatabaseUrl => "DATABASE_URL",
-            Source::Service => "service",
-            Source::Passfile => "passfile",
-            Source::Environment => "environment",
-            Source::Default => "default",
-        })
     }
 }

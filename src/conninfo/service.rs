@@ -1,49 +1,72 @@
 //! Service files: named sections of connection parameters.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::environment::{Environment, in_directory};
 use super::error::{Error, LineFault};
 use super::file::{FileFault, PlainFile};
 use super::misplaced;
-use super::settings::Settings;
+use super::source::Origin;
 use super::table;
 use super::values::is_space;
 
-/// Finds a service: in the user's file, and if that has no such section, in the system's.
-pub(super) fn find(name: &str, env: &Environment) -> Result<Settings, Error> {
+/// A service: a section of a service file.
+pub(super) struct Service {
+    path: String,
+    section: Section,
+}
+
+impl Service {
+    /// The value of a parameter, and where it stands.
+    pub(super) fn get(&self, keyword: &str) -> Option<(String, Origin)> {
+        let (value, line) = self.section.0.get(keyword)?;
+        Some((value.clone(), Origin::ServiceFile(self.path.clone(), *line)))
+    }
+}
+
+/// The parameters of a section, each with the number of its line, from 1.
+#[derive(Debug, Default)]
+pub struct Section(BTreeMap<&'static str, (String, usize)>);
+
+/// Finds a service: in the user's file, and if that has no such section, in the system's. `origin` is where its name
+/// stands.
+pub(super) fn find(name: &str, origin: &Origin, env: &Environment) -> Result<Service, Error> {
     for variable in ["PGSERVICEFILE", "PGSYSCONFDIR"] {
         let path = env.path(variable).unwrap_or_default();
         misplaced::refuse_no_path(variable, &path.to_string_lossy())?;
     }
     let own = match env.path("PGSERVICEFILE") {
         Some(path) => match read(&path, name)? {
-            File::Missing => return Err(Error::ServiceFileMissing(path.display().to_string())),
+            File::Missing => {
+                let error = Error::ServiceFileMissing(path.display().to_string());
+                return Err(error.at(&Origin::Variable("PGSERVICEFILE")));
+            }
             found => found,
         },
         None => env.in_home(".pg_service.conf").map_or(Ok(File::Missing), |path| read(&path, name))?,
     };
-    if let File::Has(settings) = own {
-        return Ok(settings);
+    if let File::Has(service) = own {
+        return Ok(service);
     }
     let directories = match env.path("PGSYSCONFDIR") {
         Some(directory) => vec![directory],
         None => SYSTEM_DIRECTORIES.iter().map(PathBuf::from).collect(),
     };
     for directory in directories {
-        if let File::Has(settings) = read(&in_directory(&directory, "pg_service.conf"), name)? {
-            return Ok(settings);
+        if let File::Has(service) = read(&in_directory(&directory, "pg_service.conf"), name)? {
+            return Ok(service);
         }
     }
-    Err(Error::ServiceNotFound(name.to_owned()))
+    Err(Error::ServiceNotFound(name.to_owned()).at(origin))
 }
 
 /// Reads the section `name` of a service file; `None` if there is none.
 ///
 /// # Errors
 /// The first line that can't be understood, up to the end of the section: its number from 1, and why.
-pub fn parse(text: &str, name: &str) -> Result<Option<Settings>, (usize, LineFault)> {
-    let mut section: Option<Settings> = None;
+pub fn parse(text: &str, name: &str) -> Result<Option<Section>, (usize, LineFault)> {
+    let mut section: Option<Section> = None;
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let error = |fault| (index + 1, fault);
         if line.len() > MAX_LINE_BYTES {
@@ -57,9 +80,9 @@ pub fn parse(text: &str, name: &str) -> Result<Option<Settings>, (usize, LineFau
             (Some(_), Some(_)) => break,
             (Some(header), None) => {
                 let ours = header.strip_prefix(name).is_some_and(|rest| rest.starts_with(']'));
-                section = ours.then(Settings::default);
+                section = ours.then(Section::default);
             }
-            (None, Some(settings)) => assign(line, settings).map_err(error)?,
+            (None, Some(section)) => assign(line, index + 1, section).map_err(error)?,
             (None, None) => {}
         }
     }
@@ -67,20 +90,20 @@ pub fn parse(text: &str, name: &str) -> Result<Option<Settings>, (usize, LineFau
 }
 
 /// Stores `key=value`, unless the key has a value already.
-fn assign(line: &str, settings: &mut Settings) -> Result<(), LineFault> {
+fn assign(line: &str, number: usize, section: &mut Section) -> Result<(), LineFault> {
     let (key, value) = line.split_once('=').ok_or(LineFault::Syntax)?;
     if key == "service" {
         return Err(LineFault::Nested);
     }
     let parameter = table::find(key).ok_or(LineFault::Syntax)?;
-    settings.set_first(parameter, value);
+    section.0.entry(parameter.keyword).or_insert_with(|| (value.to_owned(), number));
     Ok(())
 }
 
 enum File {
     Missing,
     LacksIt,
-    Has(Settings),
+    Has(Service),
 }
 
 fn read(path: &Path, name: &str) -> Result<File, Error> {
@@ -92,7 +115,8 @@ fn read(path: &Path, name: &str) -> Result<File, Error> {
     }
     let section = parse(&text, name)
         .map_err(|(line, fault)| Error::ServiceLine(path.display().to_string(), line, fault))?;
-    Ok(section.map_or(File::LacksIt, File::Has))
+    let service = |section| Service { path: path.display().to_string(), section };
+    Ok(section.map_or(File::LacksIt, |section| File::Has(service(section))))
 }
 
 /// With the newline; libpq would cut a longer line in two.
@@ -107,7 +131,7 @@ mod tests {
     use super::*;
 
     fn value(text: &str, keyword: &str) -> Option<String> {
-        parse(text, "s").unwrap()?.get(keyword).map(str::to_owned)
+        parse(text, "s").unwrap()?.0.get(keyword).map(|(value, _)| value.clone())
     }
 
     #[test]

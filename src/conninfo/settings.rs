@@ -1,13 +1,13 @@
-//! What one connection string or service file says: keywords and their values, each as it was given.
+//! What a connection string says: keywords and their values, each as it was given.
 
 use std::collections::BTreeMap;
 
 use super::error::{Error, Excerpt};
 use super::table::{self, Parameter};
 
-/// The parameters that one source names.
+/// The parameters that a connection string names.
 #[derive(Default)]
-pub struct Settings(BTreeMap<&'static str, String>);
+pub(super) struct Settings(BTreeMap<&'static str, String>);
 
 impl Settings {
     /// Stores a value, over an earlier one. `private` forbids quoting an unknown keyword.
@@ -29,14 +29,8 @@ impl Settings {
         Ok(parameter)
     }
 
-    /// Stores a value unless there is one.
-    pub(super) fn set_first(&mut self, parameter: &'static Parameter, value: &str) {
-        self.0.entry(parameter.keyword).or_insert_with(|| value.to_owned());
-    }
-
     /// Returns the value of a parameter, unmasked; an empty one is a value.
-    #[must_use]
-    pub fn get(&self, keyword: &str) -> Option<&str> {
+    pub(super) fn get(&self, keyword: &str) -> Option<&str> {
         self.0.get(keyword).map(String::as_str)
     }
 }

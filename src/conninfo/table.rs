@@ -24,6 +24,47 @@ pub(super) fn find(keyword: &str) -> Option<&'static Parameter> {
     TABLE.iter().find(|parameter| parameter.keyword == keyword)
 }
 
+/// Returns the keyword that a misspelt or foreign one was most likely meant to be.
+pub(super) fn nearest(word: &str) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase();
+    if let Some((_, keyword)) = FOREIGN.iter().find(|(foreign, _)| *foreign == word) {
+        return Some(keyword);
+    }
+    let distances = TABLE.iter().map(|parameter| (distance(&word, parameter.keyword), parameter.keyword));
+    let (distance, keyword) = distances.min_by_key(|(distance, _)| *distance)?;
+    // A third of the letters, or it is another word.
+    (distance <= word.len() / 3).then_some(keyword)
+}
+
+/// How many letters have to be put in, left out or changed to make one word of another (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(row.first_mut().unwrap_or(&mut 0), i + 1);
+        let mut left = i + 1;
+        for (above, b) in row.iter_mut().skip(1).zip(to.bytes()) {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = *above;
+            left = changed.min(diagonal.min(left) + 1);
+            *above = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// What other programs call it.
+const FOREIGN: [(&str, &str); 9] = [
+    ("database", "dbname"),
+    ("db", "dbname"),
+    ("hostname", "host"),
+    ("server", "host"),
+    ("username", "user"),
+    ("pass", "password"),
+    ("pwd", "password"),
+    ("ssl", "sslmode"),
+    ("timeout", "connect_timeout"),
+];
+
 /// All parameters, in libpq's order.
 pub const TABLE: &[Parameter] = &[
     named("service").variable("PGSERVICE"),
@@ -133,6 +174,25 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn a_misspelt_or_foreign_keyword_is_taken_for_the_nearest() {
+        for (word, expected) in [
+            ("uzer", Some("user")),
+            ("USER", Some("user")),
+            ("sslmod", Some("sslmode")),
+            ("conect_timeout", Some("connect_timeout")),
+            ("sslrootcet", Some("sslrootcert")),
+            ("applicationname", Some("application_name")),
+            ("database", Some("dbname")),
+            ("Username", Some("user")),
+            ("schema", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word), expected, "{word}");
+        }
     }
 
     #[test]

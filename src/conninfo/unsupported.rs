@@ -3,14 +3,15 @@
 
 use super::config::Config;
 use super::error::{Error, Excerpt};
-use super::parameters::{Parameters, Source};
+use super::parameters::Parameters;
+use super::source::Source;
 use super::table::TABLE;
 use super::values::{SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
 use crate::auth::policy::ChannelBinding;
 
 /// Refuses a configuration that asks for what heimdall, or this build of it, does not do.
 pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Error> {
-    let unsupported = |keyword, why| Err(Error::Unsupported(keyword, why));
+    let unsupported = |keyword, why| Err(parameters.mistake(keyword, Error::Unsupported(keyword, why)));
     for parameter in TABLE {
         let Some(why) = parameter.unsupported else { continue };
         match (parameter.keyword, parameters.get(parameter.keyword)) {
@@ -21,7 +22,11 @@ pub(super) fn refuse(config: &Config, parameters: &Parameters) -> Result<(), Err
     match parameters.get("gssencmode") {
         Some("disable" | "prefer") | None => {}
         Some("require") => return unsupported("gssencmode", "GSSAPI encryption is not supported"),
-        Some(other) => return Err(Error::Value("gssencmode", Excerpt::value(other))),
+        Some(other) => {
+            let expected = "expected one of disable, prefer".to_owned();
+            let error = Error::Value("gssencmode", Excerpt::value(other), expected);
+            return Err(parameters.mistake("gssencmode", error));
+        }
     }
     if parameters.get("sslkey").is_some_and(|key| key.starts_with("engine:")) {
         return unsupported("sslkey", "keys in OpenSSL engines are not supported");
@@ -42,7 +47,8 @@ fn refuse_tls(config: &Config, parameters: &Parameters) -> Result<(), Error> {
         match (parameters.get(keyword), parameters.source(keyword)) {
             (_, None | Some(Source::Default)) => {}
             (value, _) if asks(config) => {
-                return Err(Error::Unbuilt(keyword, Excerpt::new(value.unwrap_or_default(), false)));
+                let error = Error::Unbuilt(keyword, Excerpt::new(value.unwrap_or_default(), false));
+                return Err(parameters.mistake(keyword, error));
             }
             _ => {}
         }

@@ -281,7 +281,8 @@ mod tests {
                 "unexpected character \"\\t\" at position 19 in URI (expected \":\" or \"/\")",
             ),
         ] {
-            assert_eq!(read(uri).err().unwrap().to_string(), expected, "{uri}");
+            let error = read(uri).err().unwrap().to_string();
+            assert!(error.starts_with(expected), "{uri}: {error}");
         }
     }
 
@@ -349,8 +350,10 @@ mod tests {
             ("a%00", "forbidden value %00 in percent-encoded value"),
             ("%ff", "percent-encoded value is not valid UTF-8"),
         ] {
-            assert_eq!(decode(text, true).unwrap_err().to_string(), expected, "{text:?}");
-            assert_eq!(decode(text, false).unwrap_err().to_string(), format!("{expected}: {text:?}"));
+            let [private, public] =
+                [true, false].map(|private| decode(text, private).unwrap_err().to_string());
+            assert!(private.starts_with(expected) && !private.contains(&format!(": {text:?}")), "{private}");
+            assert!(public.starts_with(&format!("{expected}: {text:?}")), "{public}");
         }
         assert!(!decode("hunter2 x", true).unwrap_err().to_string().contains("hunter2"));
     }

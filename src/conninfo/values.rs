@@ -148,7 +148,8 @@ mod tests {
         }
         for text in ["", " ", "5s", "5 5", "+", "- 5", "0x5", "5.0", "2147483648", "٥"] {
             let error = integer("keepalives", text).unwrap_err().to_string();
-            assert_eq!(error, format!("invalid integer value {text:?} for connection option \"keepalives\""));
+            let words = format!("invalid integer value {text:?} for connection option \"keepalives\"");
+            assert!(error.starts_with(&words), "{error}");
         }
     }
 
@@ -157,7 +158,8 @@ mod tests {
         assert_eq!(port(" 1 "), Ok(1));
         assert_eq!(port("65535"), Ok(65535));
         for text in ["0", "-1", "65536", "99999"] {
-            assert_eq!(port(text).unwrap_err().to_string(), format!("invalid port number: {text:?}"));
+            let error = port(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("invalid port number: {text:?}")), "{error}");
         }
     }
 

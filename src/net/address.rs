@@ -137,7 +137,10 @@ fn default_socket(directories: &[&str], port: u16) -> Result<PathBuf, Error> {
     let candidates = directories.iter().map(|directory| socket_file(Path::new(directory), port));
     candidates.clone().find(|path| path.exists()).ok_or_else(|| {
         let tried: Vec<String> = candidates.map(|path| format!("\"{}\"", path.display())).collect();
-        Error::NoSocket(format!("no host is given and there is no socket {}", tried.join(", ")))
+        Error::NoSocket(format!(
+            "no host is given and there is no socket {}; name a server in --database or DATABASE_URL",
+            tried.join(", ")
+        ))
     })
 }
 
@@ -159,7 +162,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no host is given and there is no socket \"/nonexistent/a/.s.PGSQL.5433\", \
-             \"/nonexistent/b/.s.PGSQL.5433\""
+             \"/nonexistent/b/.s.PGSQL.5433\"; name a server in --database or DATABASE_URL"
         );
     }
 

@@ -1,0 +1,204 @@
+//! What a wrong connection string, variable or file is answered with: the exit code, where the mistake stands, what to do
+//! about it, and never a secret.
+
+use std::fs;
+
+use super::connect;
+use crate::support::heimdall::Heimdall;
+use crate::support::postgres::shared;
+
+/// The connection string, the environment, and words of the one line that it comes to, with code 78.
+type Row = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+const ENCODE: &str = "must be percent-encoded (%3A, %2F, %3F, %40)";
+
+/// In each of these, `s3cret` is a password that no one may see.
+const SECRETS: &[Row] = &[
+    ("postgres://user@srv:s3cret@127.0.0.1:6543/app", &[], &["--database: ", "\"@\" at position 27", ENCODE]),
+    ("postgres://user:s3cret/app", &[], &["\"port\" at position 17", ENCODE]),
+    ("postgres://user:123456/s3cret", &[], &["\"port\" at position 17", ENCODE]),
+    ("postgres://u:s3cret:6543/app", &[], &["\"port\" at position 14", ENCODE]),
+    ("postgres://a:s3cret@h:5432,h2:s3cret2/app", &[], &["\"port\" at position 31", ENCODE]),
+    ("postgres://us/er:s3cret@h:6543/app", &[], &["\"@\" at position 24", ENCODE]),
+    ("postgres://u:p@ss/s3cret@h/app", &[], &["\"@\" at position 25", ENCODE]),
+    ("postgres://u:p@s3cret@h/app", &[], &["\"@\" at position 22", ENCODE]),
+    ("postgres://h?password=s3cret@x", &[], &["\"?\" at position 13", ENCODE]),
+    ("postgres:/app:s3cret@h/app", &[("PGHOST", "h")], &["is a URI, and begins with postgresql://"]),
+    ("postgres//app:s3cret@h/app", &[("PGHOST", "h")], &["is a URI, and begins with postgresql://"]),
+    ("//app:s3cret@h/app", &[("PGHOST", "h")], &["is a URI, and begins with postgresql://"]),
+    ("app:s3cret@h/app", &[("PGHOST", "h")], &["is a URI, and begins with postgresql://"]),
+    (
+        "host=127.0.0.1,port=6543,user=app,password=s3cret",
+        &[],
+        &["host holds another parameter", "by spaces"],
+    ),
+    (
+        "host=127.0.0.1;port=6543;user=app;password=s3cret",
+        &[],
+        &["host holds another parameter", "by spaces"],
+    ),
+    (
+        "host=127.0.0.1&port=6543&user=app&password=s3cret",
+        &[],
+        &["host holds another parameter", "by spaces"],
+    ),
+    ("host=127.0.0.1,s3cret=x", &[], &["unexpected '=' at position 17 in host", "separated by spaces"]),
+    ("host=u:s3cret@h", &[], &["unexpected '@' at position 9 in host"]),
+    ("host=u:s3cret", &[], &["unexpected ':' at position 2 in host", "the port goes in port"]),
+    ("port=1;password=s3cret", &[], &["port holds another parameter"]),
+    ("user=app s3cret host=h", &[], &["missing \"=\" after the word at position 10", "needs quotes"]),
+    ("password=two s3cret host=h", &[], &["missing \"=\" after the word at position 14", "needs quotes"]),
+    ("dbname=postgres://u:s3cret@h/d", &[], &["dbname holds \":\" and \"@\""]),
+    ("", &[("PGDATABASE", "postgres://u:s3cret@h/d")], &["PGDATABASE: dbname holds \":\" and \"@\""]),
+    ("", &[("PGHOST", "postgres://u:s3cret@h/d")], &["PGHOST: unexpected '@' at position 20 in host"]),
+    ("", &[("PGSERVICE", "postgres://u:s3cret@h/d")], &["PGSERVICE: service holds \":\" and \"@\""]),
+    ("", &[("PGSSLKEY", "-----BEGIN KEY-----\ns3cret\n")], &["PGSSLKEY: sslkey holds the contents", "path"]),
+    ("", &[("PGSSLCERT", "-----BEGIN s3cret")], &["PGSSLCERT: sslcert holds the contents", "path"]),
+    ("", &[("PGSSLROOTCERT", "s3cret\n")], &["PGSSLROOTCERT: sslrootcert holds the contents", "path"]),
+    ("", &[("PGSSLCRL", "s3cret\n")], &["PGSSLCRL: sslcrl holds the contents", "path"]),
+    ("", &[("PGPASSFILE", "*:*:*:*:s3cret\n")], &["PGPASSFILE: passfile holds the contents", "path"]),
+    ("service=x", &[("PGSERVICEFILE", "[x]\npassword=s3cret\n")], &["PGSERVICEFILE holds another parameter"]),
+    ("service=x", &[("PGSYSCONFDIR", "s3cret\n")], &["PGSYSCONFDIR holds the contents"]),
+];
+
+const REMEDIES: &[Row] = &[
+    // Where it stands.
+    ("sslmode=x", &[], &["--database: invalid sslmode value: \"x\"; expected one of disable, allow, prefer"]),
+    ("", &[("PGSSLMODE", "x")], &["PGSSLMODE: invalid sslmode value: \"x\""]),
+    ("", &[("PGPORT", "x")], &["PGPORT: invalid integer value \"x\"", "expected a whole number"]),
+    ("", &[("PGPORT", "0")], &["PGPORT: invalid port number: \"0\"; expected 1 to 65535"]),
+    ("", &[("PGCONNECT_TIMEOUT", "10s")], &["PGCONNECT_TIMEOUT: ", "without a unit"]),
+    (
+        "host=a,b",
+        &[("PGPORT", "1,2,3")],
+        &["PGPORT: could not match 3 port", "one for all hosts, or one for each"],
+    ),
+    ("host=a,b", &[("PGHOSTADDR", "::1")], &["PGHOSTADDR: could not match 2 host", "as many of each"]),
+    ("", &[("PGREQUIREAUTH", "x")], &["PGREQUIREAUTH: invalid require_auth value: \"x\""]),
+    ("", &[("PGGSSENCMODE", "require")], &["PGGSSENCMODE: gssencmode: GSSAPI encryption is not supported"]),
+    ("", &[("PGTARGETSESSIONATTRS", "standby")], &["PGTARGETSESSIONATTRS: target_session_attrs: a lock on"]),
+    ("", &[("PGSERVICE", "x")], &["PGSERVICE: definition of service \"x\" not found; it is a section of"]),
+    ("service=x", &[("PGSERVICEFILE", "/nowhere")], &["PGSERVICEFILE: service file \"/nowhere\" not found"]),
+    (
+        "sslrootcert=system",
+        &[("PGSSLMODE", "prefer")],
+        &["PGSSLMODE: weak sslmode \"prefer\"", "\"verify-full\""],
+    ),
+    // Which values there are.
+    ("sslmode=no-verify", &[], &["what node-postgres calls no-verify is require"]),
+    ("sslmode=u:s3cret", &[], &["invalid sslmode value; expected one of disable, allow"]),
+    ("sslmode=required", &[], &["expected one of disable, allow, prefer, require, verify-ca, verify-full"]),
+    ("channel_binding=yes", &[], &["expected one of disable, prefer, require"]),
+    ("sslcertmode=yes", &[], &["expected one of disable, allow, require"]),
+    ("sslnegotiation=tls", &[], &["expected one of postgres, direct"]),
+    ("gssencmode=no", &[], &["expected one of disable, prefer"]),
+    ("target_session_attrs=rw", &[], &["expected one of any, read-write, read-only, primary"]),
+    ("load_balance_hosts=yes", &[], &["expected one of disable, random"]),
+    ("ssl_min_protocol_version=1.2", &[], &["expected TLSv1.2 or TLSv1.3"]),
+    ("max_protocol_version=3", &[], &["expected 3.0, 3.2 or latest"]),
+    // What was meant.
+    ("uzer=x", &[], &["invalid connection option \"uzer\"; did you mean \"user\"?"]),
+    ("sslmod=require", &[], &["did you mean \"sslmode\"?"]),
+    ("database=app", &[], &["did you mean \"dbname\"?"]),
+    ("postgres://h/app?username=x", &[], &["did you mean \"user\"?"]),
+    ("postgres://h/app?ssl=false", &[], &["did you mean \"sslmode\"?"]),
+    ("postgres://h/app?conect_timeout=1", &[], &["did you mean \"connect_timeout\"?"]),
+    // How it is written.
+    ("postgres://h/50%", &[], &["a \"%\" is written %25"]),
+    ("postgres://u:50%@h/app", &[], &["a \"%\" is written %25"]),
+    ("postgres://h/app?options=-c a=b", &[], &["a \"=\" in a value is written %3D"]),
+    ("postgres://h/app?application_name=a&b", &[], &["a \"&\" in a value is written %26"]),
+    ("postgres://h/my app", &[], &["use percent-encoded spaces (%20)"]),
+    ("postgres://::1/app", &[], &["an IPv6 address goes in brackets: [::1]"]),
+    ("postgres://2001:db8::1:5432/app", &[], &["an IPv6 address goes in brackets: [::1]"]),
+    ("user='it's me'", &[], &["a value with spaces needs quotes"]),
+    ("user='ann", &[], &["a \"'\" in a value is written \\'"]),
+    ("host=[::1]", &[], &["brackets around the address in host: only a URI has them"]),
+    ("host=db:5432", &[], &["unexpected ':' at position 3 in host: the port goes in port"]),
+    ("host=/run/postgresql/.s.PGSQL.5432", &[], &["host is the directory of the socket, not its file"]),
+    ("'postgres://h/app'", &[], &["unexpected '\\'' before the URI"]),
+    ("\"postgres://h/app\"", &[], &["unexpected '\"' before the URI"]),
+    (" postgres://h/app", &[], &["unexpected ' ' before the URI"]),
+    ("postgres://h/app\n", &[], &["dbname ends in a newline", "remove it"]),
+    ("postgres://h\n", &[], &["unexpected '\\n' at position 2 in host"]),
+    ("", &[("PGDATABASE", "app\n")], &["PGDATABASE: dbname ends in a newline"]),
+    ("", &[("PGUSER", "ann\n")], &["PGUSER: user ends in a newline"]),
+    ("$DATABASE_URL", &[], &["a variable that no shell has expanded"]),
+    ("${DATABASE_URL}", &[], &["a variable that no shell has expanded"]),
+    ("jdbc:postgresql://h/app", &[], &["unknown scheme \"jdbc:postgresql\"", "begins with postgresql:// or"]),
+    ("jdbc:postgresql://h/app?user=x", &[], &["unknown scheme \"jdbc:postgresql\""]),
+    ("mysql://h/app", &[], &["unknown scheme \"mysql\""]),
+    ("http://h/app", &[], &["unknown scheme in URI", "begins with postgresql:// or postgres://"]),
+];
+
+fn assert_told(rows: &[Row]) {
+    for (conninfo, variables, words) in rows {
+        for format in ["text", "json"] {
+            let heimdall = connect(conninfo).env("PGSYSCONFDIR", "/nowhere");
+            let heimdall =
+                variables.iter().fold(heimdall, |heimdall, (name, value)| heimdall.env(name, value));
+            let outcome = heimdall.args(["--log-format", format, "echo", "ran"]).run();
+            let told = &outcome.stderr;
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(78), ""), "{conninfo:?}: {told}");
+            assert!(told.lines().count() == 1 && !told.contains("s3cret"), "{conninfo:?}: {told}");
+            let told = told.replace("\\\"", "\"").replace("\\\\", "\\");
+            assert!(words.iter().all(|words| told.contains(words)), "{conninfo:?}: {words:?} in {told}");
+        }
+    }
+}
+
+#[test]
+fn promise_12_a_password_in_the_wrong_place_is_told_by_its_place() {
+    assert_told(SECRETS);
+    for (conninfo, variables, _) in SECRETS {
+        let heimdall =
+            variables.iter().fold(Heimdall::new(), |heimdall, (name, value)| heimdall.env(name, value));
+        let outcome = heimdall.args(["--database", conninfo, "--print-conninfo"]).run();
+        assert!(!outcome.stdout.contains("s3cret") && !outcome.stderr.contains("s3cret"), "{conninfo}");
+    }
+}
+
+#[test]
+fn each_mistake_is_told_with_where_it_stands_and_what_to_do() {
+    assert_told(REMEDIES);
+}
+
+#[test]
+fn a_mistake_in_a_service_file_is_told_by_its_line() {
+    let home = shared().folder("remedies");
+    let file = home.join("services");
+    for (text, words) in [
+        ("[s]\nhost=db\nsslmode=x\n", "services\", line 3: invalid sslmode value: \"x\"; expected one of"),
+        ("[s]\nport=x\n", "services\", line 2: invalid integer value \"x\""),
+        ("[s]\nhost=u:s3cret@h\n", "services\", line 2: unexpected '@' at position 9 in host"),
+        ("[s]\ndbname=u:s3cret@h\n", "services\", line 2: dbname holds \":\" and \"@\""),
+        ("[s]\nhost=h;password=s3cret\n", "services\", line 2: host holds another parameter"),
+        ("[s]\npasswrd=s3cret\n", "services\", line 2; expected a parameter and its value, as in host=db"),
+        ("[s]\ns3cret\n", "services\", line 2; expected a parameter and its value, as in host=db"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let outcome = connect("service=s").env("PGSERVICEFILE", &file).arg("true").run();
+        assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(78), 1), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(words) && !outcome.stderr.contains("s3cret"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn an_empty_url_is_a_mistake_and_not_the_local_socket() {
+    let run = |variables: &[(&str, &str)]| {
+        let heimdall = Heimdall::new().args(["--name", "empty", "echo", "ran"]).env("DATABASE_URL", "");
+        variables.iter().fold(heimdall, |heimdall, (name, value)| heimdall.env(name, value)).run()
+    };
+    let outcome = run(&[]);
+    let words = "DATABASE_URL: it is empty, and nothing else says where the server is";
+    assert!(outcome.code == Some(78) && outcome.stderr.contains(words), "{}", outcome.stderr);
+    let port = shared().port().to_string();
+    let outcome =
+        run(&[("PGHOST", "127.0.0.1"), ("PGPORT", &port), ("PGUSER", "trust_user"), ("PGDATABASE", "app")]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
+    // With nothing at all, the socket is meant; where there is none, the line says what to do.
+    let outcome = connect("port=1").arg("true").run();
+    let words = "there is no socket";
+    assert!(outcome.code == Some(69) && outcome.stderr.contains(words), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("name a server in --database or DATABASE_URL"), "{}", outcome.stderr);
+}
