@@ -46,6 +46,61 @@ fn migrations_wait_for_their_turn() {
 }
 
 #[test]
+fn a_step_of_github_actions_waits_for_its_turn() {
+    let kitchen = Kitchen::new("A step of GitHub Actions", &["migrate"]);
+    let command = kitchen.block(0).lines().find_map(|line| line.trim().strip_prefix("run: ")).unwrap();
+    let first = kitchen.start(command, "migrate up");
+    let second = kitchen.sh(command).spawn();
+    second.wait_for_stderr_line("waiting for the lock app/migrate");
+    finish(first);
+    second.wait_for_stdout_line("migrate up");
+    assert_eq!(second.wait().code, Some(0));
+}
+
+#[test]
+fn only_a_server_that_is_not_there_is_tried_again() {
+    let kitchen = Kitchen::new("A job that is tried again", &["sync"]);
+    let pauses = kitchen.block(0).replace("5 30 120 0", "0 0 0 0");
+    let nowhere = kitchen.sh(&pauses).env("DATABASE_URL", "host=/no/such/folder").run();
+    assert_eq!((nowhere.code, nowhere.stderr.lines().count()), (Some(69), 4), "{}", nowhere.stderr);
+    let first = kitchen.start(kitchen.block(0), "sync");
+    let second = kitchen.sh(kitchen.block(0)).run();
+    assert_eq!((second.code, second.stderr.lines().count()), (Some(75), 1), "{}", second.stderr);
+    finish(first);
+}
+
+#[test]
+fn lines_go_to_syslog() {
+    let kitchen = Kitchen::new("Lines to syslog", &["nightly-run", "logger"]);
+    let first = kitchen.start(kitchen.block(0), "logger -t nightly");
+    first.wait_for_stdout_line("heimdall: started the program");
+    first.wait_for_stdout_line("nightly-run");
+    finish(first);
+}
+
+#[test]
+fn who_holds_the_lock_of_a_job_that_hangs_is_found() {
+    let kitchen = Kitchen::new("A job that hangs", &["nightly-run"]);
+    let nothing = kitchen.sh(kitchen.block(0)).run();
+    assert!(nothing.stdout.contains("pg_terminate_backend"), "{nothing:?}");
+    let _first = kitchen.start("heimdall --namespace billing --name nightly ./nightly-run", "nightly-run");
+    let held = kitchen.sh(kitchen.block(0)).run();
+    assert!(held.stdout.contains("billing/nightly"), "{held:?}");
+}
+
+#[test]
+fn a_container_is_taken_over() {
+    let kitchen = Kitchen::new("A container's entrypoint", &["dispatcher"]);
+    taken_over(&kitchen, &kitchen.words(0, &["ENTRYPOINT", "CMD"]));
+}
+
+#[test]
+fn a_deployment_is_taken_over() {
+    let kitchen = Kitchen::new("A Kubernetes Deployment", &["dispatcher"]);
+    taken_over(&kitchen, &kitchen.words(0, &["command:", "args:"]));
+}
+
+#[test]
 fn a_script_locks_itself() {
     let kitchen = Kitchen::new("A script that locks itself", &["archive"]);
     kitchen.write("backup", &format!("#!/bin/sh\n{}\n./archive \"$@\"", kitchen.block(0)));
@@ -111,11 +166,7 @@ fn systemd_takes_the_timer_and_its_service_runs_once() {
 #[test]
 fn a_pod_ends_well_where_the_lock_is_held() {
     let kitchen = Kitchen::new("A Kubernetes CronJob", &["nightly-run"]);
-    let words = ["command:", "args:"].map(|field| {
-        let line = kitchen.block(0).lines().find(|line| line.trim_start().starts_with(field)).unwrap();
-        line.split('"').skip(1).step_by(2).fold(String::new(), |words, word| words + "'" + word + "' ")
-    });
-    let mut command = format!("exec {}", words.concat());
+    let mut command = kitchen.words(0, &["command:", "args:"]);
     let namespace = "unshare --pid --fork --kill-child --mount-proc";
     if kitchen.sh(&format!("{namespace} true")).run().code == Some(0) {
         kitchen.write("in-pod", &format!("#!/bin/sh\n{command}"));
@@ -151,7 +202,7 @@ impl Kitchen {
         let (_, recipe) = PAGES.split_once(&format!("\n## {title}\n")).expect("a recipe of this title");
         let recipe = ["\n## ", "\n### "].iter().fold(recipe, |text, end| text.split(end).next().unwrap());
         let code = recipe.split("```").skip(1).step_by(2);
-        let database = title.to_lowercase().replace(' ', "_");
+        let database = title.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "_");
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("recipes").join(&database);
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
@@ -196,6 +247,15 @@ impl Kitchen {
         let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
         assert!(!line.contains(['\'', '"', '\\', '%', '$']), "{line}");
         format!("exec {}", self.moved(line))
+    }
+
+    /// The command that stands in quoted words in some lines of a block.
+    fn words(&self, block: usize, fields: &[&str]) -> String {
+        let words = fields.iter().flat_map(|field| {
+            let line = self.block(block).lines().find(|line| line.trim_start().starts_with(field)).unwrap();
+            line.split('"').skip(1).step_by(2).map(|word| format!(" '{word}'"))
+        });
+        words.fold("exec".to_owned(), |command, word| command + &word)
     }
 
     fn moved(&self, text: &str) -> String {
@@ -243,7 +303,11 @@ fn tell(text: &str) {
     std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
-const PAGES: &str = concat!(include_str!("../README.md"), include_str!("../docs/recipes.md"));
+const PAGES: &str = concat!(
+    include_str!("../README.md"),
+    include_str!("../docs/recipes.md"),
+    include_str!("../docs/locks.md")
+);
 
 /// Says how it was called, and goes on for as long as its standard input is open.
 const STAND_IN: &str = r#"#!/bin/sh
