@@ -14,6 +14,9 @@
     reason = "a bench is read by people and may panic"
 )]
 
+#[cfg(feature = "tls")]
+#[path = "bench/chains.rs"]
+mod chains;
 #[path = "bench/holding.rs"]
 mod holding;
 mod support;
@@ -43,6 +46,8 @@ fn main() {
     #[cfg(feature = "tls")]
     memory_with_system_roots();
     processor();
+    #[cfg(feature = "tls")]
+    chains::hostile();
     holding::loss();
     holding::idleness();
     holding::succession();
@@ -223,6 +228,14 @@ fn timed(command: &mut Command) -> Duration {
     let start = Instant::now();
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    start.elapsed()
+}
+
+/// Of a run that fails, as it should.
+#[cfg(feature = "tls")]
+fn timed_anyway(command: &mut Command) -> Duration {
+    let start = Instant::now();
+    assert!(!command.status().unwrap().success());
     start.elapsed()
 }
 

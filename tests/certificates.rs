@@ -3,10 +3,7 @@
 mod chains;
 mod differential;
 mod files;
-mod forge;
 mod handshake;
-mod hostile;
-mod judges;
 mod names;
 mod random_chain;
 mod rules;

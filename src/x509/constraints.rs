@@ -263,3 +263,81 @@ const SMTP_UTF8_MAILBOX: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x0
 /// How often a name is compared with a constraint, at most, as in OpenSSL, but in all of a chain together: some
 /// milliseconds. Certificates in use have a hundred names and an authority a few constraints.
 const MAX_COMPARISONS: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn constraints<'a>(
+        permitted: Vec<GeneralName<'a>>,
+        excluded: Vec<GeneralName<'a>>,
+    ) -> NameConstraints<'a> {
+        let subtrees = |bases: Vec<GeneralName<'a>>| {
+            bases.into_iter().map(|base| Subtree { base, is_limited: false }).collect()
+        };
+        NameConstraints { permitted: subtrees(permitted), excluded: subtrees(excluded) }
+    }
+
+    #[test]
+    fn names_are_compared_with_limits_a_million_times_at_most_in_all_of_a_chain() {
+        let constraints = constraints(Vec::new(), vec![GeneralName::Dns(b"a"); 1 << 10]);
+        let limits = Limits::new(&constraints);
+        let one = GeneralName::Dns(b"b");
+        let names = |count| (0..count).map(|_| name(&one)).collect::<Vec<_>>();
+        let mut budget = Budget(MAX_COMPARISONS);
+        assert_eq!(limits.check(&names(1 << 9), &mut budget), Ok(()));
+        assert_eq!(limits.check(&names(1 << 9), &mut budget), Ok(()));
+        assert_eq!(budget.0, 0);
+        assert_eq!(limits.check(&names(1), &mut budget), Err(CertificateError::TooComplex));
+    }
+
+    #[test]
+    fn a_name_is_in_a_subtree_of_its_kind() {
+        use GeneralName::{Address, Dns, Email, Uri};
+        for (base_name, other, expected) in [
+            (Dns(b"example.com"), Dns(b"DB.Example.COM"), Ok(true)),
+            (Dns(b"example.com"), Dns(b"example.com"), Ok(true)),
+            (Dns(b"example.com"), Dns(b"notexample.com"), Ok(false)),
+            (Dns(b".example.com"), Dns(b"db.example.com"), Ok(true)),
+            (Dns(b".example.com"), Dns(b"example.com"), Ok(false)),
+            (Dns(b""), Dns(b"anything"), Ok(true)),
+            (Email(b"example.com"), Email(b"ann@Example.com"), Ok(true)),
+            (Email(b"example.com"), Email(b"ann@mail.example.com"), Ok(false)),
+            (Email(b".example.com"), Email(b"ann@mail.example.com"), Ok(true)),
+            (Email(b"Ann@example.com"), Email(b"ann@example.com"), Ok(false)),
+            (Email(b"@example.com"), Email(b"ann@example.com"), Ok(true)),
+            (Email(b"example.com"), Email(b"ann"), Err(CertificateError::NameSyntax)),
+            (Uri(b"db.example.com"), Uri(b"http://DB.example.com:80/x"), Ok(true)),
+            (Uri(b".example.com"), Uri(b"http://db.example.com"), Ok(true)),
+            (Uri(b".example.com"), Uri(b"http://.example.com"), Ok(false)),
+            (Uri(b"db"), Uri(b"urn:db"), Err(CertificateError::NameSyntax)),
+            (Address(&[10, 1, 2, 3, 255, 0, 0, 0]), Address(&[10, 9, 9, 9]), Ok(true)),
+            (Address(&[10, 1, 2, 3, 255, 255, 0, 0]), Address(&[10, 9, 9, 9]), Ok(false)),
+            (Address(&[0; 32]), Address(&[10, 9, 9, 9]), Ok(false)),
+            (Address(&[0; 7]), Address(&[10, 9, 9, 9]), Err(CertificateError::NameSyntax)),
+            (Address(&[0; 8]), Address(&[1; 9]), Err(CertificateError::NameSyntax)),
+        ] {
+            let subtree = Subtree { base: base_name.clone(), is_limited: false };
+            assert_eq!(base(&subtree).contains(&name(&other)), expected, "{base_name:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_uri_has_the_host_that_all_read_in_it() {
+        for (uri, expected) in [
+            (&b"http://db.example.com"[..], Some(&b"db.example.com"[..])),
+            (b"postgres://db:5432/app", Some(b"db")),
+            (b"http://db/x?y#z", Some(b"db")),
+            (b"http://db/a:b", None),
+            (b"http://db?x", None),
+            (b"http://ann@db/", None),
+            (b"http://[::1]/", None),
+            (b"http:///x", None),
+            (b"://db", None),
+            (b"urn:x", None),
+            (b"", None),
+        ] {
+            assert_eq!(host(uri), expected, "{}", uri.escape_ascii());
+        }
+    }
+}

@@ -9,10 +9,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use heimdall::internals::x509::CertificateError;
 
-use super::judges::{Chain, Presenter, heimdall, openssl, write};
 use super::random_chain::random;
 use crate::support::der::oid;
 use crate::support::dice::Dice;
+use crate::support::forge::judges::{Chain, Presenter, heimdall, openssl, write};
 use crate::support::pki::Pki;
 
 /// How many chains where `X509_CHAINS` does not say so.

@@ -1,14 +1,14 @@
 //! Chains by chance: a good one, with some things done to it that may or may not matter.
 
-use super::forge::{
-    ALT_NAME, AUTHORITY_KEY, BASIC, COMMON_NAME, CONSTRAINTS, Draft, EMAIL_ADDRESS, EXTENDED, KEY_USAGE,
-    ListDraft, NETSCAPE, ORGANIZATION, POINTS, SUBJECT_KEY, extension, generalized_time, keys, utc_time,
-};
-use super::judges::Chain;
 use crate::support::der::{
     bits, boolean, integer, magnitude, null, octets, oid, oid_contents, sequence, set, value,
 };
 use crate::support::dice::Dice;
+use crate::support::forge::judges::Chain;
+use crate::support::forge::{
+    ALT_NAME, AUTHORITY_KEY, BASIC, COMMON_NAME, CONSTRAINTS, Draft, EMAIL_ADDRESS, EXTENDED, KEY_USAGE,
+    ListDraft, NETSCAPE, ORGANIZATION, POINTS, SUBJECT_KEY, extension, generalized_time, keys, utc_time,
+};
 
 /// Attributes of a name: kind and text.
 type Name = Vec<(&'static str, String)>;

@@ -7,9 +7,11 @@ mod names;
 mod purposes;
 mod unsupported;
 
-use super::forge::{ALT_NAME, BASIC, COMMON_NAME, CONSTRAINTS, Draft, ListDraft, ORGANIZATION, UTF8, name};
-use super::judges::{Chain, heimdall, openssl};
 use crate::support::der::{boolean, sequence, value};
+use crate::support::forge::judges::{Chain, heimdall, openssl};
+use crate::support::forge::{
+    ALT_NAME, BASIC, COMMON_NAME, CONSTRAINTS, Draft, ListDraft, ORGANIZATION, UTF8, name,
+};
 use crate::support::pki::Pki;
 
 /// A root, an authority below it, and a server's certificate by that; no lists.

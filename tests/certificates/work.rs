@@ -6,8 +6,8 @@ use heimdall::internals::x509::CertificateError;
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 
-use super::hostile::chains;
-use super::judges::{Chain, heimdall_with, openssl};
+use crate::support::forge::hostile::chains;
+use crate::support::forge::judges::{Chain, heimdall_with, openssl};
 use crate::support::pki::Pki;
 
 thread_local! {

@@ -76,15 +76,6 @@ pub fn null() -> Vec<u8> {
     value(0x05, [])
 }
 
-/// What PEM files have between their marks.
-pub fn pem(label: &str, der: &[u8]) -> String {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> =
-        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
-}
-
 #[test]
 fn values_are_those_of_x_690() {
     assert_eq!(value(0x04, [7; 3]), [4, 3, 7, 7, 7]);

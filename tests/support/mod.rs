@@ -9,6 +9,8 @@
 pub mod clients;
 pub mod der;
 pub mod dice;
+#[cfg(feature = "tls")]
+pub mod forge;
 pub mod heimdall;
 pub mod holder;
 pub mod lateness;

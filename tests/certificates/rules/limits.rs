@@ -2,8 +2,8 @@
 
 use super::Openssl::{Agrees, Trusts};
 use super::{DNS, EMAIL, Rule, Trio, URI, alternatives, exclude, hold, permit};
-use crate::certificates::forge::{ALT_NAME, COMMON_NAME, CONSTRAINTS, EMAIL_ADDRESS, UTF8, name};
 use crate::support::der::{oid, sequence, value};
+use crate::support::forge::{ALT_NAME, COMMON_NAME, CONSTRAINTS, EMAIL_ADDRESS, UTF8, name};
 
 const LIMITS: &[Rule] = &[
     (

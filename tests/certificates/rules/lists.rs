@@ -2,10 +2,8 @@
 
 use super::Openssl::{Agrees, Trusts};
 use super::{Rule, Trio, hold_from};
-use crate::certificates::forge::{
-    AUTHORITY_KEY, KEY_USAGE, LIST_SCOPE, REASON, SUBJECT_KEY, extension, utc_time,
-};
 use crate::support::der::{bits, integer, null, octets, sequence, value};
+use crate::support::forge::{AUTHORITY_KEY, KEY_USAGE, LIST_SCOPE, REASON, SUBJECT_KEY, extension, utc_time};
 
 const LISTS: &[Rule] = &[
     ("nobody is revoked", |_| {}, "", Agrees),

@@ -2,10 +2,10 @@
 
 use super::Openssl::{Agrees, Trusts};
 use super::{ADDRESS, DIRECTORY, DNS, Rule, exclude, hold};
-use crate::certificates::forge::{
+use crate::support::der::{bits, integer, null, oid, sequence, value};
+use crate::support::forge::{
     ALT_NAME, AUTHORITY_KEY, CONSTRAINTS, EXTENDED, KEY_USAGE, SUBJECT_KEY, utc_time,
 };
-use crate::support::der::{bits, integer, null, oid, sequence, value};
 
 const MALFORMED: &[Rule] = &[
     (

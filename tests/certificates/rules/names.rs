@@ -2,8 +2,8 @@
 
 use super::Openssl::Agrees;
 use super::{BMP, DIRECTORY, Rule, TELETEX, exclude, hold, named, permit};
-use crate::certificates::forge::{AUTHORITY_KEY, ListDraft, PRINTABLE, SUBJECT_KEY, UTF8};
 use crate::support::der::{octets, sequence, value};
+use crate::support::forge::{AUTHORITY_KEY, ListDraft, PRINTABLE, SUBJECT_KEY, UTF8};
 
 const SPELLINGS: &[Rule] = &[
     (

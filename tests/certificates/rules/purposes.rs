@@ -2,8 +2,8 @@
 
 use super::Openssl::Agrees;
 use super::{Rule, Trio, hold};
-use crate::certificates::forge::{ALT_NAME, BASIC, EXTENDED, NETSCAPE};
 use crate::support::der::{bits, boolean, magnitude, null, oid, sequence, value};
+use crate::support::forge::{ALT_NAME, BASIC, EXTENDED, NETSCAPE};
 
 const PURPOSES: &[Rule] = &[
     (

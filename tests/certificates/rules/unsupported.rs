@@ -1,7 +1,7 @@
 //! Keys and signatures that nothing here can verify.
 
 use super::Openssl::{Agrees, Trusts};
-use crate::certificates::judges::{Chain, heimdall_today};
+use crate::support::forge::judges::{Chain, heimdall_today};
 use crate::support::pki::{CA, Pki, Recipe};
 
 #[test]

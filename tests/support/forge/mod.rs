@@ -1,5 +1,8 @@
 //! Certificates and revocation lists with any contents, good and bad, signed in this process by keys that are made once.
 
+pub mod hostile;
+pub mod judges;
+
 use rustls::SignatureScheme;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;

@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use heimdall::internals::x509::{self, Anchors, Certificate, CertificateError, Crl};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
-use super::forge::keys;
-use crate::support::der::pem;
+use super::keys;
 use crate::support::postgres::client;
 
 /// 2027-01-15, when good certificates are valid, as they are today.
@@ -97,6 +98,14 @@ pub fn write(folder: &Path, chain: &Chain) {
     fs::write(folder.join("sent.pem"), all("CERTIFICATE", &chain.sent)).unwrap();
     fs::write(folder.join("roots.pem"), all("CERTIFICATE", &chain.roots)).unwrap();
     fs::write(folder.join("crls.pem"), all("X509 CRL", &chain.crls)).unwrap();
+}
+
+/// What PEM files have between their marks.
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// A server of TLS that presents what it is told, and says no more once hands are shaken.

@@ -1,7 +1,7 @@
 //! Chains that are made to keep a client busy, each as large as a TLS message may be.
 
-use super::forge::{ALT_NAME, BASIC, COMMON_NAME, CONSTRAINTS, Draft, UTF8, keys, name};
 use super::judges::Chain;
+use super::{ALT_NAME, BASIC, COMMON_NAME, CONSTRAINTS, Draft, UTF8, keys, name};
 use crate::support::der::{boolean, null, sequence, value};
 
 /// The largest that fits into one message of the handshake, 64 KiB.
