@@ -7,6 +7,8 @@ FUZZ_SECONDS = 10
 FUZZ_JOBS =
 # How long `make chaos` runs; CHAOS_SEED, if set, is the number that decides who does what.
 CHAOS_SECONDS = 600
+# How many certificate chains `make fuzz-x509` has judged; X509_SEED, if set, is the number that decides which.
+X509_CHAINS = 20000
 
 # Tests wait more than they compute.
 export RUST_TEST_THREADS ?= 8
@@ -46,6 +48,10 @@ chaos: deps ## contend for one lock for CHAOS_SECONDS, while all that is part of
 fuzz: ## run each fuzz target for FUZZ_SECONDS, FUZZ_JOBS at a time; what they find stays in fuzz/corpus
 	scripts/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS)
 
+fuzz-x509: deps ## let heimdall, openssl verify and psql judge X509_CHAINS random certificate chains
+	X509_CHAINS=$(X509_CHAINS) cargo test --locked --test tests -- --exact --nocapture \
+		certificates::differential::a_chain_by_chance_is_trusted_where_openssl_trusts_it
+
 bench: deps ## print the figures: time to the lock, size, memory, CPU
 	cargo bench --locked --bench figures
 
@@ -82,4 +88,4 @@ $(BINARY): $(SOURCES)
 $(MANUAL): $(SOURCES) README.md $(wildcard docs/*.md) $(wildcard scripts/manual/*.rs)
 	cargo run --quiet --locked --example manual $(SHARE)
 
-.PHONY: build demo deps test test-matrix check chaos fuzz bench release picture man install clean help
+.PHONY: build demo deps test test-matrix check chaos fuzz fuzz-x509 bench release picture man install clean help
