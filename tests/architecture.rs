@@ -144,6 +144,7 @@ fn enumerations_of_the_library_may_grow() {
         "lock/acquire.rs Outcome",
         // In `internals`, as all of `net/tls` is.
         "lock/sql.rs Statement",
+        "lock/sql.rs Owner",
         "proto/authentication.rs Authentication",
         "proto/backend.rs BackendMessage",
         "proto/backend.rs Transaction",

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use heimdall::internals::sql::Statement;
+use heimdall::internals::sql::{Owner, Settings, Statement};
 use heimdall::lock::{Key, LockRequest, Mode};
 
 use crate::support::heimdall::Heimdall;
@@ -50,29 +50,26 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
         .map(|(_, sql)| sql)
         .collect();
     let version = cluster.version();
-    let lease = Some(Duration::from_secs(60));
-    let acquire = |key| Statement::Acquire(LockRequest::one(key, Mode::Exclusive));
-    let release = |key| Statement::Release(key, Mode::Exclusive);
-    let whole = |key| vec![acquire(key), Statement::Settings { lease, version }, release(key)];
+    let settings = || Statement::Settings(Settings::of_session(version, Some(Duration::from_secs(60))));
+    let acquire = |request| vec![Statement::Acquire { request, owner: Owner::Unknown }, Statement::Commit];
+    let release = |key, mode| Statement::Release { key, mode, owner: Owner::Us };
+    let whole = |request: LockRequest| {
+        let (key, mode) = (request.key(1).unwrap(), request.mode());
+        [acquire(request), vec![settings(), release(key, mode)]].concat()
+    };
+    let one = |key| LockRequest::one(key, Mode::Exclusive);
     let named = Key::named("audit", "a");
-    let mut expected = [whole(named), whole(named)].concat();
-    expected.extend([acquire(named), release(named)]);
-    expected.extend(whole(Key::Single(-3)));
-    expected.extend([
-        Statement::Acquire(LockRequest::one(Key::named("audit", "b"), Mode::Shared)),
-        Statement::Settings { lease, version },
-        Statement::Release(Key::named("audit", "b"), Mode::Shared),
-        Statement::Acquire(LockRequest::slots("audit", "b", 2)),
-        Statement::Settings { lease, version },
-        Statement::Release(Key::named("audit", "b"), Mode::Exclusive),
-    ]);
+    let mut expected = [whole(one(named)), whole(one(named)), acquire(one(named))].concat();
+    expected.push(release(named, Mode::Exclusive));
+    expected.extend(whole(one(Key::Single(-3))));
+    expected.extend(whole(LockRequest::one(Key::named("audit", "b"), Mode::Shared)));
+    expected.extend(whole(LockRequest::slots("audit", "b", 2)));
     let key = Key::Single(8);
-    expected.extend([
-        acquire(key),
-        Statement::Holders(Some(vec![key])),
-        acquire(key),
-        Statement::Holders(None),
-    ]);
+    expected.extend(acquire(one(key)));
+    expected.push(Statement::Holders(Some(vec![key])));
+    expected.extend(acquire(one(key)));
+    expected.push(Statement::Acquire { request: one(key), owner: Owner::Us });
+    expected.push(Statement::Holders(None));
     // How often it was tried while it was waited for is chance.
     statements.dedup();
     let expected: Vec<String> = expected.iter().map(|statement| statement.query().sql().to_owned()).collect();

@@ -84,13 +84,13 @@ fn to_name_the_holder_takes_one_flight_and_none_where_nobody_is_told() {
             connection.startup();
             connection.expect(b'Q');
             connection.send(&backend::answered(&[Some("42"), Some("f"), Some("0"), None]));
-            let question = connection.message();
+            let question = connection.message_after_commit();
             if question.0 == b'Q' {
                 assert!(String::from_utf8_lossy(&question.1).contains("pg_locks"));
                 let (key, pid) = (["1", "2", "2", "f", "t"].map(Some), ["77", "psql"].map(Some));
                 connection.send(
                     &[
-                        backend::data_row(&[&key[..], &pid, &[None, None]].concat()),
+                        backend::row(&[&key[..], &pid, &[None, None]].concat()),
                         backend::command_complete("SELECT 1"),
                         backend::ready_for_query(b'I'),
                     ]

@@ -176,8 +176,7 @@ fn answering(status: &'static [(&'static str, &'static str)], row: [Option<&'sta
         }
         answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
         answer.extend(backend::ready_for_query(b'I'));
-        answer.extend(backend::row_description(&["pid", "standby", "granted", "token"]));
-        answer.extend(backend::data_row(&row));
+        answer.extend(backend::row(&row));
         answer.extend(backend::command_complete("SELECT 1"));
         answer.extend(backend::ready_for_query(b'I'));
         connection.send(&answer);
@@ -210,7 +209,7 @@ fn promise_8_another_backend_than_the_greeting_said_is_a_pooler() {
         other_backend(connection);
         connection.serve_lock();
     });
-    let words = ["a connection pooler answers for it", "where it pools whole sessions\n"];
+    let words = ["a connection pooler answers for it", "or say --allow-pooler\n"];
     assert_fails(&format!("{} user=ann", server.tcp()), 76, &words);
     // It can't be reached any more.
     let server = Scripted::start(move |connection: &mut Connection| {
@@ -262,7 +261,7 @@ fn a_protocol_violation_while_the_program_runs_loses_the_lock() {
         let mut answer = backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]);
         answer.extend(backend::data_row(&[Some("surprise")]));
         connection.send(&answer);
-        connection.wait_for_end();
+        connection.drain();
     });
     let outcome = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))

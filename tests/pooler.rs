@@ -1,30 +1,35 @@
 //! A pooler between heimdall and the server: the lock would belong to a session that others share.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+mod load;
 
 use heimdall::lock::Key;
 
 use crate::support::heimdall::Heimdall;
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::shared;
+use crate::support::scripted::{Connection, Scripted, backend};
+
+const MODES: [PoolMode; 3] = [PoolMode::Session, PoolMode::Transaction, PoolMode::Statement];
 
 #[test]
 fn promise_8_a_pooler_is_refused_whatever_it_pools() {
-    for mode in [PoolMode::Session, PoolMode::Transaction] {
+    for mode in MODES {
         let pooler = PgBouncer::start(shared(), mode);
         let outcome =
             Heimdall::new().database(&pooler.conninfo()).args(["--name", "pooled", "echo", "ran"]).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(76), ""), "{mode:?}: {}", outcome.stderr);
         assert_eq!(outcome.stderr.lines().count(), 1, "{mode:?}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains("pooler"), "{mode:?}: {}", outcome.stderr);
+        // One of statements refuses by itself.
+        let words =
+            if mode == PoolMode::Statement { "statement pooling mode" } else { "pooler answers for it" };
+        assert!(outcome.stderr.contains(words), "{mode:?}: {}", outcome.stderr);
         shared().wait_for_holders(Key::named("heimdall", "pooled"), 0);
     }
 }
 
 #[test]
 fn a_client_that_may_be_pooled_reaches_the_server_through_it() {
-    for mode in [PoolMode::Session, PoolMode::Transaction] {
+    for mode in MODES {
         let pooler = PgBouncer::start(shared(), mode);
         let output = shared().psql(&pooler.conninfo()).args(["-c", "select 6 * 7"]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "42\n", "{mode:?}: {output:?}");
@@ -53,7 +58,7 @@ fn a_pooler_of_whole_sessions_can_be_allowed() {
 
     // A sign of life or two, through the pooler.
     shared().wait_for(
-        &format!("select count(*) from pg_stat_activity where pid = {backend} and query = 'SELECT pg_catalog.pg_backend_pid()'"),
+        &format!("select count(*) from pg_stat_activity where pid = {backend} and query like 'COMMIT; BEGIN%set_config%'"),
         "1",
     );
     holder.close_stdin();
@@ -64,26 +69,110 @@ fn a_pooler_of_whole_sessions_can_be_allowed() {
 }
 
 #[test]
-fn a_pooler_that_swaps_sessions_loses_the_lock_and_is_found_out() {
-    let pooler = PgBouncer::start(shared(), PoolMode::Transaction);
-    let holder = allowed(&pooler, "swapped").args(["--lease", "2s"]).hold();
+fn a_pooler_of_transactions_keeps_the_holders_session_for_it() {
+    // One session, which others wait for: they get it when the lock is free, and not before.
+    let pooler = PgBouncer::start_with(shared(), PoolMode::Transaction, "default_pool_size = 2");
+    let key = Key::named("heimdall", "kept");
+    let mut holder = allowed(&pooler, "kept").args(["--lease", "2s"]).hold();
     let backend = holder.backend.clone();
-    // A client whose transaction takes the session with the lock, so that heimdall is given another one.
-    let mut client = shared().psql(&pooler.conninfo());
-    // At first there is no transaction to end, which psql warns of.
-    client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut client = client.spawn().unwrap();
-    let mut answers = BufReader::new(client.stdout.take().unwrap()).lines();
-    let mut taken = String::new();
-    while taken != backend {
-        let statements = b"commit;\nbegin;\nselect pg_backend_pid();\n";
-        client.stdin.as_mut().unwrap().write_all(statements).unwrap();
-        taken = answers.next().unwrap().unwrap();
-    }
+    let pids: Vec<String> = (0..20).map(|_| query(&pooler, "select pg_backend_pid()")).collect();
+    assert!(!pids.contains(&backend), "{backend} in {pids:?}");
+    // Signs of life, each in a transaction of its own.
+    let begun = format!("select xact_start from pg_stat_activity where pid = {backend}");
+    let first = shared().sql(&begun);
+    shared()
+        .wait_for(&format!("select xact_start > '{first}' from pg_stat_activity where pid = {backend}"), "t");
+    let activity = format!(
+        "select state, backend_xid is null, backend_xmin is null from pg_stat_activity where pid = {backend}"
+    );
+    shared().wait_for(&activity, "idle in transaction|t|t");
+    assert_eq!(allowed(&pooler, "kept").arg("true").run().code, Some(75));
+    holder.close_stdin();
     let outcome = holder.wait();
-    assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
-    let words = format!("a connection pooler has put another session in the place of backend {backend}");
-    assert!(outcome.stderr.contains(&words), "{}", outcome.stderr);
-    drop(client.stdin.take());
-    client.wait().unwrap();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    shared().wait_for_holders(key, 0);
+    // It was given back as it was.
+    shared().wait_for(&activity, "idle|t|t");
+}
+
+#[test]
+fn a_holder_that_is_killed_leaves_no_lock_in_the_pool() {
+    for mode in [PoolMode::Session, PoolMode::Transaction] {
+        let pooler = PgBouncer::start_with(shared(), mode, "server_reset_query =");
+        let holder = allowed(&pooler, "killed").arg("--close").hold();
+        holder.signal(9);
+        shared().wait_for_holders(Key::named("heimdall", "killed"), 0);
+    }
+}
+
+#[test]
+fn a_session_that_has_the_lock_already_for_another_client_is_refused() {
+    let pooler = PgBouncer::start_with(shared(), PoolMode::Transaction, "default_pool_size = 1");
+    let key = Key::named("heimdall", "reentrant");
+    // A client that forgets that others use its session after it.
+    assert_eq!(query(&pooler, &format!("select pg_advisory_lock({key})")), "");
+    let backend = shared().holder(key).unwrap();
+    let refused = allowed(&pooler, "reentrant").args(["echo", "ran"]).run();
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(76), ""), "{}", refused.stderr);
+    let words =
+        format!("by backend {backend}, which has the lock already, taken by another client of the pooler");
+    assert!(refused.stderr.contains(&words), "{}", refused.stderr);
+    // The client's lock is still its own, once.
+    assert_eq!(query(&pooler, &format!("select pg_advisory_unlock({key})")), "t");
+    assert_eq!(query(&pooler, &format!("select pg_advisory_unlock({key})")), "f");
+    assert_eq!(allowed(&pooler, "reentrant").arg("true").run().code, Some(0));
+}
+
+#[test]
+fn a_server_that_is_not_what_was_asked_for_gets_its_lock_back_through_the_pooler() {
+    let pooler = PgBouncer::start_with(shared(), PoolMode::Transaction, "default_pool_size = 1");
+    let backend = query(&pooler, "select pg_backend_pid()");
+    for options in [&[][..], &["--allow-pooler"]] {
+        let outcome = Heimdall::new()
+            .database(&format!("{} target_session_attrs=read-only", pooler.conninfo()))
+            .args(options)
+            .args(["--name", "unsuitable", "echo", "ran"])
+            .run();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("failed: session is not read-only"), "{}", outcome.stderr);
+        // By the session itself, which lives on.
+        assert_eq!(shared().holder(Key::named("heimdall", "unsuitable")), None);
+        assert_eq!(query(&pooler, "select pg_backend_pid()"), backend);
+    }
+}
+
+#[test]
+fn a_pooler_that_swaps_sessions_is_found_out() {
+    // None that is known does so inside a transaction.
+    for (pid, status) in [("44", b'T'), ("43", b'I')] {
+        let server = Scripted::start(move |connection: &mut Connection| {
+            connection.startup();
+            let login = [backend::authentication_ok(), backend::backend_key_data(42, &[1, 2, 3, 4])].concat();
+            connection.send(&[login, backend::ready_for_query(b'I')].concat());
+            connection.expect(b'Q');
+            let row = backend::row(&[Some("43"), Some("f"), Some("1"), Some("1")]);
+            let complete = backend::command_complete("BEGIN");
+            connection.send(&[row, complete, backend::ready_for_query(b'T')].concat());
+            connection.expect(b'Q');
+            let row = backend::row(&[Some(pid), Some("0")]);
+            connection.send(
+                &[row, backend::command_complete("SELECT 1"), backend::ready_for_query(status)].concat(),
+            );
+            connection.drain();
+        });
+        let outcome = Heimdall::new()
+            .database(&format!("{} user=ann", server.tcp()))
+            .args(["--allow-pooler", "--name", "swapped", "sleep", "300"])
+            .run();
+        assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
+        let words = "a connection pooler has put another session in the place of backend 43";
+        assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+    }
+}
+
+/// One statement of any client of the pooler.
+fn query(pooler: &PgBouncer, sql: &str) -> String {
+    let output = shared().psql(&pooler.conninfo()).args(["-c", sql]).output().unwrap();
+    assert!(output.status.success(), "{sql}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }

@@ -94,11 +94,19 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "peers::cockroachdb_is_refused",
             "pooler::a_pooler_is_refused_whatever_it_pools",
             "peers::another_backend_than_the_greeting_said_is_a_pooler",
+            "pooler::load::a_refused_heimdall_leaves_nothing_behind",
+            "pooler::load::through_an_allowed_pooler_no_two_hold_and_nothing_is_left_behind",
         ],
     ),
     (
-        "No setting ends the session unnoticed.",
-        &["promises::lease::settings_that_would_end_the_session_are_switched_off"],
+        "Nothing in the settings of the role or the database runs, delays or ends anything of heimdall's.",
+        &[
+            "promises::lease::settings_that_would_end_the_session_are_switched_off",
+            "roles::settings_that_fail_are_asked_for_again_until_they_hold",
+            "roles::settings_that_the_server_does_not_take_are_reported",
+            "roles::a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing",
+            "roles::nothing_that_shadows_a_name_of_pg_catalog_ever_runs",
+        ],
     ),
     (
         "A signal reaches the program exactly once",

@@ -1,9 +1,14 @@
 //! What the settings of a role may do to a lock: nothing.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::shared;
+use crate::support::scripted::{Connection, Scripted, backend};
 
 /// A database of the shared server in which a role lives that has these settings.
 fn settle(role: &str, settings: &[&str]) -> String {
@@ -16,7 +21,7 @@ fn settle(role: &str, settings: &[&str]) -> String {
 }
 
 #[test]
-fn nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
+fn promise_9_nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
     let database = settle("shadowed", &[]);
     let admin = format!("{} user=postgres dbname=shadowed", shared().socket());
     let psql = |conninfo: &str, sql: &str| {
@@ -61,4 +66,131 @@ fn nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
         assert_eq!(holder.wait().code, Some(0));
     }
     assert_eq!(ran(), caught);
+}
+
+/// Holds a lock on a server that answers the question for settings as `answer` does, until that says it was the last time.
+/// How often they were asked for, and what heimdall has said.
+fn settings_answered(
+    mut answer: impl FnMut(&mut Connection, &str) -> bool + Send + 'static,
+) -> (usize, String) {
+    let (done, is_done) = mpsc::channel();
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        connection.send(&backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]));
+        let mut question = connection.message_after_commit();
+        let mut count = 0;
+        loop {
+            let sql = String::from_utf8(question.1).unwrap();
+            assert!(sql.contains("set_config"), "{sql}");
+            count += 1;
+            if answer(connection, &sql) {
+                break;
+            }
+            question = connection.message();
+        }
+        // A sign of life.
+        assert!(connection.expect(b'Q').starts_with(b"--"));
+        connection.send(&[backend::empty_query_response(), backend::ready_for_query(b'I')].concat());
+        done.send(count).unwrap();
+        connection.serve_lock();
+    });
+    let mut running = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--name", "settings", "--lease", "2s", "cat"])
+        .pipe_stdin()
+        .spawn();
+    let count = is_done.recv_timeout(Duration::from_secs(30)).unwrap();
+    running.close_stdin();
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    (count, outcome.stderr)
+}
+
+/// The error of a statement, and not of the session.
+fn cancel(connection: &mut Connection) {
+    let fields = [(b'S', "ERROR"), (b'C', "57014"), (b'M', "canceling statement due to statement timeout")];
+    connection.send(&[backend::error_response(&fields), backend::ready_for_query(b'I')].concat());
+}
+
+#[test]
+fn promise_9_settings_that_fail_are_asked_for_again_until_they_hold() {
+    for (failures, expected) in [
+        (0, ""),
+        (4, ""),
+        (
+            7,
+            "heimdall: the session's settings are not in force as they should be: \
+             ERROR: canceling statement due to statement timeout [57014]\n",
+        ),
+    ] {
+        let mut left = failures;
+        let (count, said) = settings_answered(move |connection, sql| {
+            let is_last = left == 0;
+            if is_last {
+                connection.answer_settings(sql);
+            } else {
+                left -= 1;
+                cancel(connection);
+            }
+            is_last
+        });
+        assert_eq!((count, said.as_str()), (failures + 1, expected));
+    }
+}
+
+#[test]
+fn promise_9_settings_that_the_server_does_not_take_are_reported() {
+    let (count, said) = settings_answered(|connection, sql| {
+        let sql = sql.replace("'tcp_keepalives_idle', '1'", "'tcp_keepalives_idle', '0'");
+        connection
+            .answer_settings(&sql.replace("'statement_timeout', '0'", "'statement_timeout', '1m\x1bs'"));
+        true
+    });
+    assert_eq!(count, 1);
+    let expected = "heimdall: the session's settings are not in force as they should be: \
+                    statement_timeout is 1ms instead of 0, tcp_keepalives_idle is 0 instead of 1\n";
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn promise_9_a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing() {
+    let database = settle(
+        "waits_for_snapshots",
+        &[
+            "default_transaction_isolation = 'serializable'",
+            "default_transaction_read_only = on",
+            "default_transaction_deferrable = on",
+            "statement_timeout = '30s'",
+            "idle_in_transaction_session_timeout = '1ms'",
+        ],
+    );
+    // For its end each statement of such a role would wait.
+    let mut writer = shared().psql(&database);
+    let begin = "begin isolation level serializable read write; create table written as select 1;";
+    let mut writer = writer.args(["-c", begin, "-c", "\\! echo begun; cat"]);
+    writer = writer.env("PGOPTIONS", "-c idle_in_transaction_session_timeout=0");
+    let mut writer = writer.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "begun"));
+
+    let heimdall = || Heimdall::new().database(&database).args(["--name", "deferrable"]);
+    let mut holder = heimdall().args(["--lease", "2s"]).hold();
+    let since = |column: &str| {
+        format!(
+            "select {column} from pg_stat_activity where pid = {} and query like '-- heimdall%'",
+            holder.backend
+        )
+    };
+    shared().wait_for(&since("count(*)"), "1");
+    let first = shared().sql(&since("query_start"));
+    shared().wait_for(&since(&format!("query_start > '{first}'")), "t");
+    assert_eq!(heimdall().arg("true").run().code, Some(75));
+    assert_eq!(heimdall().args(["--wait=100ms", "true"]).run().code, Some(75));
+    assert_eq!(heimdall().arg("--list").run().stdout.lines().count(), 2);
+    holder.close_stdin();
+    let outcome = holder.wait();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    drop(writer.stdin.take());
+    writer.wait().unwrap();
 }

@@ -73,7 +73,7 @@ pub(super) struct Args {
     /// Don't let the program inherit the connection; the lock is free as soon as heimdall is killed
     #[arg(short = 'o', long)]
     close: bool,
-    /// Accept a pooler in between; you have made sure that it pools whole sessions
+    /// Accept a pooler in between, of sessions or of transactions
     #[arg(long)]
     allow_pooler: bool,
     /// Print who holds and who waits, for the named lock or for all of the database

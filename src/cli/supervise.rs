@@ -127,9 +127,13 @@ impl Supervision<'_> {
     /// Reads one thing at a time, so that a server that never stops sending can't keep us from everything else.
     fn listen(&mut self) {
         let polled = self.guard(Guard::poll);
-        self.has_more = matches!(polled, Some(Polled::Progress | Polled::Notice(_)));
-        if let Some(Polled::Notice(notice)) = polled {
-            self.report.notice(notice);
+        self.has_more = !matches!(polled, None | Some(Polled::Nothing));
+        match polled {
+            Some(Polled::Notice(notice)) => self.report.notice(notice),
+            Some(Polled::NotInForce(what)) => self
+                .report
+                .warning(format_args!("the session's settings are not in force as they should be: {what}")),
+            Some(Polled::Nothing | Polled::Progress) | None => {}
         }
     }
 

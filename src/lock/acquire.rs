@@ -8,10 +8,9 @@ use super::guard::{Grant, Guard};
 use super::holder::Holder;
 use super::key::Key;
 use super::request::LockRequest;
-use super::sql::{self, Statement};
+use super::sql::{self, Owner, Statement};
 use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError, Rejected};
-use crate::proto::Query;
-use crate::proto::Row;
+use crate::proto::{Row, Transaction};
 
 /// What an attempt came to.
 pub enum Outcome {
@@ -44,26 +43,23 @@ pub fn acquire(
     request: &LockRequest,
     limit: Deadline,
 ) -> Result<Outcome, Error> {
-    let query = Statement::Acquire(request.clone()).query();
+    let owner = if options.allows_pooler() { Owner::Pooler } else { Owner::Unknown };
+    let query = Statement::Acquire { request: request.clone(), owner }.query();
     // It travels with the login, at some moment after this.
     let asked = Moment::now();
     net::connect(options, &query, limit, |connection, deadline| {
-        let contender = Contender {
-            connection,
-            query: query.clone(),
-            request: request.clone(),
-            allows_pooler: options.allows_pooler(),
-        };
-        contender.first_answer(options, asked, deadline)
+        let request = request.clone();
+        let allows_pooler = options.allows_pooler();
+        Contender { connection, request, allows_pooler, owner }.first_answer(options, asked, deadline)
     })
 }
 
 /// Who could not have the lock, and may try again.
 pub struct Contender {
     connection: Connection,
-    query: Query,
     request: LockRequest,
     allows_pooler: bool,
+    owner: Owner,
 }
 
 impl Contender {
@@ -104,8 +100,9 @@ impl Contender {
         patience: Option<Duration>,
     ) -> Result<(AcquireRow, Moment), QueryError> {
         self.connection.listen(Deadline::after(pause))?;
+        let query = Statement::Acquire { request: self.request.clone(), owner: self.owner }.query();
         let asked = Moment::now();
-        self.connection.send(&self.query)?;
+        self.connection.send(&query)?;
         let request = &self.request;
         let deadline = Deadline::after(ANSWER_TIMEOUT).or(Deadline::after(patience));
         let row = self.connection.answer_row(deadline, |row| AcquireRow::read(row, request))?;
@@ -117,7 +114,7 @@ impl Contender {
         self.connection.close();
     }
 
-    /// Reads the answer to the statement that came along with the login.
+    /// Reads the answer to the statement that was sent with the login.
     fn first_answer(
         mut self,
         options: &ConnectOptions<'_>,
@@ -145,7 +142,7 @@ impl Contender {
             }
             (Err(error), Ok(())) => {
                 let error = net::Error::from(error);
-                // Once the server has begun to tell of the lock, it is no connection any more that has failed.
+                // Not once the server has begun to answer: then it is not the connection that has failed.
                 if !has_begun && error.is_of_this_server() {
                     self.connection.close();
                     return Err(Rejected::PassOver(error));
@@ -155,7 +152,8 @@ impl Contender {
         }
     }
 
-    fn judge(self, row: &AcquireRow, asked: Moment) -> Result<Outcome, Error> {
+    fn judge(mut self, row: &AcquireRow, asked: Moment) -> Result<Outcome, Error> {
+        self.owner = self.owner_of(row);
         if let Some(reason) = self.unsafe_server(row) {
             let server_address = self.server_address().to_owned();
             let reason = match (reason, self.leave(Some(row))) {
@@ -165,45 +163,66 @@ impl Contender {
             return Err(Error::Unsafe { server_address, reason });
         }
         let Some(Granted { key, slot, token }) = row.granted else {
+            self.end_transaction().map_err(|error| self.failed(error))?;
             return Ok(Outcome::Busy(Box::new(self)));
         };
-        let mode = self.request.mode();
-        let grant = Grant { key, mode, slot, backend_pid: row.pid, token };
+        // A pooler's session stays inside its transaction, and so with us, for as long as the lock is held.
+        if self.owner == Owner::Us {
+            self.end_transaction().map_err(|error| self.failed(error))?;
+        }
+        let grant =
+            Grant { key, mode: self.request.mode(), owner: self.owner, slot, backend_pid: row.pid, token };
         Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant, asked))))
     }
 
+    /// The process that has answered is the one that has greeted us, unless a pooler is in between.
+    fn owner_of(&self, row: &AcquireRow) -> Owner {
+        if self.connection.server().pid == Some(row.pid) { Owner::Us } else { Owner::Pooler }
+    }
+
     fn unsafe_server(&self, row: &AcquireRow) -> Option<UnsafeServer> {
+        let is_in_transaction = self.connection.transaction() == Transaction::Open;
         if self.connection.server().is_cockroach {
             Some(UnsafeServer::Cockroach)
         } else if row.is_standby {
             Some(UnsafeServer::Standby)
-        } else if self.is_pooled(row) && !self.allows_pooler {
+        } else if self.owner == Owner::Pooler && !(self.allows_pooler && is_in_transaction) {
             Some(UnsafeServer::Pooler)
+        } else if row.is_already_held {
+            Some(UnsafeServer::PoolerHolds(row.pid))
         } else {
             None
         }
     }
 
-    fn is_pooled(&self, row: &AcquireRow) -> bool {
-        self.connection.server().pid != Some(row.pid)
+    /// Ends the transaction that an attempt has left open. A server's answer to that is not waited for; a pooler's is,
+    /// since it throws a session away that a client leaves in the middle of something.
+    fn end_transaction(&mut self) -> Result<(), QueryError> {
+        if self.connection.transaction() == Transaction::Open {
+            self.connection.send(&Statement::Commit.query())?;
+            if self.owner == Owner::Pooler {
+                self.connection.answer(Deadline::after(GIVE_BACK_TIMEOUT), |_| None::<()>)?;
+            }
+        }
+        Ok(())
     }
 
-    /// Leaves a server that will not do; tells whether nothing of ours stays there. A pooler keeps its session to the
-    /// server, and the lock with it, when we leave; a server does not.
+    /// Leaves a server that is not used; returns whether nothing of ours stays there. A pooler keeps its session to the
+    /// server, and the lock with it, when we leave; a server does not. That session is ours until the transaction ends,
+    /// so the lock is given back in it.
     fn leave(mut self, row: Option<&AcquireRow>) -> bool {
-        let is_given_back = match row {
-            Some(row @ AcquireRow { granted: Some(granted), .. }) if self.is_pooled(row) => {
-                // It may ask another session each time, so only one that says that it held the lock has given it back.
-                (0..GIVE_BACK_TRIES).map_while(|_| self.give_back(granted.key).ok()).any(|was_held| was_held)
-            }
+        let is_clean = match row.map(|row| (self.owner_of(row), row.granted)) {
+            Some((Owner::Pooler, Some(granted))) => matches!(self.give_back(granted.key), Ok(true)),
+            Some((Owner::Pooler, None)) => self.end_transaction().is_ok(),
             _ => true,
         };
         self.connection.close();
-        is_given_back
+        is_clean
     }
 
     fn give_back(&mut self, key: Key) -> Result<bool, QueryError> {
-        self.connection.send(&Statement::Release(key, self.request.mode()).query())?;
+        let release = Statement::Release { key, mode: self.request.mode(), owner: Owner::Pooler };
+        self.connection.send(&release.query())?;
         self.connection.answer_row(Deadline::after(GIVE_BACK_TIMEOUT), |row| row.flag(sql::release::WAS_HELD))
     }
 
@@ -218,6 +237,8 @@ struct AcquireRow {
     is_standby: bool,
     /// Whether the session's transactions can't write; only looked at where the server has not reported it by itself.
     is_read_only: Option<bool>,
+    /// Whether nothing was tried, since the session has the lock already.
+    is_already_held: bool,
     granted: Option<Granted>,
 }
 
@@ -230,21 +251,25 @@ struct Granted {
 
 impl AcquireRow {
     fn read(row: &Row, request: &LockRequest) -> Option<Self> {
-        let granted = match row.parse(sql::acquire::SLOT)? {
-            0 => None,
-            slot => Some(Granted { key: request.key(slot)?, slot, token: row.parse(sql::acquire::TOKEN)? }),
+        let slot: i32 = row.parse(sql::acquire::SLOT)?;
+        let is_already_held = slot == sql::acquire::ALREADY_HELD;
+        let granted = match u16::try_from(slot) {
+            Ok(0) => None,
+            Ok(slot) => {
+                Some(Granted { key: request.key(slot)?, slot, token: row.parse(sql::acquire::TOKEN)? })
+            }
+            Err(_) if is_already_held => None,
+            Err(_) => return None,
         };
         Some(Self {
             pid: row.parse(sql::acquire::PID)?,
             is_standby: row.flag(sql::acquire::STANDBY)?,
             is_read_only: row.text(sql::acquire::READ_ONLY).map(|text| text == "on"),
+            is_already_held,
             granted,
         })
     }
 }
-
-/// A pooler that is not busy asks the session that it has asked last.
-const GIVE_BACK_TRIES: u32 = 10;
 
 /// As long as for any release.
 const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);

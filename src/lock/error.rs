@@ -63,10 +63,16 @@ pub enum UnsafeServer {
         "{POOLER}; the lock could not be given back, and stays with the pooler's backend {0} until that ends"
     )]
     PoolerKeeps(i32),
+    /// A pooler is in between, and its backend that was given to us has the lock already, for whoever had it before.
+    #[error(
+        "a connection pooler answers for it by backend {0}, which has the lock already, taken by another client of the \
+         pooler; a lock would not exclude that client"
+    )]
+    PoolerHolds(i32),
 }
 
 const POOLER: &str = "a connection pooler answers for it, and could give our session with the lock to others; \
-     connect to the server itself, or say --allow-pooler where it pools whole sessions";
+     connect to the server itself, or say --allow-pooler";
 
 impl Error {
     /// Who has to act.

@@ -7,10 +7,10 @@ use super::error::Lost;
 use super::heartbeat::Heartbeat;
 use super::key::Key;
 use super::request::Mode;
-use super::sql::{self, Statement};
-use crate::net::{self, Connection, Deadline, Moment};
-use crate::proto::Row;
-use crate::proto::{ServerMessage, Step};
+use super::settings::Settings;
+use super::sql::{self, Owner, Statement};
+use crate::net::{self, Connection, Deadline, Moment, QueryError};
+use crate::proto::{Row, ServerMessage, Step, Transaction};
 
 /// A held lock. Dropping it closes the connection; once no one else has a copy of its descriptor either, the
 /// server releases the lock.
@@ -22,6 +22,8 @@ pub struct Guard {
     acquired: Moment,
     /// Once [`Guard::start_heartbeat`] was called.
     heartbeat: Option<Heartbeat>,
+    /// Until [`Guard::start_heartbeat`] is called, only a pooler's session has any.
+    settings: Option<SettingsInForce>,
 }
 
 /// What the server has granted.
@@ -29,9 +31,23 @@ pub struct Guard {
 pub(super) struct Grant {
     pub(super) key: Key,
     pub(super) mode: Mode,
+    pub(super) owner: Owner,
     pub(super) slot: u16,
     pub(super) backend_pid: i32,
     pub(super) token: u64,
+}
+
+/// What is to be in force in the session, and what has become of it.
+struct SettingsInForce {
+    settings: Settings,
+    is_confirmed: bool,
+    failures: u32,
+}
+
+impl SettingsInForce {
+    fn new(settings: Settings) -> Self {
+        Self { settings, is_confirmed: false, failures: 0 }
+    }
 }
 
 /// What one look at the connection has brought.
@@ -42,8 +58,10 @@ pub enum Polled {
     Nothing,
     /// Something that needs no one's attention; there may be more.
     Progress,
-    /// The server has something to say; there may be more.
+    /// The server has sent a message; there may be more.
     Notice(ServerMessage),
+    /// Settings that protect the session are not in force, of which a user should know; there may be more.
+    NotInForce(String),
 }
 
 /// How giving back went.
@@ -61,7 +79,12 @@ pub enum Release {
 impl Guard {
     /// The server was asked for the lock at that moment, or later, and has granted it.
     pub(super) fn new(connection: Connection, grant: Grant, asked: Moment) -> Self {
-        Self { connection, grant, asked, acquired: Moment::now(), heartbeat: None }
+        let version = connection.server().major_version();
+        let settings = match grant.owner {
+            Owner::Us => None,
+            Owner::Unknown | Owner::Pooler => Some(SettingsInForce::new(Settings::of_transaction(version))),
+        };
+        Self { connection, grant, asked, acquired: Moment::now(), heartbeat: None, settings }
     }
 
     pub(super) fn grant(&self) -> Grant {
@@ -113,7 +136,7 @@ impl Guard {
 
     /// From now on the lock is kept for as long as both sides hear of each other: the server is told to free it
     /// `lease` after this host has vanished, and is asked for a sign of life well before, in [`Guard::tick`]. Also
-    /// switches off the settings of the session that could end it behind our back.
+    /// switches off the settings of the session that could end it.
     ///
     /// What the lock protects may run for as long as [`Guard::last_answered`] is less than three quarters of `lease` ago: a
     /// process that was stopped, or a host that was suspended, looks at that before anything else.
@@ -121,12 +144,13 @@ impl Guard {
     /// # Errors
     /// The lock is lost.
     pub fn start_heartbeat(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
-        let server = self.connection.server();
-        let version = server.major_version();
-        // The other end of a pooler's connection to the server is the pooler, which others use after us.
-        let is_direct = server.pid == Some(self.grant.backend_pid);
+        if self.grant.owner == Owner::Us {
+            let version = self.connection.server().major_version();
+            let lease = (!self.connection.is_local()).then_some(lease);
+            self.settings = Some(SettingsInForce::new(Settings::of_session(version, lease)));
+        }
         self.heartbeat = Some(Heartbeat::new(lease, self.asked));
-        self.ping(&Statement::Settings { lease: is_direct.then_some(lease), version }, now)
+        self.ping(now)
     }
 
     /// Reads what the server has said and sends a ping where that is due: all that a loop has to do when the descriptor
@@ -166,7 +190,7 @@ impl Guard {
         if let Some(silence) = heartbeat.silence(now) {
             return Err(Lost::Silent(silence));
         }
-        if heartbeat.is_due(now) { self.ping(&Statement::Ping, now) } else { Ok(()) }
+        if heartbeat.is_due(now) { self.ping(now) } else { Ok(()) }
     }
 
     /// Asks the server for a fresh sign of life, for which it has a third of the lease, however long it has been silent: for
@@ -176,7 +200,7 @@ impl Guard {
     /// The lock is lost.
     pub fn renew(&mut self, now: Moment) -> Result<(), Lost> {
         self.heartbeat.iter_mut().for_each(|heartbeat| heartbeat.renew(now));
-        self.ping(&Statement::Ping, now)
+        self.ping(now)
     }
 
     /// Makes sure that the lock is still ours, before anything that it protects is started: where the answer that granted it
@@ -191,50 +215,91 @@ impl Guard {
         if now < self.last_answered().after(patience) {
             return Ok(());
         }
-        let deadline = Deadline::after(patience);
-        self.connection.send(&Statement::Ping.query())?;
-        let backend: Result<i32, _> = self.connection.answer_row(deadline, |row| row.parse(sql::PID));
-        match backend.map_err(net::Error::from) {
-            Ok(backend) if backend == self.grant.backend_pid => {
-                self.asked = now;
-                Ok(())
+        self.ping(now)?;
+        let backends: Result<Vec<i32>, _> =
+            self.connection.answer(Deadline::after(patience), |row| row.parse(sql::settings::PID));
+        match backends {
+            Ok(backends) if backends.iter().any(|backend| *backend != self.grant.backend_pid) => {
+                return Err(Lost::OtherBackend(self.grant.backend_pid));
             }
-            Ok(_) => Err(Lost::OtherBackend(self.grant.backend_pid)),
-            Err(net::Error::TimedOut(_)) => Err(Lost::Silent(Moment::now().since(self.asked))),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(QueryError::Failed(_)) => self.check_transaction()?,
+            Err(QueryError::Ended(net::Error::TimedOut(_))) => {
+                return Err(Lost::Silent(Moment::now().since(self.asked)));
+            }
+            Err(QueryError::Ended(error)) => return Err(error.into()),
         }
+        self.asked = now;
+        Ok(())
     }
 
-    fn ping(&mut self, statement: &Statement, now: Moment) -> Result<(), Lost> {
+    /// Asks for a sign of life: by the settings until they are in force, then by an empty query. In a pooler's session
+    /// the settings end with their transaction, which each ping begins anew, so that none gets old.
+    fn ping(&mut self, now: Moment) -> Result<(), Lost> {
+        let query = match &self.settings {
+            Some(wanted) if !wanted.is_confirmed || self.grant.owner != Owner::Us => {
+                Statement::Settings(wanted.settings.clone()).query()
+            }
+            _ => Statement::Ping.query(),
+        };
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.sent(now);
         }
-        Ok(self.connection.send(&statement.query())?)
+        Ok(self.connection.send(&query)?)
     }
 
-    /// Reads a bit of what the server has said, without waiting; to be called when the descriptor is readable.
+    /// Reads a bit of what the server has sent, without waiting; to be called when the descriptor is readable.
     ///
     /// # Errors
     /// The lock is lost.
     pub fn poll(&mut self) -> Result<Polled, Lost> {
-        match self.connection.poll()? {
-            None => return Ok(Polled::Nothing),
-            // The statement has failed and not the session: that is a sign of life too.
-            Some(Step::Failed(message)) => return Ok(Polled::Notice(*message)),
-            Some(Step::Notice(notice)) => return Ok(Polled::Notice(notice)),
-            Some(Step::Row(row)) => self.check_backend(&row)?,
+        Ok(match self.connection.poll()? {
+            None => Polled::Nothing,
+            Some(Step::Notice(notice)) => Polled::Notice(notice),
+            Some(Step::Row(row)) => self.read_settings(&row)?,
+            // The query has failed and not the session: that is a sign of life too.
+            Some(Step::Failed(message)) => self.settings_failed(*message),
             Some(Step::Ready) if self.connection.is_idle() => {
+                self.check_transaction()?;
                 self.heartbeat.iter_mut().for_each(Heartbeat::answered);
+                Polled::Progress
             }
-            Some(_) => {}
-        }
-        Ok(Polled::Progress)
+            Some(_) => Polled::Progress,
+        })
     }
 
-    /// Both kinds of pings are answered with the process id of the backend: a pooler may have put us before another one.
-    fn check_backend(&self, row: &Row) -> Result<(), Lost> {
-        let is_ours = row.parse(sql::PID) == Some(self.grant.backend_pid);
-        if is_ours { Ok(()) } else { Err(Lost::OtherBackend(self.grant.backend_pid)) }
+    fn read_settings(&mut self, row: &Row) -> Result<Polled, Lost> {
+        if row.parse(sql::settings::PID) != Some(self.grant.backend_pid) {
+            return Err(Lost::OtherBackend(self.grant.backend_pid));
+        }
+        let Some(wanted) = &mut self.settings else { return Ok(Polled::Progress) };
+        let is_news = !std::mem::replace(&mut wanted.is_confirmed, true);
+        let differences = wanted.settings.differences(row, sql::settings::FIRST_VALUE).filter(|_| is_news);
+        Ok(differences.map_or(Polled::Progress, Polled::NotInForce))
+    }
+
+    /// They are asked for again: at once some times, then with each ping.
+    fn settings_failed(&mut self, message: ServerMessage) -> Polled {
+        match (&mut self.settings, &mut self.heartbeat) {
+            (Some(wanted), Some(heartbeat)) if !wanted.is_confirmed => {
+                wanted.failures = wanted.failures.saturating_add(1);
+                if wanted.failures < HASTY_TRIES {
+                    heartbeat.hasten();
+                }
+                if wanted.failures == HASTY_TRIES {
+                    return Polled::NotInForce(message.to_string());
+                }
+            }
+            _ => {}
+        }
+        Polled::Notice(message)
+    }
+
+    /// A pooler's session that is not inside a transaction may be anyone's next.
+    fn check_transaction(&self) -> Result<(), Lost> {
+        match (self.grant.owner, self.connection.transaction()) {
+            (Owner::Pooler, Transaction::Idle) => Err(Lost::OtherBackend(self.grant.backend_pid)),
+            _ => Ok(()),
+        }
     }
 
     /// Gives the lock back and waits for the answer, 5 seconds at most, then closes the connection.
@@ -250,7 +315,8 @@ impl Guard {
     }
 
     fn give_back(&mut self) -> Result<bool, net::Error> {
-        self.connection.send(&Statement::Release(self.grant.key, self.grant.mode).query())?;
+        let Grant { key, mode, owner, .. } = self.grant;
+        self.connection.send(&Statement::Release { key, mode, owner }.query())?;
         let deadline = Deadline::after(RELEASE_TIMEOUT);
         Ok(self.connection.answer_row(deadline, |row| row.flag(sql::release::WAS_HELD))?)
     }
@@ -264,6 +330,9 @@ impl AsFd for Guard {
 
 /// Longer than any healthy server takes, short enough for a person to wait.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often in a row settings that have failed are asked for at once.
+const HASTY_TRIES: u32 = 5;
 
 /// How many messages may stand before an answer that is late; a server that never stops talking does not answer.
 const LOOKS: usize = 1000;

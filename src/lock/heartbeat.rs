@@ -22,12 +22,14 @@ pub(super) struct Heartbeat {
     outstanding: Option<Moment>,
     /// When [`Heartbeat::renew`] was called last.
     renewed: Option<Moment>,
+    /// Whether the next ping does not wait for its time.
+    is_hasty: bool,
 }
 
 impl Heartbeat {
     /// Begins with a question that was asked at that moment, and answered.
     pub(super) fn new(lease: Duration, last_answered: Moment) -> Self {
-        Self { lease, last_answered, outstanding: None, renewed: None }
+        Self { lease, last_answered, outstanding: None, renewed: None, is_hasty: false }
     }
 
     /// When the last ping that was answered was sent.
@@ -39,13 +41,13 @@ impl Heartbeat {
     pub(super) fn next(&self) -> Moment {
         match self.outstanding {
             Some(_) => self.lost_at(),
-            None => self.last_answered.after(self.lease / PING).min(self.lost_at()),
+            None => self.ping_at().min(self.lost_at()),
         }
     }
 
     /// Whether a ping is to be sent.
     pub(super) fn is_due(&self, now: Moment) -> bool {
-        self.outstanding.is_none() && now >= self.last_answered.after(self.lease / PING)
+        self.outstanding.is_none() && now >= self.ping_at()
     }
 
     /// For how long the server has been silent, if that is too long.
@@ -62,6 +64,12 @@ impl Heartbeat {
     /// Notes that a ping was sent.
     pub(super) fn sent(&mut self, now: Moment) {
         self.outstanding = Some(now);
+        self.is_hasty = false;
+    }
+
+    /// Has the next ping sent as soon as this one is answered.
+    pub(super) fn hasten(&mut self) {
+        self.is_hasty = true;
     }
 
     /// Notes that all pings were answered.
@@ -69,6 +77,10 @@ impl Heartbeat {
         if let Some(sent) = self.outstanding.take() {
             self.last_answered = sent;
         }
+    }
+
+    fn ping_at(&self) -> Moment {
+        if self.is_hasty { self.last_answered } else { self.last_answered.after(self.lease / PING) }
     }
 
     fn lost_at(&self) -> Moment {

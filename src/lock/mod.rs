@@ -48,6 +48,7 @@ mod held;
 mod holder;
 mod key;
 mod request;
+mod settings;
 pub(crate) mod sql;
 
 pub use acquire::{Contender, Outcome, acquire};

@@ -1,33 +1,57 @@
 //! Every SQL statement that heimdall sends or shows, and no way to send another one.
 
-use std::time::Duration;
-
 use super::key::Key;
 use super::request::{LockRequest, Mode};
+pub use super::settings::Settings;
 use crate::proto::Query;
 
 /// All that is ever sent as a Query. Keys are integers, so there is nothing to quote. Functions, operators, types and
-/// views are named with their schema, so that no `search_path` can put others in their place; COALESCE, CASE and ORDER BY
-/// look nothing up by a name.
+/// views are named with their schema, so that no `search_path` can put others in their place; COALESCE, CASE, EXISTS and
+/// ORDER BY look nothing up by a name.
+///
+/// No statement runs in the isolation level that the role has as its default: a serializable, read-only and deferrable
+/// transaction would wait for a safe snapshot before it does anything, and each statement of such a role is one. Nor does
+/// the role's `statement_timeout` end one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
     /// Tries once to take the first free lock; one row, its columns as in `acquire`.
-    Acquire(LockRequest),
-    /// Makes the session last for as long as the client is heard of, and a lease longer; one row with the
-    /// backend's process id first.
-    Settings {
-        /// How long the server holds the lock after the client has vanished, in TCP's terms; `None` where TCP ends
-        /// at a pooler.
-        lease: Option<Duration>,
-        /// The server's major version; a parameter that it lacks is left out.
-        version: u32,
+    Acquire {
+        /// Which lock.
+        request: LockRequest,
+        /// Where it is tried. Unless the session is ours, a transaction is left open: a pooler can give no one else a
+        /// session that is inside one, so that what follows reaches the session that has the lock.
+        owner: Owner,
     },
-    /// Asks for a sign of life; one row with the backend's process id.
+    /// Ends the transaction that [`Statement::Acquire`] has left open.
+    Commit,
+    /// Puts settings into force; one row, its columns as in `settings`. Those for a transaction begin a new one in place
+    /// of the one that is open, and leave it open.
+    Settings(Settings),
+    /// Asks for a sign of life. It is an empty query, which needs no snapshot and has no row.
     Ping,
-    /// Gives the lock back; one row, `t` where it was held.
-    Release(Key, Mode),
+    /// Gives the lock back; one row, its column as in `release`. Unless the session is ours, the transaction that is open
+    /// is ended before.
+    Release {
+        /// Which lock.
+        key: Key,
+        /// As which it was taken.
+        mode: Mode,
+        /// Where.
+        owner: Owner,
+    },
     /// Who holds these locks, or any of this database, and who waits for them; rows with columns as in `holders`.
     Holders(Option<Vec<Key>>),
+}
+
+/// Whose session of the server a statement runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Ours: we are connected to the server itself.
+    Us,
+    /// Ours or a pooler's: which of them, only the first answer tells.
+    Unknown,
+    /// A pooler's, which was others' before and may still have locks of theirs.
+    Pooler,
 }
 
 impl Statement {
@@ -39,40 +63,61 @@ impl Statement {
 
     fn sql(&self) -> String {
         match self {
-            Self::Acquire(request) => acquire(request),
-            Self::Settings { lease, version } => settings(*lease, *version),
-            Self::Ping => "SELECT pg_catalog.pg_backend_pid()".to_owned(),
-            Self::Release(key, mode) => {
-                format!("SELECT pg_catalog.pg_advisory_unlock{}({key})", suffix(*mode))
+            Self::Acquire { request, owner: Owner::Us } => alone(&acquire(request, Owner::Us)),
+            Self::Acquire { request, owner } => {
+                let attempt = acquire(request, *owner);
+                format!("{BEGIN}; {NO_TIMEOUT}; {attempt}; COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}")
             }
-            Self::Holders(keys) => holders(keys.as_deref()),
+            Self::Commit => "COMMIT".to_owned(),
+            Self::Settings(settings) if settings.is_local() => {
+                format!("COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}; {NO_TIMEOUT}; {}", set(settings))
+            }
+            Self::Settings(settings) => alone(&set(settings)),
+            Self::Ping => "-- heimdall: a sign of life".to_owned(),
+            Self::Release { key, mode, owner: Owner::Us } => alone(&release(*key, *mode)),
+            Self::Release { key, mode, owner: _ } => format!("COMMIT; {}", alone(&release(*key, *mode))),
+            Self::Holders(keys) => alone(&holders(keys.as_deref())),
         }
     }
 }
 
-/// The column of the rows that answer [`Statement::Settings`] and [`Statement::Ping`]: `pg_backend_pid()`.
-pub const PID: usize = 0;
-
-/// The column of the row that answers [`Statement::Release`].
-pub mod release {
-    /// `t` where the lock was held.
-    pub const WAS_HELD: usize = 0;
+/// In a transaction of its own, as the statements of one Query are.
+fn alone(select: &str) -> String {
+    format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {NO_TIMEOUT}; {select}")
 }
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+const NO_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
+const NO_IDLE_TIMEOUT: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// The inner query is evaluated first, whole and once: OFFSET 0 and its volatile functions keep the planner from
 /// folding it into the outer one. So nothing is locked on a standby, and the token is drawn only after the lock
 /// was granted. CASE stops at the first slot that is granted.
-fn acquire(request: &LockRequest) -> String {
+fn acquire(request: &LockRequest, owner: Owner) -> String {
     let try_lock = format!("pg_catalog.pg_try_advisory_lock{}", suffix(request.mode()));
     let slots = request
         .keys()
         .zip(1..)
         .fold(String::new(), |slots, (key, slot)| slots + &format!(" WHEN {try_lock}({key}) THEN {slot}"));
+    // A session is granted once more what it has already, whoever it was that took it.
+    let reentrant = match owner {
+        Owner::Us | Owner::Unknown => String::new(),
+        Owner::Pooler => {
+            let keys: Vec<Key> = request.keys().collect();
+            format!(
+                " WHEN EXISTS (SELECT FROM pg_catalog.pg_locks AS l WHERE {} AND l.granted \
+                 AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()) THEN {}",
+                condition("l.", Some(&keys)),
+                acquire::ALREADY_HELD
+            )
+        }
+    };
     format!(
-        "SELECT pid, standby, slot, CASE WHEN slot OPERATOR(pg_catalog.>) 0 THEN pg_catalog.txid_current() END, \
+        "SELECT pid, standby, slot, \
+         CASE WHEN slot OPERATOR(pg_catalog.>) 0 THEN pg_catalog.txid_current() END, \
          pg_catalog.current_setting('transaction_read_only') \
          FROM (SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.pg_is_in_recovery() AS standby, \
-         CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{slots} ELSE 0 END AS slot OFFSET 0) AS attempt"
+         CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{reentrant}{slots} ELSE 0 END AS slot OFFSET 0) AS attempt"
     )
 }
 
@@ -88,6 +133,9 @@ pub mod acquire {
     pub const TOKEN: usize = 3;
     /// `on` where the session's transactions can't write, else `off`.
     pub const READ_ONLY: usize = 4;
+
+    /// As [`SLOT`]: nothing was tried, since the pooler's session has the lock already.
+    pub const ALREADY_HELD: i32 = -1;
 }
 
 /// What PostgreSQL's functions for shared locks have at the end of their names.
@@ -98,30 +146,29 @@ fn suffix(mode: Mode) -> &'static str {
     }
 }
 
-/// Settings of the role or the database that would end the session are switched off for it, and TCP gives up a
-/// client that is not heard of for a lease, and not before (`man 7 tcp`: with `TCP_USER_TIMEOUT`, that is when
-/// the first keepalive probe is due after it).
-fn settings(lease: Option<Duration>, version: u32) -> String {
-    let mut settings =
-        vec![("statement_timeout", 0, 0), ("idle_session_timeout", 14, 0), ("transaction_timeout", 17, 0)];
-    if let Some(lease) = lease {
-        let seconds = lease.as_secs();
-        let idle = (seconds / 2).max(1);
-        let interval = (seconds / 6).max(1);
-        let count = seconds.saturating_sub(idle).div_ceil(interval);
-        settings.extend([
-            ("tcp_keepalives_idle", 0, u128::from(idle)),
-            ("tcp_keepalives_interval", 0, u128::from(interval)),
-            ("tcp_keepalives_count", 0, u128::from(count)),
-            ("tcp_user_timeout", 12, lease.as_millis()),
-        ]);
-    }
-    settings
-        .into_iter()
-        .filter(|(_, since, _)| version >= *since)
-        .fold("SELECT pg_catalog.pg_backend_pid()".to_owned(), |sql, (name, _, value)| {
-            sql + &format!(", pg_catalog.set_config('{name}', '{value}', false)")
-        })
+fn set(settings: &Settings) -> String {
+    let is_local = settings.is_local();
+    settings.values().fold("SELECT pg_catalog.pg_backend_pid()".to_owned(), |sql, (name, value)| {
+        sql + &format!(", pg_catalog.set_config('{name}', '{value}', {is_local})")
+    })
+}
+
+/// The columns of the row that answers [`Statement::Settings`].
+pub mod settings {
+    /// `pg_backend_pid()`.
+    pub const PID: usize = 0;
+    /// The first value that is in force; the others follow.
+    pub const FIRST_VALUE: usize = 1;
+}
+
+fn release(key: Key, mode: Mode) -> String {
+    format!("SELECT pg_catalog.pg_advisory_unlock{}({key})", suffix(mode))
+}
+
+/// The column of the row that answers [`Statement::Release`].
+pub mod release {
+    /// `t` where the lock was held.
+    pub const WAS_HELD: usize = 0;
 }
 
 /// A role that may not see others' sessions gets NULL for `backend_start`; the address is NULL for Unix sockets too.
@@ -201,32 +248,19 @@ mod tests {
 
     #[test]
     fn a_key_of_either_kind_calls_the_function_of_its_kind() {
-        assert_eq!(
-            Statement::Release(Key::Pair(1, -2), Mode::Exclusive).sql(),
-            "SELECT pg_catalog.pg_advisory_unlock(1,-2)"
-        );
-        assert_eq!(
-            Statement::Release(Key::Single(i64::MIN), Mode::Shared).sql(),
-            "SELECT pg_catalog.pg_advisory_unlock_shared(-9223372036854775808)"
-        );
+        let release = |key, mode| Statement::Release { key, mode, owner: Owner::Us }.sql();
+        let exclusive = release(Key::Pair(1, -2), Mode::Exclusive);
+        assert!(exclusive.ends_with("; SELECT pg_catalog.pg_advisory_unlock(1,-2)"), "{exclusive}");
+        let shared = release(Key::Single(i64::MIN), Mode::Shared);
+        assert!(shared.ends_with(" pg_catalog.pg_advisory_unlock_shared(-9223372036854775808)"), "{shared}");
     }
 
     #[test]
     fn slots_are_tried_one_after_the_other_in_one_statement() {
-        let sql = Statement::Acquire(LockRequest::slots("joker", "test", 2)).sql();
+        let request = LockRequest::slots("joker", "test", 2);
+        let sql = Statement::Acquire { request, owner: Owner::Us }.sql();
         let tries = " WHEN pg_catalog.pg_try_advisory_lock(856429646,-1137964055) THEN 1 \
                      WHEN pg_catalog.pg_try_advisory_lock(856429646,-158328310) THEN 2 ELSE";
         assert!(sql.contains(tries), "{sql}");
-    }
-
-    #[test]
-    fn a_server_is_not_told_of_parameters_that_it_lacks() {
-        let lease = Some(Duration::from_secs(60));
-        let old = Statement::Settings { lease, version: 11 }.sql();
-        assert!(old.contains("'tcp_keepalives_idle', '30'") && !old.contains("tcp_user_timeout"), "{old}");
-        let new = Statement::Settings { lease, version: 17 }.sql();
-        assert!(new.contains("'tcp_user_timeout', '60000'") && new.contains("transaction_timeout"), "{new}");
-        let pooled = Statement::Settings { lease: None, version: 17 }.sql();
-        assert!(!pooled.contains("tcp_") && pooled.contains("idle_session_timeout"), "{pooled}");
     }
 }

@@ -6,18 +6,19 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::PollFlags;
 use rustix::net::{Shutdown, shutdown};
 
+use super::address::Address;
 use super::deadline::Deadline;
 use super::error::{Error, Phase};
 use super::socket::Received;
 use super::stream::Stream;
-use crate::proto::Row;
-use crate::proto::{self, Query, Server, ServerMessage, Session, Stage, Step};
+use crate::proto::{self, Query, Row, Server, ServerMessage, Session, Stage, Step, Transaction};
 
 /// A session over a stream.
 pub(crate) struct Connection {
     stream: Stream,
     session: Session,
     server_address: String,
+    is_local: bool,
 }
 
 /// Why a query has no answer.
@@ -37,10 +38,15 @@ impl Connection {
     pub(super) fn log_in(
         stream: Stream,
         session: Session,
-        server_address: String,
+        address: &Address,
         deadline: Deadline,
     ) -> Result<Self, Error> {
-        let mut connection = Self { stream, session, server_address };
+        let mut connection = Self {
+            stream,
+            session,
+            server_address: address.to_string(),
+            is_local: matches!(address, Address::Socket { .. }),
+        };
         while connection.next(deadline.during(Phase::LogIn))? != Step::Ready {}
         Ok(connection)
     }
@@ -130,6 +136,12 @@ impl Connection {
         self.session.unanswered() == 0
     }
 
+    /// Returns whether the last query that was answered has left a transaction open.
+    #[must_use]
+    pub(crate) fn transaction(&self) -> Transaction {
+        self.session.transaction()
+    }
+
     /// Waits until the deadline while no query is running.
     ///
     /// # Errors
@@ -163,6 +175,12 @@ impl Connection {
     #[must_use]
     pub(crate) fn server_address(&self) -> &str {
         &self.server_address
+    }
+
+    /// Whether this is a Unix socket, with no network in between.
+    #[must_use]
+    pub(crate) fn is_local(&self) -> bool {
+        self.is_local
     }
 
     /// Waits for the next thing that the server sends: never [`Step::Send`] or [`Step::Receive`].

@@ -90,7 +90,7 @@ impl<'a> Handshake<'a> {
         }
         let first = Some(self.first.clone());
         let session = Session::new(self.login(host, channel)?, first, self.options.tracer().cloned());
-        Connection::log_in(stream, session, address.to_string(), deadline)
+        Connection::log_in(stream, session, address, deadline)
     }
 
     /// Asks for TLS, unless it is to begin at once. With a server that has none the connection stays in the clear where

@@ -26,7 +26,7 @@ mod session;
 pub(crate) mod text;
 mod version;
 
-pub use backend::Row;
+pub use backend::{Row, Transaction};
 pub use error::{Error, ErrorKind, Stage, Unbound};
 pub use frontend::{Query, Startup, Unsendable};
 pub use login::{Channel, Login, Password};

@@ -27,7 +27,7 @@ pub enum Step {
     Ready,
     /// One row in answer to the running query.
     Row(Row),
-    /// The running query is done; [`Step::Ready`] follows.
+    /// A statement of the running query is done; another one or [`Step::Ready`] follows.
     Done,
     /// The running query has failed, and not the session; [`Step::Ready`] follows.
     Failed(Box<ServerMessage>),
@@ -47,6 +47,8 @@ pub struct Session {
     first: Option<Query>,
     /// Queries that are sent and not yet answered by `ReadyForQuery`.
     unanswered: usize,
+    /// As the last `ReadyForQuery` has it.
+    transaction: Transaction,
     server: Server,
     /// The version that the server speaks instead of the one asked for.
     negotiated: Option<Version>,
@@ -63,6 +65,7 @@ impl Session {
             outgoing: BytesMut::new(),
             first,
             unanswered: 0,
+            transaction: Transaction::Idle,
             server: Server::default(),
             negotiated: None,
             trace,
@@ -110,6 +113,12 @@ impl Session {
         self.unanswered
     }
 
+    /// Returns whether the last query that was answered has left a transaction open.
+    #[must_use]
+    pub fn transaction(&self) -> Transaction {
+        self.transaction
+    }
+
     /// Returns what the server has reported so far.
     #[must_use]
     pub fn server(&self) -> &Server {
@@ -142,10 +151,10 @@ impl Session {
 
     fn phase(&self) -> Phase {
         match self.state {
-            State::LoggedIn | State::Idle | State::Querying | State::Finishing | State::Over => {
-                Phase::Session
+            State::Starting(_) | State::ScramFirst(_) | State::ScramFinal(_) | State::AwaitingAuthOk => {
+                Phase::Login
             }
-            _ => Phase::Login,
+            _ => Phase::Session,
         }
     }
 
@@ -153,7 +162,10 @@ impl Session {
     fn handle(&mut self, message: BackendMessage) -> Result<Option<Step>, Error> {
         use Authentication as Auth;
         use BackendMessage as Message;
-        use State::{AwaitingAuthOk, Finishing, LoggedIn, Over, Querying, ScramFinal, ScramFirst, Starting};
+        use State::{
+            AwaitingAuthOk, Completed, Failed, LoggedIn, Over, Querying, Rows, ScramFinal, ScramFirst,
+            Starting,
+        };
 
         let (state, step) = match (std::mem::replace(&mut self.state, Over), message) {
             // At any time after the login.
@@ -227,12 +239,12 @@ impl Session {
                 self.send_first();
                 (self.next_query(), Some(Step::Ready))
             }
-            (Querying, Message::RowDescription) => (Querying, None),
-            (Querying, Message::DataRow(row)) => (Querying, Some(Step::Row(row))),
-            (Querying, Message::CommandComplete | Message::EmptyQueryResponse) => {
-                (Finishing, Some(Step::Done))
-            }
-            (Finishing, Message::ReadyForQuery(Transaction::Idle)) => {
+            (Querying | Completed, Message::RowDescription) => (Rows, None),
+            (Rows, Message::DataRow(row)) => (Rows, Some(Step::Row(row))),
+            (Querying | Rows | Completed, Message::CommandComplete)
+            | (Querying, Message::EmptyQueryResponse) => (Completed, Some(Step::Done)),
+            (Completed | Failed, Message::ReadyForQuery(transaction)) => {
+                self.transaction = transaction;
                 self.unanswered -= 1;
                 (self.next_query(), Some(Step::Ready))
             }
@@ -248,12 +260,12 @@ impl Session {
     fn fail(&mut self, before: &State, message: ServerMessage) -> Result<Option<Step>, Error> {
         let message = Box::new(message);
         let stage = match before {
-            State::Querying if !message.is_fatal() => {
-                self.state = State::Finishing;
+            State::Querying | State::Rows | State::Completed if !message.is_fatal() => {
+                self.state = State::Failed;
                 return Ok(Some(Step::Failed(message)));
             }
             State::Starting(_) => Stage::Greeting,
-            State::Idle | State::Querying | State::Finishing => Stage::Session,
+            State::Idle | State::Querying | State::Rows | State::Completed | State::Failed => Stage::Session,
             _ => Stage::Login,
         };
         Err(Error::Server { message, stage })
@@ -312,8 +324,12 @@ enum State {
     Idle,
     /// A query is out.
     Querying,
-    /// A query has failed or is done; `ReadyForQuery` must follow.
-    Finishing,
+    /// `RowDescription` has been received, so rows may follow.
+    Rows,
+    /// A statement of the query is done; another one may follow.
+    Completed,
+    /// The query has failed; `ReadyForQuery` must follow.
+    Failed,
     /// Nothing more may be sent or received.
     Over,
 }
@@ -327,7 +343,7 @@ impl State {
             Self::AwaitingAuthOk => "in answer to the password",
             Self::LoggedIn => "before the session is ready",
             Self::Idle => "while the session is idle",
-            Self::Querying | Self::Finishing => "in answer to a query",
+            Self::Querying | Self::Rows | Self::Completed | Self::Failed => "in answer to a query",
             Self::Over => "after the end of the session",
         }
     }

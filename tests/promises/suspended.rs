@@ -91,8 +91,8 @@ fn promise_13_who_reads_late_that_the_lock_is_granted_asks_again_before_the_prog
         thread::sleep(Duration::from_millis(800));
         asked.send(()).unwrap();
         // Not what keeps the lock, which is said when the program has started.
-        let question = connection.expect(b'Q');
-        assert_eq!(question, b"SELECT pg_catalog.pg_backend_pid()\0");
+        let (_, question) = connection.message_after_commit();
+        assert!(question.starts_with(b"--"), "{}", question.escape_ascii());
         connection.close();
     });
     let running = Heimdall::new()

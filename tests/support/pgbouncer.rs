@@ -17,12 +17,14 @@ pub struct PgBouncer {
 }
 
 /// How long a client keeps the server's session that it was given (man 5 pgbouncer, `pool_mode`).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolMode {
     /// As long as it is connected.
     Session,
     /// As long as a transaction.
     Transaction,
+    /// As long as a statement.
+    Statement,
 }
 
 /// Who may log in, to the pooler and through it to the server.
@@ -31,11 +33,17 @@ const USER: &str = "trust_user";
 impl PgBouncer {
     /// Starts a pooler of this server's database `app`.
     pub fn start(cluster: &Cluster, mode: PoolMode) -> Self {
+        Self::start_with(cluster, mode, "")
+    }
+
+    /// The same with more settings, one a line.
+    pub fn start_with(cluster: &Cluster, mode: PoolMode, settings: &str) -> Self {
         let directory = Directory::new();
         let place = directory.path().display().to_string();
         let mode = match mode {
             PoolMode::Session => "session",
             PoolMode::Transaction => "transaction",
+            PoolMode::Statement => "statement",
         };
         directory.write("users", &format!("\"{USER}\" \"\"\n"));
         directory.write(
@@ -50,7 +58,8 @@ impl PgBouncer {
                 pool_mode = {mode}
                 auth_type = trust
                 auth_file = {place}/users
-                logfile = {place}/log\n",
+                logfile = {place}/log
+                {settings}\n",
                 cluster.socket_dir().display(),
                 cluster.port(),
             )

@@ -69,8 +69,17 @@ pub fn data_row(values: &[Option<&str>]) -> Vec<u8> {
     message(b'D', &body)
 }
 
+/// A row, and what comes before it.
+pub fn row(values: &[Option<&str>]) -> Vec<u8> {
+    [row_description(&vec!["column"; values.len()]), data_row(values)].concat()
+}
+
 pub fn command_complete(tag: &str) -> Vec<u8> {
     message(b'C', cstring(tag).as_bytes())
+}
+
+pub fn empty_query_response() -> Vec<u8> {
+    message(b'I', b"")
 }
 
 /// Fields by their letter: `b'S'` severity, `b'C'` SQLSTATE, `b'M'` message, …
@@ -110,13 +119,16 @@ fn count(length: usize) -> [u8; 2] {
     (length as u16).to_be_bytes()
 }
 
-/// A login without any question, and the answer to the attempt to lock that travels with it.
+/// A login without any question, and the answer to the attempt to lock that travels with it and leaves a transaction open.
 pub fn answered(row: &[Option<&str>]) -> Vec<u8> {
     let mut answer = authentication_ok();
     answer.extend(backend_key_data(42, &[1, 2, 3, 4]));
     answer.extend(ready_for_query(b'I'));
-    answer.extend(data_row(row));
+    answer.extend(command_complete("BEGIN"));
+    answer.extend(self::row(row));
     answer.extend(command_complete("SELECT 1"));
-    answer.extend(ready_for_query(b'I'));
+    answer.extend(command_complete("COMMIT"));
+    answer.extend(command_complete("BEGIN"));
+    answer.extend(ready_for_query(b'T'));
     answer
 }

@@ -112,6 +112,13 @@ impl Connection {
         (tag, self.body())
     }
 
+    /// The next message after the end of the transaction that the first attempt has left open, which is answered.
+    pub fn message_after_commit(&mut self) -> (u8, Vec<u8>) {
+        assert_eq!(self.expect(b'Q'), b"COMMIT\0");
+        self.finish(Vec::new());
+        self.message()
+    }
+
     /// The body of the next message, which has to have this tag.
     pub fn expect(&mut self, tag: u8) -> Vec<u8> {
         let (got, body) = self.message();
@@ -142,24 +149,44 @@ impl Connection {
         while self.answer_holder() {}
     }
 
-    /// Answers the next thing of that kind; tells whether that was not a goodbye.
+    /// Answers the next thing of that kind; tells whether that was not a goodbye. The end of the transaction of the first
+    /// attempt is answered on the way.
     pub fn answer_holder(&mut self) -> bool {
         let (tag, body) = self.message();
         let text = String::from_utf8(body).unwrap();
-        match tag {
-            b'X' => return false,
-            b'Q' if text.starts_with("SELECT pg_catalog.pg_backend_pid()") => self.answer(Some("42")),
-            b'Q' if text.starts_with("SELECT pg_catalog.pg_advisory_unlock(") => self.answer(Some("t")),
+        match (tag, text.trim_end_matches('\0')) {
+            (b'X', _) => return false,
+            (b'Q', "COMMIT") => {
+                self.finish(Vec::new());
+                return self.answer_holder();
+            }
+            (b'Q', sql) if sql.starts_with("--") => {
+                self.send(&[backend::empty_query_response(), backend::ready_for_query(b'I')].concat());
+            }
+            (b'Q', sql) if sql.contains("pg_catalog.set_config(") => self.answer_settings(sql),
+            (b'Q', sql) if sql.contains("pg_catalog.pg_advisory_unlock(") => self.answer(Some("t")),
             // Nobody that it knew of.
-            b'Q' if text.starts_with("SELECT l.classid") => self.finish(Vec::new()),
-            _ => panic!("unexpected {}: {text:?}", tag.escape_ascii()),
+            (b'Q', sql) if sql.contains("SELECT l.classid") => self.finish(Vec::new()),
+            (_, sql) => panic!("unexpected {}: {sql:?}", tag.escape_ascii()),
         }
         true
     }
 
+    /// As a server that puts all settings into force; in a transaction where it has begun one.
+    pub fn answer_settings(&mut self, sql: &str) {
+        let words = sql.split("set_config('").skip(1);
+        let values = words.map(|words| words.split('\'').nth(2).unwrap());
+        let row: Vec<Option<&str>> = [Some("42")].into_iter().chain(values.map(Some)).collect();
+        let status = if sql.contains("BEGIN") { b'T' } else { b'I' };
+        self.send(
+            &[backend::row(&row), backend::command_complete("SELECT 1"), backend::ready_for_query(status)]
+                .concat(),
+        );
+    }
+
     /// Answers a statement with a row of one value.
     pub fn answer(&mut self, value: Option<&str>) {
-        self.finish(backend::data_row(&[value]));
+        self.finish(backend::row(&[value]));
     }
 
     /// Ends the answer to a statement.

@@ -1,0 +1,115 @@
+//! The settings of the session that holds a lock: nothing of the server's ends it without cause, and TCP ends it when the
+//! client has vanished.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::proto::Row;
+use crate::proto::text::printable;
+
+/// Which settings are to be in force, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    values: Vec<(&'static str, String)>,
+    is_local: bool,
+}
+
+impl Settings {
+    /// For a session of our own, on a server of this major version: settings of the role or the database that would end
+    /// it are switched off, and TCP gives up a client that it has not heard from for a `lease`, and not before (`man 7
+    /// tcp`: with `TCP_USER_TIMEOUT`, that is when the first keepalive probe is due after it). There is no lease where
+    /// there is no TCP.
+    #[must_use]
+    pub fn of_session(version: u32, lease: Option<Duration>) -> Self {
+        let mut values = vec![
+            ("statement_timeout", 0, 0),
+            ("idle_session_timeout", 14, 0),
+            ("transaction_timeout", 17, 0),
+        ];
+        if let Some(lease) = lease {
+            let seconds = lease.as_secs();
+            let idle = (seconds / 2).max(1);
+            let interval = (seconds / 6).max(1);
+            let count = seconds.saturating_sub(idle).div_ceil(interval);
+            values.extend([
+                ("tcp_keepalives_idle", 0, u128::from(idle)),
+                ("tcp_keepalives_interval", 0, u128::from(interval)),
+                ("tcp_keepalives_count", 0, u128::from(count)),
+                ("tcp_user_timeout", 12, lease.as_millis()),
+            ]);
+        }
+        Self::new(version, values, false)
+    }
+
+    /// For one transaction of a pooler's session, which others use afterwards. TCP ends at the pooler.
+    #[must_use]
+    pub fn of_transaction(version: u32) -> Self {
+        Self::new(version, vec![("statement_timeout", 0, 0), ("transaction_timeout", 17, 0)], true)
+    }
+
+    /// Of each setting: its name, the first version that has it, and its value.
+    fn new(version: u32, values: Vec<(&'static str, u32, u128)>, is_local: bool) -> Self {
+        let values = values
+            .into_iter()
+            .filter(|(_, since, _)| version >= *since)
+            .map(|(name, _, value)| (name, value.to_string()));
+        Self { values: values.collect(), is_local }
+    }
+
+    /// The names and values, in the order in which they are set.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.values.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Whether they end with the transaction.
+    pub(super) fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    /// Compares what the server says is in force with what was asked for; the first value is in this column of the row.
+    ///
+    /// Returns what differs, for people.
+    pub(super) fn differences(&self, row: &Row, first_column: usize) -> Option<String> {
+        let mut text = String::new();
+        for ((name, wanted), column) in self.values().zip(first_column..) {
+            let value = row.text(column).unwrap_or("unknown");
+            if value != wanted {
+                let separator = if text.is_empty() { "" } else { ", " };
+                // Writing to a string can't fail.
+                let _ =
+                    write!(text, "{separator}{name} is {} instead of {wanted}", printable(value.as_bytes()));
+            }
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_not_told_of_parameters_that_it_lacks() {
+        let names = |settings: Settings| -> Vec<&str> { settings.values().map(|(name, _)| name).collect() };
+        let tcp = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"];
+        let lease = Some(Duration::from_secs(60));
+        assert_eq!(names(Settings::of_session(11, lease)), [&["statement_timeout"][..], &tcp].concat());
+        let timeouts = ["statement_timeout", "idle_session_timeout", "transaction_timeout"];
+        assert_eq!(names(Settings::of_session(17, None)), timeouts);
+        assert_eq!(names(Settings::of_transaction(17)), ["statement_timeout", "transaction_timeout"]);
+    }
+
+    #[test]
+    fn tcp_ends_a_silent_session_at_the_lease_and_not_before() {
+        let settings = Settings::of_session(15, Some(Duration::from_secs(60)));
+        let values: Vec<(&str, &str)> =
+            settings.values().filter(|(name, _)| name.starts_with("tcp_")).collect();
+        let expected = [
+            ("tcp_keepalives_idle", "30"),
+            ("tcp_keepalives_interval", "10"),
+            ("tcp_keepalives_count", "3"),
+            ("tcp_user_timeout", "60000"),
+        ];
+        assert_eq!(values, expected);
+    }
+}
