@@ -61,7 +61,7 @@ pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>,
         Endpoint::Address(text) => {
             // A scope (fe80::1%eth0) is the resolver's to read, but only after a numeric address.
             let number = text.split('%').next().unwrap_or_default();
-            if number.parse::<IpAddr>().is_err() {
+            if number.parse::<IpAddr>().is_err() && !is_inet_aton(number) {
                 return Err(Error::Unusable(format!(
                     "could not parse network address \"{}\" (hostaddr)",
                     text.escape_debug()
@@ -73,6 +73,16 @@ pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>,
         Endpoint::Abstract(name) => vec![abstract_socket(&abstract_name(name, host.port))?],
         Endpoint::DefaultSocket => vec![socket(&default_socket(&SOCKET_DIRECTORIES, host.port)?)?],
     })
+}
+
+/// Whether this has the form that `inet_aton` reads (`man 3 inet`): one to four numbers, also octal and hexadecimal. The
+/// resolver reads it then, and asks no name server.
+fn is_inet_aton(text: &str) -> bool {
+    let is_number = |part: &str| match part.strip_prefix("0x").or_else(|| part.strip_prefix("0X")) {
+        Some(digits) => !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit()),
+        None => !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()),
+    };
+    text.split('.').count() <= 4 && text.split('.').all(is_number)
 }
 
 fn tcp(host: &str, addresses: Vec<SocketAddr>) -> Vec<Address> {
@@ -155,6 +165,16 @@ fn abstract_name(name: &str, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_have_the_forms_of_inet_aton() {
+        for text in ["127.1", "0x7f.1", "2130706433", "0177.0.0.1", "127.0.0.1"] {
+            assert!(is_inet_aton(text), "{text}");
+        }
+        for text in ["", "127.", ".1", "1.2.3.4.5", "0x", "127.0.0.x", "db", "-1", "1 "] {
+            assert!(!is_inet_aton(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_missing_default_socket_names_every_directory_tried() {

@@ -45,6 +45,9 @@ pub enum Unsendable {
         "the connection parameters take {0} bytes, more than the {MAX_STARTUP_PACKET} that a server reads"
     )]
     TooLong(usize),
+    /// The password is longer than a server reads: this many bytes.
+    #[error("the password has {0} bytes, and a server reads no more than {MAX_PASSWORD}")]
+    PasswordTooLong(usize),
 }
 
 /// The contents of a `StartupMessage`: a version, and parameters in order, checked.

@@ -59,7 +59,7 @@ impl Password {
         if text.contains('\0') {
             Err(Unsendable::Nul("password".to_owned()))
         } else if text.len() > MAX_PASSWORD {
-            Err(Unsendable::TooLong(text.len()))
+            Err(Unsendable::PasswordTooLong(text.len()))
         } else {
             Ok(Self(text.to_owned()))
         }
@@ -300,7 +300,7 @@ mod tests {
     fn a_password_is_what_can_be_said() {
         assert_eq!(Password::new("a\0b").err(), Some(Unsendable::Nul("password".to_owned())));
         let long = "x".repeat(MAX_PASSWORD + 1);
-        assert_eq!(Password::new(&long).err(), Some(Unsendable::TooLong(MAX_PASSWORD + 1)));
+        assert_eq!(Password::new(&long).err(), Some(Unsendable::PasswordTooLong(MAX_PASSWORD + 1)));
         assert!(Password::new("").unwrap().is_empty());
     }
 

@@ -59,6 +59,10 @@ pub const ROWS: &[Row] = &[
     row("postgres://[127.0.0.1]?port={port}", Reaches("tcp ann app -")),
     row("postgres://[127.0.0.1]:{port},{%b}", Reaches("tcp ann app -")),
     row("postgres://[{%b}]", Reaches("b:5432 ann app -")),
+    row(
+        "postgresql://u:p@[@nobody-listens]:1/d",
+        Fails(69, "\"@nobody-listens/.s.PGSQL.1\" failed: Connection refused"),
+    ),
     row("postgres://[::1]:1?hostaddr=127.0.0.1&port={port}", Reaches("tcp ann app -")),
     row("postgres://nowhere.invalid:{port}?hostaddr=127.0.0.1", Reaches("tcp ann app -")),
     row("postgres://?host={a}", Reaches("a:5432 ann app -")),

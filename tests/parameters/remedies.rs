@@ -202,3 +202,12 @@ fn an_empty_url_is_a_mistake_and_not_the_local_socket() {
     assert!(outcome.code == Some(69) && outcome.stderr.contains(words), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("name a server in --database or DATABASE_URL"), "{}", outcome.stderr);
 }
+
+#[test]
+fn a_password_that_no_server_reads_is_told_by_its_length() {
+    let conninfo = format!("{} user=scram_user dbname=app", shared().tcp());
+    let outcome = connect(&conninfo).env("PGPASSWORD", "s3cret".repeat(12_000)).arg("true").run();
+    let words = "the password has 72000 bytes, and a server reads no more than 65535";
+    assert!(outcome.code == Some(78) && outcome.stderr.contains(words), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("s3cret"));
+}

@@ -4,9 +4,10 @@
 use std::io;
 use std::net::Shutdown;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::{process, thread};
+use std::{fs, process, thread};
 
 use crate::support::clients::{Comparison, Fate, is_decent};
 use crate::support::postgres::PASSWORD;
@@ -134,6 +135,30 @@ const ASKED_BY_TLS: Fate = IsKinder(
     "server did not request an SSL certificate",
     "the kind that can't be asked for one is not tried",
 );
+
+#[test]
+fn files_that_editors_have_marked_or_emptied_are_read_as_in_psql() {
+    let mut clients = Comparison::with("good");
+    let marked = |name: &str| {
+        let folder = clients.server.cluster.folder("marked");
+        let text = [b"\xef\xbb\xbf", &fs::read(clients.server.pki.path(name)).unwrap()[..]].concat();
+        fs::write(folder.join(name), text).unwrap();
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        folder.join(name).display().to_string()
+    };
+    let (root, certificate, key) = (marked("root.crt"), marked("client.crt"), marked("client.key"));
+    let tcp = "host=localhost hostaddr=127.0.0.1";
+    let conninfo = format!("{tcp} user=tls_user sslmode=verify-full sslrootcert={root}");
+    clients.check("root", &conninfo, Runs);
+    let conninfo = format!("{tcp} user=cert_user sslmode=require sslcert={certificate} sslkey={key}");
+    clients.check("certificate", &conninfo, Runs);
+    // The usual list of revoked certificates, where it is none.
+    for list in ["empty", "garbage"] {
+        clients.with_home(list, &[("root.crt", "root.crt"), (list, "root.crl")]);
+        let ignored = Warns(".postgresql/root.crl\" is not PEM, ignored");
+        clients.check(list, &format!("{tcp} user=tls_user sslmode=verify-full"), ignored);
+    }
+}
 
 #[test]
 fn an_empty_variable_names_no_authority() {

@@ -6,7 +6,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use super::error::{ConfigError, TlsFileKind};
-use crate::conninfo::PlainFile;
+use crate::conninfo::{PlainFile, TlsFile};
 use crate::x509::{Certificate, Crl};
 
 /// The certificates of a PEM file; `None` if there is no such file.
@@ -28,9 +28,18 @@ pub(super) fn certificates(
     Ok(Some(certificates))
 }
 
-/// The revocation lists of a PEM file; `None` if there is no such file.
-pub(super) fn crls(path: &Path) -> Result<Option<Vec<CertificateRevocationListDer<'static>>>, ConfigError> {
+/// The revocation lists of a PEM file; `None` if there is no such file. One that is usual, and not named, may be empty or
+/// anything but PEM: a warning is added then, and it is as if there were none.
+pub(super) fn crls(
+    file: &TlsFile,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Vec<CertificateRevocationListDer<'static>>>, ConfigError> {
+    let path = &file.path;
     let Some(bytes) = read(TlsFileKind::Crl, path)? else { return Ok(None) };
+    if !file.explicit && !bytes.windows(BEGIN.len()).any(|window| window == BEGIN) {
+        warnings.push(format!("certificate revocation list file \"{}\" is not PEM, ignored", path.display()));
+        return Ok(None);
+    }
     let invalid = |why| ConfigError::Invalid(TlsFileKind::Crl, path.to_owned(), why);
     let crls = CertificateRevocationListDer::pem_slice_iter(&bytes)
         .collect::<Result<Vec<_>, _>>()
@@ -53,7 +62,7 @@ pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
     if file.is_exposed_key() {
         return Err(ConfigError::KeyExposed(path.to_owned()));
     }
-    let bytes = file.read().map_err(unreadable)?;
+    let bytes = without_mark(file.read().map_err(unreadable)?);
     if ENCRYPTED.iter().any(|mark| bytes.windows(mark.len()).any(|window| window == *mark)) {
         return Err(invalid("encrypted private keys are not supported"));
     }
@@ -67,8 +76,17 @@ pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
 
 fn read(kind: TlsFileKind, path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
     let file = PlainFile::open(path).and_then(|file| file.map(PlainFile::read).transpose());
-    file.map_err(|error| ConfigError::Unreadable(kind, path.to_owned(), error))
+    let bytes = file.map_err(|error| ConfigError::Unreadable(kind, path.to_owned(), error))?;
+    Ok(bytes.map(without_mark))
 }
+
+/// Takes away the mark that some editors put before a text (U+FEFF); a line of PEM begins with a dash.
+fn without_mark(bytes: Vec<u8>) -> Vec<u8> {
+    bytes.strip_prefix("\u{feff}".as_bytes()).map(<[u8]>::to_vec).unwrap_or(bytes)
+}
+
+/// What a PEM file has in it at least once.
+const BEGIN: &[u8] = b"-----BEGIN";
 
 const BAD_PEM: &str = "it is not valid PEM";
 

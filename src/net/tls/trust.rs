@@ -45,7 +45,7 @@ impl Trust {
         };
         let crls = match &config.sslcrl {
             None => Vec::new(),
-            Some(file) => match files::crls(&file.path)? {
+            Some(file) => match files::crls(file, warnings)? {
                 Some(crls) => crls,
                 None if file.explicit => {
                     return Err(ConfigError::Missing(TlsFileKind::Crl, file.path.clone()));
