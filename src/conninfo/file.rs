@@ -30,13 +30,24 @@ pub enum FileFault {
 }
 
 impl PlainFile {
-    /// Opens a file; `None` if there is nothing of that name, as far as we are allowed to see.
-    pub(crate) fn open(path: &Path) -> Result<Option<PlainFile>, FileFault> {
+    /// Opens a file; `None` if there is none.
+    ///
+    /// What can't be seen, in a directory that we may not enter, is as if it were not there unless it `is_named`: the
+    /// usual files are looked for in a home directory that may be another user's.
+    pub(crate) fn open(path: &Path, is_named: bool) -> Result<Option<PlainFile>, FileFault> {
         // Before opening, which would wait for the other end of a pipe.
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Err(FileFault::NotPlain),
-            Err(_) => return Ok(None),
+            Err(error) => {
+                let is_missing =
+                    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+                return if is_missing || !is_named {
+                    Ok(None)
+                } else {
+                    Err(FileFault::Unreadable(error.kind()))
+                };
+            }
         }
         let file = File::open(path).map_err(|error| FileFault::Unreadable(error.kind()))?;
         let metadata = file.metadata().map_err(|error| FileFault::Unreadable(error.kind()))?;

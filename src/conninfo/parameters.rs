@@ -72,7 +72,8 @@ impl Parameters {
     /// Looks for each host's password in the password file. Hosts may differ in theirs; the first stands for all.
     fn read_passfile(&mut self) {
         let Some(path) = self.get("passfile").map(PathBuf::from) else { return };
-        let Some(file) = Passfile::read(&path, &mut self.warnings) else { return };
+        let is_named = self.origin("passfile") != Some(&Origin::Default);
+        let Some(file) = Passfile::read(&path, is_named, &mut self.warnings) else { return };
         let [user, dbname] =
             ["user", "dbname"].map(|keyword| self.get(keyword).unwrap_or_default().to_owned());
         // Lists of hosts that don't fit are for Config to report.

@@ -12,13 +12,13 @@ pub(super) struct Passfile(String);
 impl Passfile {
     /// Reads a password file. One that can't be trusted or read is as if it were not there, but
     /// leaves a warning; one that is missing is nothing to speak of.
-    pub(super) fn read(path: &Path, warnings: &mut Vec<String>) -> Option<Passfile> {
+    pub(super) fn read(path: &Path, is_named: bool, warnings: &mut Vec<String>) -> Option<Passfile> {
         let name = path.display().to_string();
         let mut ignore = |why: &str| {
             warnings.push(format!("password file {name:?} {why}"));
             None
         };
-        let file = match PlainFile::open(path) {
+        let file = match PlainFile::open(path, is_named) {
             Ok(file) => file?,
             Err(fault) => return ignore(&fault.to_string()),
         };

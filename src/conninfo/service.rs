@@ -37,24 +37,24 @@ pub(super) fn find(name: &str, origin: &Origin, env: &Environment) -> Result<Ser
         misplaced::refuse_no_path(variable, &path.to_string_lossy())?;
     }
     let own = match env.path("PGSERVICEFILE") {
-        Some(path) => match read(&path, name)? {
+        Some(path) => match read(&path, true, name)? {
             File::Missing => {
                 let error = Error::ServiceFileMissing(path.display().to_string());
                 return Err(error.at(&Origin::Variable("PGSERVICEFILE")));
             }
             found => found,
         },
-        None => env.in_home(".pg_service.conf").map_or(Ok(File::Missing), |path| read(&path, name))?,
+        None => env.in_home(".pg_service.conf").map_or(Ok(File::Missing), |path| read(&path, false, name))?,
     };
     if let File::Has(service) = own {
         return Ok(service);
     }
-    let directories = match env.path("PGSYSCONFDIR") {
-        Some(directory) => vec![directory],
-        None => SYSTEM_DIRECTORIES.iter().map(PathBuf::from).collect(),
+    let (directories, is_named) = match env.path("PGSYSCONFDIR") {
+        Some(directory) => (vec![directory], true),
+        None => (SYSTEM_DIRECTORIES.iter().map(PathBuf::from).collect(), false),
     };
     for directory in directories {
-        if let File::Has(service) = read(&in_directory(&directory, "pg_service.conf"), name)? {
+        if let File::Has(service) = read(&in_directory(&directory, "pg_service.conf"), is_named, name)? {
             return Ok(service);
         }
     }
@@ -106,9 +106,9 @@ enum File {
     Has(Service),
 }
 
-fn read(path: &Path, name: &str) -> Result<File, Error> {
+fn read(path: &Path, is_named: bool, name: &str) -> Result<File, Error> {
     let fault = |fault| Error::ServiceFile(path.display().to_string(), fault);
-    let Some(file) = PlainFile::open(path).map_err(fault)? else { return Ok(File::Missing) };
+    let Some(file) = PlainFile::open(path, is_named).map_err(fault)? else { return Ok(File::Missing) };
     let text = String::from_utf8(file.read().map_err(fault)?).map_err(|_| fault(FileFault::NotText))?;
     if text.contains('\0') {
         return Err(fault(FileFault::NotText));

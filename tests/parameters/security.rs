@@ -9,8 +9,13 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::{fs, process, thread};
 
+use nix::unistd::Uid;
+
+use super::surroundings::NAMELESS;
 use crate::support::clients::{Comparison, Fate, is_decent};
-use crate::support::postgres::PASSWORD;
+use crate::support::heimdall::{BINARY, Heimdall};
+use crate::support::postgres::{PASSWORD, tls};
+use crate::support::write_program;
 
 use Fate::{Fails, IsKinder, IsStricter, Runs, Warns};
 
@@ -154,9 +159,46 @@ fn files_that_editors_have_marked_or_emptied_are_read_as_in_psql() {
     clients.check("certificate", &conninfo, Runs);
     // The usual list of revoked certificates, where it is none.
     for list in ["empty", "garbage"] {
-        clients.with_home(list, &[("root.crt", "root.crt"), (list, "root.crl")]);
+        clients.with_home(&format!("{list}_list"), &[("root.crt", "root.crt"), (list, "root.crl")]);
         let ignored = Warns(".postgresql/root.crl\" is not PEM, ignored");
         clients.check(list, &format!("{tcp} user=tls_user sslmode=verify-full"), ignored);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_seen_is_not_said_to_be_missing() {
+    if !Uid::effective().is_root() {
+        eprintln!("not run: only root can become another user");
+        return;
+    }
+    let server = tls().server("good");
+    let closed = server.cluster.folder("closed");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    let program = server.cluster.folder("nameless").join("heimdall");
+    write_program(&program, fs::read(BINARY).unwrap());
+    let run = |given: &str, home: &str| {
+        let [given, home] = [given, home].map(|text| text.replace("CLOSED", &closed.display().to_string()));
+        let conninfo = format!("host=localhost hostaddr=127.0.0.1 port={} {given}", server.cluster.port());
+        let heimdall = Heimdall::program(&program).uid(NAMELESS).env("HOME", home).database(&conninfo);
+        let heimdall = heimdall.env("PGUSER", "trust_user").env("PGDATABASE", "app");
+        let heimdall = heimdall.env("PGSERVICEFILE", closed.join("x"));
+        heimdall.args(["--name", "closed", "echo", "ran"]).run()
+    };
+    let denied = "permission denied";
+    for (given, home, code, words) in [
+        ("sslmode=require sslrootcert=CLOSED/x", "/nowhere", 78, denied),
+        ("sslmode=require sslcert=CLOSED/x", "/nowhere", 78, denied),
+        ("sslmode=require passfile=CLOSED/x", "/nowhere", 0, denied),
+        ("service=x", "/nowhere", 78, denied),
+        // What is looked for in the home directory of another user is not there, unless it is relied on.
+        ("sslmode=prefer", "CLOSED", 0, ""),
+        ("sslmode=require", "CLOSED", 78, denied),
+        ("sslmode=verify-ca", "CLOSED", 78, denied),
+    ] {
+        let outcome = run(given, home);
+        assert_eq!(outcome.code, Some(code), "{given}: {}", outcome.stderr);
+        assert!(is_decent(&outcome.stderr, usize::from(!words.is_empty())), "{given}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(words), "{given}: {}", outcome.stderr);
     }
 }
 

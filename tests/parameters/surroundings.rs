@@ -11,7 +11,7 @@ use crate::support::postgres::{Cluster, ClusterOptions, shared};
 use crate::support::write_program;
 
 /// A user id that no system gives to anyone.
-const NAMELESS: u32 = 54321;
+pub const NAMELESS: u32 = 54321;
 
 #[test]
 fn the_user_is_who_runs_it_whatever_the_environment_says_of_that() {

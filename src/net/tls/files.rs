@@ -9,12 +9,13 @@ use super::error::{ConfigError, TlsFileKind};
 use crate::conninfo::{PlainFile, TlsFile};
 use crate::x509::{Certificate, Crl};
 
-/// The certificates of a PEM file; `None` if there is no such file.
+/// The certificates of a PEM file; `None` if there is no such file, or, unless it is wanted, none that can be seen.
 pub(super) fn certificates(
     kind: TlsFileKind,
     path: &Path,
+    is_wanted: bool,
 ) -> Result<Option<Vec<CertificateDer<'static>>>, ConfigError> {
-    let Some(bytes) = read(kind, path)? else { return Ok(None) };
+    let Some(bytes) = read(kind, path, is_wanted)? else { return Ok(None) };
     let invalid = |why| ConfigError::Invalid(kind, path.to_owned(), why);
     let certificates = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<Vec<_>, _>>()
@@ -35,7 +36,7 @@ pub(super) fn crls(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Vec<CertificateRevocationListDer<'static>>>, ConfigError> {
     let path = &file.path;
-    let Some(bytes) = read(TlsFileKind::Crl, path)? else { return Ok(None) };
+    let Some(bytes) = read(TlsFileKind::Crl, path, file.explicit)? else { return Ok(None) };
     if !file.explicit && !bytes.windows(BEGIN.len()).any(|window| window == BEGIN) {
         warnings.push(format!("certificate revocation list file \"{}\" is not PEM, ignored", path.display()));
         return Ok(None);
@@ -57,8 +58,9 @@ pub(super) fn crls(
 pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
     let unreadable = |error| ConfigError::Unreadable(TlsFileKind::Key, path.to_owned(), error);
     let invalid = |why| ConfigError::Invalid(TlsFileKind::Key, path.to_owned(), why);
-    let file =
-        PlainFile::open(path).map_err(unreadable)?.ok_or_else(|| ConfigError::KeyMissing(path.to_owned()))?;
+    let file = PlainFile::open(path, true)
+        .map_err(unreadable)?
+        .ok_or_else(|| ConfigError::KeyMissing(path.to_owned()))?;
     if file.is_exposed_key() {
         return Err(ConfigError::KeyExposed(path.to_owned()));
     }
@@ -74,8 +76,8 @@ pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, ConfigError> {
         .map_err(|_| invalid("no private key in PEM or DER in it"))
 }
 
-fn read(kind: TlsFileKind, path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
-    let file = PlainFile::open(path).and_then(|file| file.map(PlainFile::read).transpose());
+fn read(kind: TlsFileKind, path: &Path, is_wanted: bool) -> Result<Option<Vec<u8>>, ConfigError> {
+    let file = PlainFile::open(path, is_wanted).and_then(|file| file.map(PlainFile::read).transpose());
     let bytes = file.map_err(|error| ConfigError::Unreadable(kind, path.to_owned(), error))?;
     Ok(bytes.map(without_mark))
 }

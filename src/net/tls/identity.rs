@@ -25,7 +25,8 @@ pub(super) fn load(
     let Some(file) = &config.sslcert else {
         return if is_needed { Err(ConfigError::NoClientCertificateFile) } else { Ok(None) };
     };
-    let Some(chain) = files::certificates(TlsFileKind::Certificate, &file.path)? else {
+    let Some(chain) = files::certificates(TlsFileKind::Certificate, &file.path, file.explicit || is_needed)?
+    else {
         return match file.explicit {
             true => Err(ConfigError::Missing(TlsFileKind::Certificate, file.path.clone())),
             false if is_needed => Err(ConfigError::NoClientCertificate(file.path.clone())),

@@ -68,7 +68,9 @@ fn roots(
         None if config.sslmode >= SslMode::VerifyCa => return Err(ConfigError::NoHome),
         None => return Ok(None),
     };
-    match files::certificates(TlsFileKind::Root, &file.path)? {
+    // From there on, whoever has such a file relies on it.
+    let is_wanted = file.explicit || config.sslmode >= SslMode::Require;
+    match files::certificates(TlsFileKind::Root, &file.path, is_wanted)? {
         Some(roots) => Ok(Some((Source::File(file.path.clone()), roots))),
         None if config.sslmode >= SslMode::VerifyCa => {
             Err(ConfigError::Missing(TlsFileKind::Root, file.path.clone()))
