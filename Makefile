@@ -55,6 +55,9 @@ fuzz-x509: deps ## let heimdall, openssl verify and psql judge X509_CHAINS rando
 bench: deps ## print the figures: time to the lock, size, memory, CPU
 	cargo bench --locked --bench figures
 
+takeover: deps ## print how soon another takes over, in each way in which a holder can go
+	cargo bench --locked --bench figures -- takeover
+
 release: ## make a standalone static binary for this host under pkg/
 	scripts/release
 
@@ -88,4 +91,4 @@ $(BINARY): $(SOURCES)
 $(MANUAL): $(SOURCES) README.md $(wildcard docs/*.md) $(wildcard scripts/manual/*.rs)
 	cargo run --quiet --locked --example manual $(SHARE)
 
-.PHONY: build demo deps test test-matrix check chaos fuzz fuzz-x509 bench release picture man install clean help
+.PHONY: build demo deps test test-matrix check chaos fuzz fuzz-x509 bench takeover release picture man install clean help

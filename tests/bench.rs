@@ -1,4 +1,5 @@
-//! `make bench`: prints the figures, each against something measured in the same run. Asserts nothing.
+//! `make bench`: prints the figures, each against something measured in the same run. Asserts nothing. With the argument
+//! `takeover` it prints those alone.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -20,6 +21,8 @@ mod chains;
 #[path = "bench/holding.rs"]
 mod holding;
 mod support;
+#[path = "bench/takeover.rs"]
+mod takeover;
 #[path = "bench/waiting.rs"]
 mod waiting;
 
@@ -36,6 +39,9 @@ fn main() {
     // `cargo test --benches` and the like only want to see that it builds.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
+    }
+    if std::env::args().any(|argument| argument == "takeover") {
+        return takeover::takeover();
     }
     size();
     flights();
@@ -54,6 +60,7 @@ fn main() {
     waiting::handover();
     waiting::polling();
     waiting::busy();
+    takeover::takeover();
 }
 
 fn size() {
