@@ -94,13 +94,15 @@ pub enum Error {
         method: &'static str,
     },
     /// `require_auth` does not allow that the server asks for nothing.
-    #[error("authentication is required by require_auth={policy}, but the server asked for none")]
+    #[error(
+        "authentication method requirement \"{policy}\" failed: server did not complete authentication (require_auth)"
+    )]
     NoneAsked {
         /// The policy.
         policy: RequireAuth,
     },
     /// `require_auth` does not allow what the server asks for.
-    #[error("the server asks for {method} authentication, which require_auth={policy} does not allow")]
+    #[error("authentication method requirement \"{policy}\" failed: server requested {what} (require_auth)", what = requested(method))]
     NotAllowed {
         /// The method asked for.
         method: &'static str,
@@ -214,6 +216,16 @@ impl Error {
             | Self::UnsupportedMethod { .. } => ErrorKind::Authentication,
             Self::Server { message, stage } => sqlstate_kind(&message.code, *stage),
         }
+    }
+}
+
+/// What a server that asks for a method asks for, in libpq's words.
+fn requested(method: &str) -> &str {
+    match method {
+        "password" => "a cleartext password",
+        "md5" => "a hashed password",
+        "scram-sha-256" => "SASL authentication",
+        other => other,
     }
 }
 

@@ -65,8 +65,10 @@ const WITH_CERTIFICATE: &str = "sslcertmode=require sslcert=DIR/client.crt sslke
 const NO_CERTIFICATE: Fate = Fails(78, "certificate", "sslcertmode");
 const NOT_ASKED: Fate = Fails(77, "server did not request an SSL certificate", "sslcertmode=require");
 const UNBOUND: Fate = Fails(77, "channel binding", "");
-const UNPROVED: Fate = Fails(77, "auth", "require_auth");
-const PROVED: Fate = Fails(77, "auth", "require_auth");
+const UNPROVED: Fate =
+    Fails(77, "authentication method requirement", "failed: server did not complete authentication");
+const PROVED: Fate =
+    Fails(77, "authentication method requirement \"none\" failed: server requested SASL authentication", "");
 const OTHER_PEER: Fate = Fails(77, "requirepeer specifies \"nobody-at-all\"", "");
 const UNTRUSTED: Fate = Fails(76, "certificate verify failed", "");
 const WEAK: Fate = Fails(78, "weak sslmode", "");
