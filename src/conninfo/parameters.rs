@@ -63,8 +63,17 @@ impl Parameters {
             Error::HostCount(..) => parameters.mistake("hostaddr", error),
             _ => parameters.mistake("port", error),
         });
-        if parameters.get("password").is_none() {
-            parameters.read_passfile();
+        match parameters.entry("password") {
+            None => parameters.read_passfile(),
+            // It may be a part of the password, but hardly ever is.
+            Some(password) if password.value.ends_with('\n') => {
+                let warning = format!(
+                    "{}: the password ends in a newline, as from a file or \"echo\"",
+                    password.origin
+                );
+                parameters.warnings.push(warning);
+            }
+            Some(_) => {}
         }
         Ok(parameters)
     }

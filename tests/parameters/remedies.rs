@@ -5,7 +5,7 @@ use std::fs;
 
 use super::connect;
 use crate::support::heimdall::Heimdall;
-use crate::support::postgres::shared;
+use crate::support::postgres::{PASSWORD, shared};
 
 /// The connection string, the environment, and words of the one line that it comes to, with code 78.
 type Row = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
@@ -201,6 +201,16 @@ fn an_empty_url_is_a_mistake_and_not_the_local_socket() {
     let words = "there is no socket";
     assert!(outcome.code == Some(69) && outcome.stderr.contains(words), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("name a server in --database or DATABASE_URL"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_password_with_a_newline_at_its_end_is_tried_and_warned_of() {
+    let conninfo = format!("{} user=scram_user dbname=app", shared().tcp());
+    let outcome = connect(&conninfo).env("PGPASSWORD", format!("{PASSWORD}\n")).arg("true").run();
+    assert_eq!(outcome.code, Some(77), "{}", outcome.stderr);
+    let words = "PGPASSWORD: the password ends in a newline";
+    assert!(outcome.stderr.starts_with(&format!("heimdall: {words}")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("password authentication failed"), "{}", outcome.stderr);
 }
 
 #[test]
