@@ -84,7 +84,12 @@ mod tests {
     fn assert_refused(text: &str) {
         let (keyword, value) = text.split_once('=').unwrap();
         let error = config(&format!("host=h {text}")).unwrap_err().to_string();
-        assert_eq!(error, format!("{keyword} \"{value}\" is not supported by this version of heimdall"));
+        assert_eq!(
+            error,
+            format!(
+                "{keyword} \"{value}\" is not supported by this version of heimdall, which was built without TLS"
+            )
+        );
     }
 
     #[cfg(not(feature = "tls"))]
