@@ -1,7 +1,7 @@
 //! Finds the chain from the server's certificate to a trusted root and checks it, step by step as OpenSSL does for psql.
 //!
-//! There is one chain and no second try: each issuer is the best of those that could be it. So the work is bounded by
-//! what was sent, and checks that cost nothing come before signatures, as in OpenSSL.
+//! One chain is built and no other is tried: each issuer is the best of those that could be it. So what was sent bounds
+//! the work.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 
@@ -14,11 +14,11 @@ use super::revocation;
 use super::signature::BadSignature;
 use super::time::Seconds;
 
-/// All that a chain is made from and measured by.
-pub(super) struct Chains<'a> {
-    /// The trusted; only the self-signed among them end a chain.
+/// What a chain is built from and checked against.
+pub(super) struct Verification<'a> {
+    /// Trusted certificates; only the self-signed among them end a chain.
     pub(super) roots: &'a [Certificate<'a>],
-    /// What the server sent along; nothing is believed of it.
+    /// What the server sent along; none of it is trusted.
     pub(super) sent: &'a [Certificate<'a>],
     /// If there are any, each certificate needs one of its issuer that does not list it.
     pub(super) crls: &'a [Crl<'a>],
@@ -26,8 +26,8 @@ pub(super) struct Chains<'a> {
     pub(super) now: Seconds,
 }
 
-impl<'a> Chains<'a> {
-    /// Whether the server's certificate is good.
+impl<'a> Verification<'a> {
+    /// Verifies the server's certificate. The steps are in OpenSSL's order, in which those that cost nothing come first.
     pub(super) fn verify(&self, leaf: &'a Certificate<'a>) -> Result<(), CertificateError> {
         if leaf.extensions.is_err() {
             return Err(CertificateError::Malformed);

@@ -1,8 +1,12 @@
-//! Whose certificate is believed, as OpenSSL decides it for psql: DER in, verdict out.
+//! Which certificates to trust, as OpenSSL decides it for psql: DER in, verdict out.
 //!
-//! Here is no file, no socket, no clock and no cryptography: [`verify`] gets certificates, the time and the signature
-//! algorithms as values. webpki is not used for that: it refuses certificates that psql accepts (of version 1, a
-//! server's that is its own root) and accepts roots that psql refuses (intermediate, expired).
+//! [`verify`] takes certificates, the time and the signature algorithms as values: no file, socket, clock or cryptography
+//! is in here. webpki would not do: it refuses certificates that psql accepts (of version 1, a server's that is its own
+//! root) and accepts roots that psql refuses (intermediate, expired).
+//!
+//! ```text
+//!   certificate (extensions, names, keys) ──► chain: build, purposes, keys ──► revocation ──► signatures ──► constraints
+//! ```
 
 mod certificate;
 mod chain;
@@ -22,6 +26,8 @@ mod time;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
+use self::chain::Verification;
+
 pub use self::certificate::Certificate;
 pub use self::channel_binding::server_end_point;
 pub use self::crl::Crl;
@@ -29,8 +35,6 @@ pub use self::der::Malformed;
 pub use self::error::{CertificateError, NameMismatch, PresentedName};
 pub use self::hostname::HostName;
 pub use self::signature::PublicKey;
-
-use self::chain::Chains;
 
 /// Who is trusted to issue certificates, and what they have revoked.
 #[derive(Debug)]
@@ -62,6 +66,6 @@ pub fn verify(
     let crls: Vec<_> = anchors.crls.iter().map(|der| Crl::read(der)).collect::<Result<_, _>>()?;
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let algorithms = &anchors.algorithms;
-    Chains { roots: &roots, sent: &sent, crls: &crls, algorithms, now }.verify(&leaf)?;
+    Verification { roots: &roots, sent: &sent, crls: &crls, algorithms, now }.verify(&leaf)?;
     host.map_or(Ok(()), |host| Ok(host.verify(&leaf)?))
 }
