@@ -1,13 +1,14 @@
 //! `--log-format json`: every line is an object, and says what docs/events.md says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use heimdall::lock::Key;
 
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::holder::Holder;
+use crate::support::poll;
 use crate::support::postgres::{PASSWORD, shared};
 
 const EVENTS: &str = include_str!("../docs/events.md");
@@ -156,6 +157,19 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     running.wait_for_stdout_line("up");
     running.signal(15);
     told(&running.wait(), "signal", "connecting connected acquired started signalled exited released");
+
+    let stopped = heimdall("stopped").args(["cat"]).pipe_stdin().spawn();
+    stopped.wait_for_stderr_line("\"started\"");
+    stopped.signal(20);
+    stopped.wait_for_stderr_line("\"suspended\"");
+    // Sent at once, it would keep heimdall from stopping.
+    let is_stopped = || fs::read_to_string(format!("/proc/{}/stat", stopped.pid())).unwrap().contains(") T ");
+    poll(Duration::from_secs(30), || is_stopped().then_some(())).expect("it stops");
+    stopped.signal(18);
+    stopped.wait_for_stderr_line("\"resumed\"");
+    stopped.signal(15);
+    let all = "connecting connected acquired started suspended resumed signalled exited released";
+    told(&stopped.wait(), "stopped", all);
 
     let sleeper = heimdall("suspended").args(["--lease=2s", "cat"]).pipe_stdin().spawn();
     sleeper.wait_for_stderr_line("\"started\"");

@@ -1,5 +1,7 @@
 //! On a terminal: what a person sees and types is what the program alone would show and get.
 
+mod job_control;
+
 use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
@@ -176,22 +178,6 @@ fn promise_10_pipelines_work() {
     assert_eq!(terminal.wait_for("\r\n"), "y");
     // SIGPIPE, as without heimdall.
     assert_eq!(terminal.wait_for("\r\n"), "code 141");
-}
-
-#[test]
-fn promise_10_only_in_the_foreground_the_program_is_in_heimdalls_group() {
-    let mut terminal = bash();
-    let script = "sh -c 'echo group $(ps -o pgid= -p $$) $$ $(ps -o pgid= -p $PPID)'";
-    terminal.enter(&format!("heimdall --name foreground {script}"));
-    terminal.wait_for("group ");
-    let words = terminal.wait_for("\r\n");
-    let words: Vec<_> = words.split(' ').collect();
-    assert!(words[0] == words[2] && words[0] != words[1], "{words:?}");
-    terminal.enter(&format!("heimdall --name background {script} &"));
-    terminal.wait_for("group ");
-    let words = terminal.wait_for("\r\n");
-    let words: Vec<_> = words.split(' ').collect();
-    assert!(words[0] == words[1] && words[0] != words[2], "{words:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::exit::Status;
 use super::json::Value;
+use super::supervisor::Why;
 use crate::lock::{Guard, Holder, Lost};
 
 /// What has just happened. The names and fields of the JSON form are documented in docs/events.md, and stay.
@@ -16,8 +17,8 @@ pub(super) enum Event<'a> {
     Busy { holders: &'a [Holder], waited: Duration },
     Started { pid: i32 },
     Signalled { signal: i32 },
-    Suspended { silence: Duration },
-    Resumed,
+    Suspended { why: Why },
+    Resumed { why: Why },
     Lost { lost: &'a Lost, held: Duration, when: String },
     Stopping { cause: &'static str, signal: i32 },
     Exited { status: Status, ran: Duration },
@@ -49,7 +50,7 @@ impl Event<'_> {
             Self::Started { .. } => "started",
             Self::Signalled { .. } => "signalled",
             Self::Suspended { .. } => "suspended",
-            Self::Resumed => "resumed",
+            Self::Resumed { .. } => "resumed",
             Self::Lost { .. } => "lost",
             Self::Stopping { .. } => "stopping",
             Self::Exited { .. } => "exited",
@@ -63,8 +64,8 @@ impl Event<'_> {
             Self::Lost { .. } => Level::Quiet,
             Self::Busy { .. }
             | Self::Waiting { .. }
-            | Self::Suspended { .. }
-            | Self::Resumed
+            | Self::Suspended { why: Why::Silence(_) }
+            | Self::Resumed { why: Why::Silence(_) }
             | Self::Stopping { .. } => Level::Normal,
             Self::Acquired { waited, .. } if !waited.is_zero() => Level::Normal,
             _ => Level::Verbose,
@@ -79,7 +80,7 @@ impl Event<'_> {
     /// Returns the fields in JSON, except those that all lines have.
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::Connecting | Self::Resumed => vec![],
+            Self::Connecting | Self::Resumed { .. } => vec![],
             Self::Connected { server_address } => vec![("server", Value::from(*server_address))],
             Self::Waiting { holders } => holders.first().map(holder_fields).unwrap_or_default(),
             Self::Busy { holders, waited } => {
@@ -92,7 +93,10 @@ impl Event<'_> {
             }
             Self::Started { pid } => vec![("process", Value::Number((*pid).into()))],
             Self::Signalled { signal } => vec![("signal", Value::Number((*signal).into()))],
-            Self::Suspended { silence } => vec![("silence", Value::Seconds(*silence))],
+            Self::Suspended { why: Why::Silence(silence) } => vec![("silence", Value::Seconds(*silence))],
+            Self::Suspended { why: Why::Signal(signal) } => {
+                vec![("signal", Value::Number(signal.as_raw().into()))]
+            }
             Self::Lost { lost, held, .. } => {
                 vec![("reason", Value::from(lost.to_string())), ("held", Value::Seconds(*held))]
             }
@@ -130,10 +134,13 @@ impl Event<'_> {
             }
             Self::Started { pid } => format!("started the program, process {pid}"),
             Self::Signalled { signal } => format!("passed on signal {signal}"),
-            Self::Suspended { silence } => format!(
+            Self::Suspended { why: Why::Signal(signal) } => {
+                format!("suspended the program, as signal {} stops heimdall", signal.as_raw())
+            }
+            Self::Suspended { why: Why::Silence(silence) } => format!(
                 "suspended the program until the server answers, which was last heard of {silence:.1?} ago"
             ),
-            Self::Resumed => format!("the lock {lock} is still ours; the program goes on"),
+            Self::Resumed { .. } => format!("the lock {lock} is still ours; the program goes on"),
             Self::Lost { lost, held, when } => {
                 format!("lost the lock {lock} at {when}, after {held:.1?}: {lost}")
             }

@@ -1,6 +1,8 @@
 //! The job, which is the program and all that descends from it: how it is signalled, stopped and reaped.
 
 use std::io;
+use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::Signal as NixSignal;
 use rustix::io::Errno;
@@ -11,6 +13,7 @@ use rustix::process::{
 use super::descendants::{Process, descendants, is_exhaustion};
 use super::exit::Status;
 use super::spawn::{Start, spawn};
+use crate::net::Moment;
 
 /// A started program and its descendants.
 #[derive(Debug)]
@@ -18,6 +21,9 @@ pub(super) struct Job {
     program: Pid,
     leads_group: bool,
     status: Option<Status>,
+    /// Whether the program is stopped, whoever has done that.
+    is_stopped: bool,
+    news: News,
     /// Children that we had before: a shell's background jobs, where it has become us by exec. None of our business.
     preexisting_children: Vec<Pid>,
     /// Who has been stopped by us, and is to be continued by us.
@@ -25,6 +31,13 @@ pub(super) struct Job {
     /// Who has been asked to end.
     asked: Vec<Pid>,
     is_childless: bool,
+}
+
+/// What is new of the program.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct News {
+    pub(super) ended: Option<Status>,
+    pub(super) stopped_by: Option<Signal>,
 }
 
 impl Job {
@@ -44,6 +57,8 @@ impl Job {
             program: spawn(start)?,
             leads_group,
             status: None,
+            is_stopped: false,
+            news: News::default(),
             preexisting_children,
             stopped: Vec::new(),
             asked: Vec::new(),
@@ -55,13 +70,37 @@ impl Job {
         self.program.as_raw_nonzero().get()
     }
 
-    /// Sends a signal to the program's process group, or to the program alone where it is in ours.
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Whether the program is in our process group.
+    pub(super) fn is_group_shared(&self) -> bool {
+        !self.leads_group
+    }
+
+    /// Sends the signal of this number to the program's process group, or to the program alone where it is in ours.
+    pub(super) fn signal(&self, number: i32) {
+        let Some(signal) = Signal::from_named_raw(number) else { return self.signal_in_real_time(number) };
         // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
         if self.leads_group {
             let _ = kill_process_group(self.program, signal);
         } else if self.status.is_none() {
             let _ = kill_process(self.program, signal);
+        }
+    }
+
+    /// As [`Job::signal`]: without unsafe code only a shell sends signals that have no name.
+    fn signal_in_real_time(&self, number: i32) {
+        let target = if self.leads_group { -self.pid() } else { self.pid() };
+        if self.leads_group || self.status.is_none() {
+            // It is reaped with the orphans.
+            let _ = Command::new("/bin/sh").args(["-c", &format!("kill -{number} {target}")]).spawn();
+        }
+    }
+
+    /// Continues the program, and its process group where it leads one, if it is stopped.
+    pub(super) fn wake(&mut self) {
+        // It may have been continued together with us.
+        self.collect();
+        if self.is_stopped {
+            self.signal(Signal::CONT.as_raw());
         }
     }
 
@@ -72,15 +111,13 @@ impl Job {
         }
         let Ok(mut running) = self.running() else {
             // Without a process table there is no telling who was stopped already.
-            return self.signal(Signal::STOP);
+            return self.signal(Signal::STOP.as_raw());
         };
-        // What is forked during a walk is found by the next one; to stop takes a moment.
+        // What is forked during a walk is found by the next one, and to stop takes a moment.
+        let limit = Moment::now().after(STOP_TIMEOUT);
         let mut signalled = Vec::new();
-        for _ in 0..MAX_WALKS {
+        while !running.is_empty() && Moment::now() < limit {
             running.retain(|pid| !signalled.contains(pid));
-            if running.is_empty() {
-                break;
-            }
             for pid in &running {
                 let _ = kill_process(*pid, Signal::STOP);
             }
@@ -97,7 +134,7 @@ impl Job {
             return signal_all(NixSignal::SIGCONT);
         }
         if self.stopped.is_empty() {
-            return self.signal(Signal::CONT);
+            return self.signal(Signal::CONT.as_raw());
         }
         let all = descendants(&self.preexisting_children).unwrap_or_default();
         let left = |pid: &Pid| all.iter().any(|process| process.pid == *pid);
@@ -118,8 +155,8 @@ impl Job {
             signal_all(NixSignal::SIGTERM);
             return signal_all(NixSignal::SIGCONT);
         }
-        self.signal(Signal::TERM);
-        self.signal(Signal::CONT);
+        self.signal(Signal::TERM.as_raw());
+        self.signal(Signal::CONT.as_raw());
         self.asked.push(self.program);
         // What is forked while we walk is found in the next walk.
         let _ = (0..MAX_WALKS).find(|_| !self.ask(|_| true));
@@ -159,7 +196,7 @@ impl Job {
             signal_all(NixSignal::SIGKILL);
             return None;
         }
-        self.signal(Signal::KILL);
+        self.signal(Signal::KILL.as_raw());
         let mut killed = Vec::new();
         let mut refused = None;
         for _ in 0..MAX_WALKS {
@@ -184,11 +221,22 @@ impl Job {
         ADOPTS && !rustix::process::getpid().is_init() && descendants(&self.preexisting_children).is_err()
     }
 
-    /// Reaps all children that have ended, our own and those that have lost their parents.
-    pub(super) fn reap(&mut self) {
+    /// Reaps all children that have ended, our own and those that have lost their parents; returns what is new of the program.
+    pub(super) fn reap(&mut self) -> News {
+        self.collect();
+        std::mem::take(&mut self.news)
+    }
+
+    fn collect(&mut self) {
         loop {
-            match wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, ended))) if pid == self.program => self.status = status(ended),
+            match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
+                Ok(Some((pid, news))) if pid == self.program => {
+                    self.is_stopped = news.stopped();
+                    self.status = status(news);
+                    self.news.ended = self.status;
+                    self.news.stopped_by = news.stopping_signal().and_then(Signal::from_named_raw);
+                }
+                Ok(Some((_, news))) if news.stopped() || news.continued() => {}
                 Ok(Some((pid, _))) => self.preexisting_children.retain(|child| *child != pid),
                 Ok(None) => return,
                 Err(Errno::INTR) => {}
@@ -198,11 +246,6 @@ impl Job {
                 }
             }
         }
-    }
-
-    /// How the program ended, once it has been reaped.
-    pub(super) fn status(&self) -> Option<Status> {
-        self.status
     }
 
     /// Whether the program or a descendant of it is left.
@@ -243,6 +286,9 @@ fn is_alone_and_cannot_see() -> bool {
 fn signal_all(signal: NixSignal) {
     let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(-1), signal);
 }
+
+/// How long processes may take to stop; one that waits for a disk takes as long as the disk.
+const STOP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// A tree that forks while it is walked comes to its end in a few walks; one that never does must not keep us from
 /// all else. The next look at it goes on.

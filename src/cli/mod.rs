@@ -13,6 +13,11 @@ mod options;
 mod report;
 mod run;
 mod show;
+#[cfg(target_os = "linux")]
+mod signal_queue;
+#[cfg(not(target_os = "linux"))]
+#[path = "signal_pipe.rs"]
+mod signal_queue;
 mod signals;
 mod spawn;
 mod stderr;

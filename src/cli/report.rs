@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::event::{Event, Level};
 use super::json::{self, Value};
@@ -51,6 +51,11 @@ impl Report {
             ("token", Value::Number(guard.token().into())),
         ];
         Self { facts, ..self }
+    }
+
+    /// Waits until all lines are written, no longer than that.
+    pub(super) fn flush(limit: Duration) {
+        stderr::flush(limit);
     }
 
     /// Tells what ends heimdall.

@@ -13,10 +13,10 @@ use super::name::{Lock, Name};
 use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
 use super::report::{Format, Report, os_error_text};
 use super::show;
-use super::signals::{self, Pid1Handlers, Signals};
+use super::signals::{Signals, die_of, let_signals_end_process_1};
 use super::spawn::Start;
 use super::supervise::{Sources, supervise};
-use super::supervisor::{Cause, ExitReason, Limits};
+use super::supervisor::{Cause, ExitReason, Terms};
 use super::terminal;
 use super::timer::Timer;
 use super::wait::{Wait, Waited};
@@ -24,8 +24,14 @@ use crate::conninfo::Config;
 use crate::lock::{self, Contender, Guard, Moment, Outcome, Release};
 use crate::net::Deadline;
 
-/// Does what the arguments say.
+/// Does what the arguments say, and has said all there is to say when it returns.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let exit = obey(arguments);
+    Report::flush(FLUSH_TIMEOUT);
+    exit
+}
+
+fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let command = match options::parse(arguments) {
         Ok(command) => command,
         Err(EarlyExit::Print(text)) => return show::text(&text, &Report::new(Level::Normal, Format::Text)),
@@ -57,10 +63,7 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 /// How heimdall ends where the program could not be started.
 fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report) -> Result<Exit, Exit> {
     let config = connect::config(database, report)?;
-    let pid1 = Pid1Handlers::install().map_err(|error| {
-        report.error(format_args!("cannot catch signals: {}", os_error_text(&error)));
-        Exit::NotExecutable
-    })?;
+    let_signals_end_process_1();
     let (mut guard, waited) = acquire(options, &config, report)?;
     let report = &report.clone().with_session(&guard);
     guard.confirm(options.lease).map_err(|lost| {
@@ -69,7 +72,9 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     })?;
     report.event(&Event::Acquired { guard: &guard, waited });
 
-    let (mut signals, timer, mut job) = match start(options, &guard, &pid1) {
+    // Before the program has something to say.
+    Report::flush(MOMENT);
+    let (mut signals, timer, mut job) = match start(options, &guard) {
         Ok(started) => started,
         Err(error) => {
             let program = options.program.to_string_lossy();
@@ -84,14 +89,15 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     };
     report.event(&Event::Started { pid: job.pid() });
 
-    let limits = Limits {
+    let terms = Terms {
         timeout: options.timeout,
         kill_after: options.kill_after,
         lease: options.lease,
         min_hold: options.min_hold,
+        is_group_shared: job.is_group_shared(),
     };
     let sources = Sources { guard: &mut guard, signals: &mut signals, timer: &timer };
-    let exit_reason = supervise(&mut job, sources, limits, report);
+    let exit_reason = supervise(&mut job, sources, terms, report);
     if exit_reason == ExitReason::Stopped(Cause::Lost) {
         report.error("the lock was lost while the program ran; the program has been stopped");
         return Ok(Exit::Lost);
@@ -100,7 +106,8 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     if let ExitReason::Ended(Status::Signalled(signal)) = exit_reason
         && let Some(typed) = signals.was_typed(signal)
     {
-        signals::die_of(typed);
+        Report::flush(FLUSH_TIMEOUT);
+        die_of(typed);
     }
     Ok(exit_reason.into())
 }
@@ -141,16 +148,15 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
     Exit::Busy(options.conflict_exit_code)
 }
 
-fn start(options: &RunOptions, guard: &Guard, pid1: &Pid1Handlers) -> io::Result<(Signals, Timer, Job)> {
-    let in_foreground = terminal::is_foreground();
-    let signals = Signals::catch(in_foreground)?;
-    pid1.disarm();
+fn start(options: &RunOptions, guard: &Guard) -> io::Result<(Signals, Timer, Job)> {
+    let in_our_group = terminal::is_there();
+    let signals = Signals::catch(in_our_group)?;
     let timer = Timer::new()?;
     let job = Job::start(Start {
         program: &options.program,
         arguments: &options.arguments,
         variables: variables(&options.lock, guard),
-        in_our_group: in_foreground,
+        in_our_group,
         inherited: options.inherits.then(|| guard.as_fd()),
         mask: signals.mask(),
     })?;
@@ -195,6 +201,12 @@ fn application_name(lock: &Lock) -> String {
     }
     text
 }
+
+/// How long the reader of standard error may keep the program from starting.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// How long heimdall waits at its end for its last lines to be read.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest name the server keeps, in bytes (`NAMEDATALEN` - 1).
 const MAX_APPLICATION_NAME: usize = 63;

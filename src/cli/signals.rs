@@ -1,29 +1,24 @@
-//! Signals as something that a poll loop can wait for.
+//! What the signals that came ask of heimdall, and what it does by a signal to itself.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use nix::sys::signal::{SigSet, Signal as NixSignal};
+use nix::sys::signal::SigSet;
 use rustix::process::{Resource, Rlimit, Signal, getpid, setrlimit};
+use signal_hook::consts::FORBIDDEN;
 use signal_hook::flag::register_conditional_shutdown;
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::WithRawSiginfo;
-use signal_hook::low_level::emulate_default_handler;
 
-/// What heimdall passes on to the program.
-const FORWARDED: [Signal; 7] =
-    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::ALARM];
-
-/// What it passes on besides, unless terminal and shell send it to the program themselves.
-const FORWARDED_IN_BACKGROUND: [Signal; 2] = [Signal::WINCH, Signal::CONT];
+use super::signal_queue::{Info, SignalQueue};
 
 /// The signals that came since they were last taken.
 pub(super) struct Signals {
-    delivery: SignalDelivery<UnixStream, WithRawSiginfo>,
-    in_foreground: bool,
+    queue: SignalQueue,
+    /// Those that our caller has ignored, one bit each.
+    ignored: u64,
+    /// Whether the program is in our process group, and gets what the terminal sends to it.
+    is_group_shared: bool,
     leads_session: bool,
     mask: SigSet,
     typed: Vec<Signal>,
@@ -32,28 +27,24 @@ pub(super) struct Signals {
 /// What came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Received {
-    /// A child may have ended.
+    /// A child may have ended, stopped or gone on.
     Child,
     /// A signal for us alone, to be passed on.
-    Sent(Signal),
+    Sent(i32),
+    /// A signal for us alone that asks us to stop.
+    Stop(Signal),
     /// A signal that was typed at the terminal, whose whole foreground group got it, the program too.
     Typed,
 }
 
 impl Signals {
-    /// From now on SIGCHLD and the signals to be passed on are caught, but for those that our caller has
-    /// ignored: they stay ignored for the program too (nohup).
-    pub(super) fn catch(in_foreground: bool) -> io::Result<Self> {
+    /// From now on signals come here; those that our caller has ignored stay without effect, for the program too (nohup).
+    pub(super) fn catch(is_group_shared: bool) -> io::Result<Self> {
         let mask = SigSet::thread_get_mask()?;
-        let more = if in_foreground { &[][..] } else { &FORWARDED_IN_BACKGROUND };
-        let caught: Vec<i32> =
-            not_ignored(FORWARDED.iter().chain(more)).chain([Signal::CHILD.as_raw()]).collect();
-        let (read, write) = UnixStream::pair()?;
-        let delivery = SignalDelivery::with_pipe(read, write, WithRawSiginfo, &caught)?;
-        // Our caller may have blocked some: SIGCHLD we wait for, and the others are to wait in the program.
-        caught.into_iter().map(NixSignal::try_from).collect::<Result<SigSet, _>>()?.thread_unblock()?;
+        let ignored = ignored();
         let leads_session = nix::unistd::getsid(None) == Ok(nix::unistd::getpid());
-        Ok(Self { delivery, in_foreground, leads_session, mask, typed: Vec::new() })
+        let queue = SignalQueue::open()?;
+        Ok(Self { queue, ignored, is_group_shared, leads_session, mask, typed: Vec::new() })
     }
 
     /// The signal mask that our caller has left.
@@ -68,31 +59,46 @@ impl Signals {
 
     /// Takes what came.
     pub(super) fn take(&mut self) -> Vec<Received> {
-        let came: Vec<(i32, i32)> =
-            self.delivery.pending().map(|info| (info.si_signo, info.si_code)).collect();
         let mut received = Vec::new();
-        for (number, code) in came {
-            let Some(signal) = Signal::from_named_raw(number) else { continue };
-            received.push(if signal == Signal::CHILD {
-                Received::Child
-            } else if self.in_foreground && self.is_typed(signal, code) {
-                self.typed.push(signal);
-                Received::Typed
-            } else {
-                Received::Sent(signal)
-            });
+        while let Some(info) = self.queue.next() {
+            received.extend(self.judge(info));
         }
         received
     }
 
-    /// Whether the terminal has sent this to all of its foreground, and not a process by `kill` (`man 2 sigaction`,
-    /// `si_code`).
-    fn is_typed(&self, signal: Signal, code: i32) -> bool {
-        let is_from_kernel = if cfg!(target_os = "linux") { code > 0 } else { code != BSD_SI_USER };
+    fn judge(&mut self, info: Info) -> Option<Received> {
+        let Some(signal) = Signal::from_named_raw(info.signal) else {
+            return Some(Received::Sent(info.signal));
+        };
         match signal {
-            Signal::INT | Signal::QUIT => is_from_kernel,
+            Signal::CHILD => Some(Received::Child),
+            // Rust's runtime has ignored it, and the program does not.
+            signal if signal != Signal::PIPE && is_in(self.ignored, info.signal) => None,
+            Signal::PIPE | Signal::XFSZ if info.is_our_own => None,
+            // About heimdall's own use of files and processor time.
+            Signal::XFSZ | Signal::XCPU if info.is_from_kernel => None,
+            signal if self.is_group_shared && info.is_from_kernel && self.is_from_terminal(signal) => {
+                self.typed.push(signal);
+                matches!(signal, Signal::INT | Signal::QUIT | Signal::HUP).then_some(Received::Typed)
+            }
+            // The kernel does not let process 1 stop.
+            Signal::TSTP | Signal::TTIN | Signal::TTOU if !getpid().is_init() => Some(Received::Stop(signal)),
+            _ => Some(Received::Sent(info.signal)),
+        }
+    }
+
+    /// Whether the kernel has sent this to the whole process group in the terminal.
+    fn is_from_terminal(&self, signal: Signal) -> bool {
+        match signal {
+            Signal::INT
+            | Signal::QUIT
+            | Signal::TSTP
+            | Signal::TTIN
+            | Signal::TTOU
+            | Signal::CONT
+            | Signal::WINCH => true,
             // A terminal that is closed tells its session's leader alone.
-            Signal::HUP => is_from_kernel && !self.leads_session,
+            Signal::HUP => !self.leads_session,
             _ => false,
         }
     }
@@ -100,52 +106,50 @@ impl Signals {
 
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.delivery.get_read().as_fd()
+        self.queue.as_fd()
     }
 }
 
-/// `SI_USER` where it is not 0.
-const BSD_SI_USER: i32 = 0x10001;
+/// Stops this process by a signal, until it is continued; returns at once where the signal has no such effect, as in a
+/// process group that no shell watches.
+pub(super) fn stop_ourselves(signal: Signal) {
+    // Who can't stop goes on.
+    let _ = SignalQueue::take_effect(signal);
+}
 
-/// Ends this process by a signal, so that a shell sees that its command was interrupted.
+/// Ends this process by a signal, so that a shell sees that its command was interrupted. Returns in process 1, where no
+/// signal does that from within.
 pub(super) fn die_of(signal: Signal) {
-    if getpid().is_init() {
-        // No signal ends process 1 from within; its exit code has to tell.
-        return;
-    }
     if signal == Signal::QUIT {
         // It was the program that was to leave a core.
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         let _ = setrlimit(Resource::Core, none);
     }
-    let _ = emulate_default_handler(signal.as_raw());
+    let _ = SignalQueue::take_effect(signal);
 }
 
-/// Until [`Pid1Handlers::disarm`], signals end heimdall also where it is process 1, to which the kernel delivers only what has
-/// a handler; elsewhere they do so anyway.
-pub(super) struct Pid1Handlers(Arc<AtomicBool>);
-
-impl Pid1Handlers {
-    pub(super) fn install() -> io::Result<Self> {
-        let armed = Arc::new(AtomicBool::new(true));
-        if getpid().is_init() {
-            for signal in not_ignored(FORWARDED.iter()) {
-                register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))?;
-            }
-        }
-        Ok(Self(armed))
+/// Until [`Signals::catch`], signals end heimdall even if it is process 1, to which the kernel delivers only what has a
+/// handler; elsewhere they do so anyway.
+pub(super) fn let_signals_end_process_1() {
+    if !getpid().is_init() {
+        return;
     }
-
-    /// [`Signals::catch`] is in charge now.
-    pub(super) fn disarm(&self) {
-        self.0.store(false, Ordering::SeqCst);
-    }
-}
-
-fn not_ignored<'a>(signals: impl Iterator<Item = &'a Signal>) -> impl Iterator<Item = i32> {
     let ignored = ignored();
-    signals.map(|signal| signal.as_raw()).filter(move |signal| !is_in(ignored, *signal))
+    for signal in (1..=MAX_SIGNAL).filter(|signal| !is_in(ignored, *signal)) {
+        let is_harmless = Signal::from_named_raw(signal).is_some_and(|signal| HARMLESS.contains(&signal));
+        if !is_harmless && !FORBIDDEN.contains(&signal) {
+            // The C library keeps some of the real-time signals for itself.
+            let _ = register_conditional_shutdown(signal, 128 + signal, Arc::new(AtomicBool::new(true)));
+        }
+    }
 }
+
+/// Those that end no process by default (`man 7 signal`).
+const HARMLESS: [Signal; 7] =
+    [Signal::CHILD, Signal::CONT, Signal::URG, Signal::WINCH, Signal::TSTP, Signal::TTIN, Signal::TTOU];
+
+/// The last real-time signal of Linux; elsewhere no signal has a higher number.
+const MAX_SIGNAL: i32 = 64;
 
 /// The set of signals ignored since our start, one bit each (`man 5 proc`, `SigIgn`); empty where there is
 /// no such file.

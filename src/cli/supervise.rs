@@ -10,8 +10,8 @@ use super::event;
 use super::exit::Exit;
 use super::job::Job;
 use super::report::Report;
-use super::signals::{Received, Signals};
-use super::supervisor::{Action, Cause, Event, ExitReason, Left, Limits, News, Reason, Supervisor, Then};
+use super::signals::{Received, Signals, stop_ourselves};
+use super::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Supervisor, Terms, Then};
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment, Polled};
 
@@ -23,11 +23,11 @@ pub(super) struct Sources<'a> {
 }
 
 /// Waits for the end of the program, and makes sure that the program ends when the lock is lost.
-pub(super) fn supervise(job: &mut Job, sources: Sources<'_>, limits: Limits, report: &Report) -> ExitReason {
+pub(super) fn supervise(job: &mut Job, sources: Sources<'_>, terms: Terms, report: &Report) -> ExitReason {
     let now = Moment::now();
     let last_answered = sources.guard.last_answered();
     let mut supervision = Supervision {
-        supervisor: Supervisor::new(limits, last_answered, now),
+        supervisor: Supervisor::new(terms, last_answered, now),
         job,
         sources,
         report,
@@ -38,7 +38,7 @@ pub(super) fn supervise(job: &mut Job, sources: Sources<'_>, limits: Limits, rep
         then: Then::Wait(None),
     };
     supervision.listen();
-    supervision.guard(|guard| guard.start_heartbeat(limits.lease, now));
+    supervision.guard(|guard| guard.start_heartbeat(terms.lease, now));
     let mut ready = Ready::default();
     loop {
         // Before anything else: if this host wakes up late, the job must not go on.
@@ -107,6 +107,7 @@ impl Supervision<'_> {
                     Received::Child => self.reap(),
                     Received::Typed => self.feed(Event::Typed),
                     Received::Sent(signal) => self.feed(Event::Signal(signal)),
+                    Received::Stop(signal) => self.feed(Event::Stop(signal)),
                 }
             }
         }
@@ -116,11 +117,10 @@ impl Supervision<'_> {
     }
 
     fn reap(&mut self) {
-        let had_ended = self.job.status().is_some();
-        self.job.reap();
-        match self.job.status().filter(|_| !had_ended) {
-            Some(status) => self.feed(Event::Ended(status)),
-            None => self.feed(Event::Reaped),
+        let news = self.job.reap();
+        self.feed(news.ended.map_or(Event::Reaped, Event::Ended));
+        if let Some(signal) = news.stopped_by {
+            self.feed(Event::Stopped(signal));
         }
     }
 
@@ -177,8 +177,13 @@ impl Supervision<'_> {
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Signal(signal) => self.job.signal(signal),
+            Action::Wake => self.job.wake(),
             Action::Stop => self.job.stop(),
             Action::Resume => self.job.resume(),
+            Action::StopOurselves(signal) => {
+                stop_ourselves(signal);
+                return Some(Event::Continued);
+            }
             Action::Renew => drop(self.guard(|guard| guard.renew(Moment::now()))),
             Action::Terminate => self.job.terminate(),
             Action::TerminateOrphans => self.job.terminate_orphans(),
@@ -211,25 +216,24 @@ impl Supervision<'_> {
     }
 
     fn tell(&self, news: News) {
-        let signal = |signal: Signal| signal.as_raw();
         let event = match news {
-            News::Signalled(passed_on) => event::Event::Signalled { signal: signal(passed_on) },
+            News::Signalled(passed_on) => event::Event::Signalled { signal: passed_on },
             News::Exited { status, ran } => event::Event::Exited { status, ran },
             News::Terminated(cause) => {
                 let cause = match cause {
                     Cause::Lost => "the lock is lost",
                     Cause::TimedOut => "--timeout ran out",
                 };
-                event::Event::Stopping { cause, signal: signal(Signal::TERM) }
+                event::Event::Stopping { cause, signal: Signal::TERM.as_raw() }
             }
-            News::Suspended { silence } => event::Event::Suspended { silence },
-            News::Resumed => event::Event::Resumed,
+            News::Suspended(why) => event::Event::Suspended { why },
+            News::Resumed(why) => event::Event::Resumed { why },
             News::Killed(reason) => {
                 let cause = match reason {
                     Reason::Stubborn => "it did not end after SIGTERM",
                     Reason::Late => "the server may have freed the lock",
                 };
-                event::Event::Stopping { cause, signal: signal(Signal::KILL) }
+                event::Event::Stopping { cause, signal: Signal::KILL.as_raw() }
             }
             News::Lost => {
                 let Some(lost) = &self.lost else { return };

@@ -8,9 +8,9 @@ use rustix::process::Signal;
 use super::exit::Status;
 use crate::lock::Moment;
 
-/// The times that the rules keep.
+/// What a run is to keep to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct Terms {
     /// From the start to the end of the program; `None` is never.
     pub(super) timeout: Option<Duration>,
     /// From SIGTERM to SIGKILL.
@@ -19,6 +19,8 @@ pub(super) struct Limits {
     pub(super) lease: Duration,
     /// From the start of the program to the release of the lock, at least.
     pub(super) min_hold: Duration,
+    /// Whether the program is in heimdall's process group, so that a shell takes both for one.
+    pub(super) is_group_shared: bool,
 }
 
 /// What can happen while the program runs, and after it.
@@ -26,10 +28,16 @@ pub(super) struct Limits {
 pub(super) enum Event {
     /// Time has passed.
     Tick,
-    /// A signal came for heimdall alone.
-    Signal(Signal),
+    /// A signal of this number came for heimdall alone.
+    Signal(i32),
     /// A signal was typed at the terminal, whose whole foreground got it, the program too.
     Typed,
+    /// A signal came for heimdall alone that asks it to stop.
+    Stop(Signal),
+    /// heimdall goes on after [`Action::StopOurselves`].
+    Continued,
+    /// The program has been stopped, by this signal.
+    Stopped(Signal),
     /// The program has ended.
     Ended(Status),
     /// Another child has ended.
@@ -61,12 +69,16 @@ pub(super) struct Actions {
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Pass the signal on to the program.
-    Signal(Signal),
+    /// Pass the signal of this number on to the program.
+    Signal(i32),
+    /// Let the program go on, if it is stopped.
+    Wake,
     /// Stop the whole job, so that it does nothing until [`Action::Resume`].
     Stop,
     /// Let the processes go on that [`Action::Stop`] has stopped.
     Resume,
+    /// Stop heimdall itself; when it goes on, the event is [`Event::Continued`].
+    StopOurselves(Signal),
     /// Ask the server for a fresh answer, however long it has been silent.
     Renew,
     /// Ask the whole job to end; who is stopped goes on.
@@ -84,18 +96,16 @@ pub(super) enum Action {
 /// What the user is told, always after it was done: the reader of standard error may be slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
-    Signalled(Signal),
+    Signalled(i32),
     Exited {
         status: Status,
         ran: Duration,
     },
     Lost,
-    /// The job is stopped, as the server has not been heard of for so long.
-    Suspended {
-        silence: Duration,
-    },
-    /// The job goes on.
-    Resumed,
+    /// The job is stopped.
+    Suspended(Why),
+    /// The job goes on, after it was stopped for this reason.
+    Resumed(Why),
     Terminated(Cause),
     Killed(Reason),
     /// heimdall waits for processes that it can't see.
@@ -118,6 +128,15 @@ pub(super) enum ExitReason {
     Ended(Status),
     /// heimdall has ended the job.
     Stopped(Cause),
+}
+
+/// Why the job is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// heimdall is about to be stopped by this signal.
+    Signal(Signal),
+    /// The server has not been heard of for so long.
+    Silence(Duration),
 }
 
 /// Why the job is to end.
@@ -144,7 +163,7 @@ pub(super) enum Reason {
 /// answer. The server frees the lock after a whole lease.
 #[derive(Debug)]
 pub(super) struct Supervisor {
-    limits: Limits,
+    terms: Terms,
     started: Moment,
     /// When `--timeout` runs out.
     deadline: Option<Moment>,
@@ -162,8 +181,18 @@ pub(super) struct Supervisor {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Running,
+    /// heimdall was asked to stop, and has passed that on: the program has until then to stop by itself, as it may want to
+    /// tidy up its terminal before.
+    Stopping {
+        signal: Signal,
+        until: Moment,
+    },
     /// The job is stopped until a fresh answer says that the lock is still ours.
-    Suspended,
+    Suspended {
+        why: Why,
+        /// Whether the program is to go on even if it was stopped by others, as was heimdall.
+        wakes_program: bool,
+    },
     Terminating {
         kill_at: Moment,
         cause: Cause,
@@ -177,17 +206,17 @@ enum State {
 
 impl Supervisor {
     /// The program has just started; the server was asked at `last_answered` what it has answered last.
-    pub(super) fn new(limits: Limits, last_answered: Moment, now: Moment) -> Self {
+    pub(super) fn new(terms: Terms, last_answered: Moment, now: Moment) -> Self {
         Self {
-            limits,
+            terms,
             started: now,
-            deadline: limits.timeout.map(|timeout| now.after(timeout)),
+            deadline: terms.timeout.map(|timeout| now.after(timeout)),
             last_answered,
             state: State::Running,
             has_ended: false,
             is_lost: false,
             is_explained: false,
-            hold_until: now.after(limits.min_hold),
+            hold_until: now.after(terms.min_hold),
         }
     }
 
@@ -196,16 +225,13 @@ impl Supervisor {
         let mut actions = Vec::new();
         match event {
             Event::Tick => self.tick(now, &mut actions),
-            Event::Signal(_) | Event::Typed if matches!(self.state, State::Over(_)) => {
-                // Only heimdall is left to obey, and all it does is hold the lock.
-                self.hold_until = now;
-            }
-            // It comes with the answer.
-            Event::Signal(Signal::CONT) if matches!(self.state, State::Suspended) => {}
-            Event::Signal(signal) => {
-                actions.extend([Action::Signal(signal), Action::Tell(News::Signalled(signal))]);
-            }
+            Event::Signal(signal) => self.pass_on(signal, now, &mut actions),
+            // Only heimdall is left to obey, and all it does is hold the lock.
+            Event::Typed if matches!(self.state, State::Over(_)) => self.hold_until = now,
             Event::Typed => {}
+            Event::Stop(signal) => self.stop(signal, now, &mut actions),
+            Event::Stopped(signal) => self.stopped(signal, &mut actions),
+            Event::Continued => self.go_on(now, &mut actions),
             Event::Ended(status) => self.end(status, now, &mut actions),
             Event::Reaped => self.look(&mut actions),
             Event::Answered(asked) => self.answer(asked, now, &mut actions),
@@ -215,23 +241,100 @@ impl Supervisor {
         Actions { now: actions, then: self.then(now) }
     }
 
+    fn pass_on(&mut self, signal: i32, now: Moment, actions: &mut Vec<Action>) {
+        let is = |named: &[Signal]| named.iter().any(|named| named.as_raw() == signal);
+        let is_suspended = matches!(self.state, State::Suspended { .. });
+        match self.state {
+            State::Over(_) if !is(&HARMLESS) => self.hold_until = now,
+            State::Over(_) => {}
+            // It goes on when the lock is known to be ours.
+            State::Suspended { why, .. } if is(&[Signal::CONT]) => {
+                self.state = State::Suspended { why, wakes_program: true };
+            }
+            _ => {
+                actions.push(Action::Signal(signal));
+                // Also who is stopped obeys, as with timeout(1).
+                if is(&ENDING) && !is_suspended {
+                    actions.push(Action::Wake);
+                }
+                actions.push(Action::Tell(News::Signalled(signal)));
+            }
+        }
+    }
+
+    fn stop(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
+        match self.state {
+            State::Running => {
+                self.state = State::Stopping { signal, until: now.after(STOP_GRACE) };
+                actions.push(Action::Signal(signal.as_raw()));
+            }
+            State::Suspended { .. } => self.stop_all(signal, actions),
+            State::Over(_) => actions.push(Action::StopOurselves(signal)),
+            // What is to end ends first.
+            State::Stopping { .. } | State::Terminating { .. } | State::Killing { .. } => {}
+        }
+    }
+
+    /// In a shell's eyes heimdall is the program: it stops when the program does, and by the same signal.
+    fn stopped(&mut self, by: Signal, actions: &mut Vec<Action>) {
+        match self.state {
+            State::Stopping { signal, .. } => self.stop_all(signal, actions),
+            State::Running if self.terms.is_group_shared && STOPPING.contains(&by) => {
+                self.stop_all(by, actions);
+            }
+            _ => {}
+        }
+    }
+
+    /// The program never runs while heimdall is stopped.
+    fn stop_all(&mut self, signal: Signal, actions: &mut Vec<Action>) {
+        let why = Why::Signal(signal);
+        self.state = State::Suspended { why, wakes_program: true };
+        actions.extend([Action::Stop, Action::Tell(News::Suspended(why)), Action::StopOurselves(signal)]);
+    }
+
+    fn go_on(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.is_fresh(now) {
+            self.resume(actions);
+        } else if matches!(self.state, State::Suspended { .. }) {
+            // What is in heimdall's process group has been continued with it.
+            actions.extend([Action::Stop, Action::Renew]);
+        }
+    }
+
+    fn resume(&mut self, actions: &mut Vec<Action>) {
+        let State::Suspended { why, wakes_program } = self.state else { return };
+        self.state = State::Running;
+        actions.push(Action::Resume);
+        if wakes_program {
+            actions.push(Action::Wake);
+        }
+        actions.push(Action::Tell(News::Resumed(why)));
+    }
+
+    /// Whether the last answer is fresh enough for a stopped job to go on.
+    fn is_fresh(&self, now: Moment) -> bool {
+        now < self.last_answered.after(self.terms.lease / FRESH)
+    }
+
     /// What a host that wakes up late does first: the job might run beside the next holder's.
     fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let is_late = now >= self.job_ends_at();
         match self.state {
-            State::Running if is_late => {
-                self.state = State::Suspended;
-                let silence = now.since(self.last_answered);
-                actions.extend([Action::Stop, Action::Renew, Action::Tell(News::Suspended { silence })]);
+            State::Running | State::Stopping { .. } if is_late => {
+                let why = Why::Silence(now.since(self.last_answered));
+                self.state = State::Suspended { why, wakes_program: false };
+                actions.extend([Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))]);
             }
             // Someone else may have let it go on.
-            State::Suspended => actions.push(Action::Stop),
+            State::Suspended { .. } => actions.push(Action::Stop),
+            State::Stopping { signal, until } if until <= now => self.stop_all(signal, actions),
             State::Terminating { cause, .. } if is_late => {
                 self.state = State::Killing { cause };
                 actions.extend([Action::Kill, Action::Tell(News::Killed(Reason::Late))]);
             }
             State::Running if self.deadline.is_some_and(|deadline| deadline <= now) => {
-                let kill_at = now.after(self.limits.kill_after);
+                let kill_at = now.after(self.terms.kill_after);
                 self.state = State::Terminating { kill_at, cause: Cause::TimedOut };
                 actions.extend([Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))]);
             }
@@ -249,14 +352,14 @@ impl Supervisor {
             }
             State::Terminating { .. } => actions.push(Action::TerminateOrphans),
             State::Killing { .. } => actions.push(Action::Kill),
-            State::Running | State::Suspended | State::Over(_) => {}
+            State::Running | State::Stopping { .. } | State::Suspended { .. } | State::Over(_) => {}
         }
     }
 
     fn end(&mut self, status: Status, now: Moment, actions: &mut Vec<Action>) {
         self.has_ended = true;
         actions.push(Action::Tell(News::Exited { status, ran: now.since(self.started) }));
-        if matches!(self.state, State::Running | State::Suspended) {
+        if self.may_go_on() {
             self.state = State::Over(ExitReason::Ended(status));
         }
         self.look(actions);
@@ -286,25 +389,23 @@ impl Supervisor {
     fn answer(&mut self, asked: Moment, now: Moment, actions: &mut Vec<Action>) {
         self.last_answered = asked;
         // It may be the late answer to an old question.
-        let is_fresh = now < asked.after(self.limits.lease / FRESH);
-        if is_fresh && matches!(self.state, State::Suspended) {
-            self.state = State::Running;
-            actions.extend([Action::Resume, Action::Tell(News::Resumed)]);
+        if self.is_fresh(now) {
+            self.resume(actions);
         }
     }
 
     fn lose(&mut self, now: Moment, actions: &mut Vec<Action>) {
         self.is_lost = true;
         let ends_at = self.job_ends_at();
-        let latest = ends_at.min(now.after(self.limits.kill_after));
+        let latest = ends_at.min(now.after(self.terms.kill_after));
         let cause = Cause::Lost;
         let news = match &mut self.state {
-            State::Running | State::Suspended if ends_at <= now => {
+            State::Running | State::Stopping { .. } | State::Suspended { .. } if ends_at <= now => {
                 self.state = State::Killing { cause };
                 actions.push(Action::Kill);
                 Some(News::Killed(Reason::Late))
             }
-            State::Running | State::Suspended => {
+            State::Running | State::Stopping { .. } | State::Suspended { .. } => {
                 self.state = State::Terminating { kill_at: latest, cause };
                 actions.push(Action::Terminate);
                 Some(News::Terminated(cause))
@@ -319,9 +420,14 @@ impl Supervisor {
         actions.extend(news.map(Action::Tell));
     }
 
+    /// Whether nothing is to end the program yet.
+    fn may_go_on(&self) -> bool {
+        matches!(self.state, State::Running | State::Stopping { .. } | State::Suspended { .. })
+    }
+
     /// When the job has to be gone; to kill it takes time too.
     fn job_ends_at(&self) -> Moment {
-        self.last_answered.after(self.limits.lease * 7 / 10)
+        self.last_answered.after(self.terms.lease * 7 / 10)
     }
 
     fn then(&self, now: Moment) -> Then {
@@ -330,7 +436,8 @@ impl Supervisor {
         let look_at = self.has_ended.then(|| now.after(POLL));
         match self.state {
             State::Running => Then::Wait(self.deadline),
-            State::Suspended => Then::Wait(Some(now.after(POLL))),
+            State::Stopping { until, .. } => Then::Wait(Some(until)),
+            State::Suspended { .. } => Then::Wait(Some(now.after(POLL))),
             State::Terminating { kill_at, .. } => Then::Wait(look_at.into_iter().chain([kill_at]).min()),
             State::Killing { .. } => Then::Wait(look_at),
             State::Over(reason) if self.is_lost || self.hold_until <= now => Then::Exit(reason),
@@ -342,6 +449,18 @@ impl Supervisor {
 /// An answer is fresh for this part of a lease, which is as long as the server may take to answer.
 const FRESH: u32 = 3;
 
+/// What usually ends a program.
+const ENDING: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
+
+/// What stops a program that a shell watches.
+const STOPPING: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+
+/// What ends nothing by default.
+const HARMLESS: [Signal; 3] = [Signal::CONT, Signal::WINCH, Signal::URG];
+
+/// How long a program may take to stop by itself.
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
 /// How often to look at the job's processes where no event tells of them: whether any is left, once the program has ended,
 /// and whether all stand still, while they are to.
 const POLL: Duration = Duration::from_millis(20);
@@ -352,11 +471,12 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits {
+    const TERMS: Terms = Terms {
         timeout: None,
         kill_after: Duration::from_secs(10),
         lease: Duration::from_secs(60),
         min_hold: Duration::ZERO,
+        is_group_shared: true,
     };
     const ENDED: Event = Event::Ended(Status::Exited(3));
     const ENDS: Next = Next::Exit(ExitReason::Ended(Status::Exited(3)));
@@ -364,6 +484,10 @@ mod tests {
         [Action::Terminate, Action::Tell(News::Lost), Action::Tell(News::Terminated(Cause::Lost))];
     const LOST_LATE: [Action; 3] =
         [Action::Kill, Action::Tell(News::Lost), Action::Tell(News::Killed(Reason::Late))];
+
+    const USR1: i32 = Signal::USR1.as_raw();
+    const TERM: i32 = Signal::TERM.as_raw();
+    const CONT: i32 = Signal::CONT.as_raw();
 
     static START: LazyLock<Moment> = LazyLock::new(Moment::now);
 
@@ -373,13 +497,14 @@ mod tests {
 
     /// Plays events at these seconds after the start, and asserts what is done then and when the next tick is due. The
     /// server has answered at second 0.
-    fn play(limits: Limits, schedule: &[(u64, Event, &[Action], Next)]) {
-        let mut supervisor = Supervisor::new(limits, at(0), at(0));
+    fn play(terms: Terms, schedule: &[(u64, Event, &[Action], Next)]) {
+        let mut supervisor = Supervisor::new(terms, at(0), at(0));
         for (second, event, actions, next) in schedule {
             let then = match *next {
                 Next::Never => Then::Wait(None),
                 Next::At(second) => Then::Wait(Some(at(second))),
                 Next::Soon => Then::Wait(Some(at(*second).after(POLL))),
+                Next::Grace => Then::Wait(Some(at(*second).after(STOP_GRACE))),
                 Next::Exit(reason) => Then::Exit(reason),
             };
             let expected = Actions { now: actions.to_vec(), then };
@@ -392,6 +517,7 @@ mod tests {
         Never,
         At(u64),
         Soon,
+        Grace,
         Exit(ExitReason),
     }
 
@@ -401,16 +527,16 @@ mod tests {
 
     #[test]
     fn a_program_that_ends_ends_the_run_with_its_status() {
-        play(LIMITS, &[(0, Event::Tick, &[], Next::Never), (5, ENDED, &[exited(5)], ENDS)]);
+        play(TERMS, &[(0, Event::Tick, &[], Next::Never), (5, ENDED, &[exited(5)], ENDS)]);
     }
 
     #[test]
     fn a_signal_is_passed_on_once_and_then_told_and_one_that_was_typed_is_not() {
-        let passed = [Action::Signal(Signal::USR1), Action::Tell(News::Signalled(Signal::USR1))];
+        let passed = [Action::Signal(USR1), Action::Tell(News::Signalled(USR1))];
         play(
-            LIMITS,
+            TERMS,
             &[
-                (1, Event::Signal(Signal::USR1), &passed, Next::Never),
+                (1, Event::Signal(USR1), &passed, Next::Never),
                 (2, Event::Typed, &[], Next::Never),
                 (3, Event::Tick, &[], Next::Never),
             ],
@@ -421,7 +547,7 @@ mod tests {
     fn a_lost_lock_terminates_the_job_and_kills_it_and_waits_until_nothing_is_left() {
         let killed = [Action::Kill, Action::Tell(News::Killed(Reason::Stubborn))];
         play(
-            LIMITS,
+            TERMS,
             &[
                 (1, Event::Lost, &LOST, Next::At(11)),
                 (2, Event::Tick, &[Action::TerminateOrphans], Next::At(11)),
@@ -441,60 +567,60 @@ mod tests {
 
     #[test]
     fn by_three_quarters_of_a_lease_after_the_last_answer_the_job_is_killed_however_long_kill_after_is() {
-        let limits = Limits { kill_after: Duration::from_secs(300), ..LIMITS };
-        play(limits, &[(30, Event::Lost, &LOST, Next::At(42))]);
+        let terms = Terms { kill_after: Duration::from_secs(300), ..TERMS };
+        play(terms, &[(30, Event::Lost, &LOST, Next::At(42))]);
         play(
-            limits,
+            terms,
             &[(30, Event::Answered(at(29)), &[], Next::Never), (50, Event::Lost, &LOST, Next::At(29 + 42))],
         );
     }
 
     #[test]
     fn who_wakes_up_when_the_lock_is_lost_gets_only_the_time_that_is_left() {
-        play(LIMITS, &[(41, Event::Tick, &[], Next::Never), (41, Event::Lost, &LOST, Next::At(42))]);
+        play(TERMS, &[(41, Event::Tick, &[], Next::Never), (41, Event::Lost, &LOST, Next::At(42))]);
     }
 
     #[test]
     fn who_wakes_up_later_is_stopped_before_anything_else_and_killed_unless_an_answer_is_fresh() {
-        let silence = Duration::from_secs(120);
-        let stopped = [Action::Stop, Action::Renew, Action::Tell(News::Suspended { silence })];
-        let continued = [Action::Resume, Action::Tell(News::Resumed)];
-        let usr1 = [Action::Signal(Signal::USR1), Action::Tell(News::Signalled(Signal::USR1))];
+        let why = Why::Silence(Duration::from_secs(120));
+        let stopped = [Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))];
+        let continued = [Action::Resume, Action::Wake, Action::Tell(News::Resumed(why))];
+        let usr1 = [Action::Signal(USR1), Action::Tell(News::Signalled(USR1))];
         let wakes_up = || (120, Event::Tick, &stopped[..], Next::Soon);
         play(
-            LIMITS,
+            TERMS,
             &[
                 wakes_up(),
                 (121, Event::Tick, &[Action::Stop], Next::Soon),
-                (121, Event::Signal(Signal::USR1), &usr1, Next::Soon),
-                (121, Event::Signal(Signal::CONT), &[], Next::Soon),
+                (121, Event::Signal(USR1), &usr1, Next::Soon),
+                (121, Event::Signal(CONT), &[], Next::Soon),
                 (121, Event::Answered(at(10)), &[], Next::Soon),
                 (122, Event::Answered(at(120)), &continued, Next::Never),
                 (123, Event::Tick, &[], Next::Never),
             ],
         );
-        play(LIMITS, &[wakes_up(), (140, Event::Lost, &LOST_LATE, Next::Never)]);
-        play(LIMITS, &[wakes_up(), (121, ENDED, &[exited(121)], ENDS)]);
+        play(TERMS, &[wakes_up(), (140, Event::Lost, &LOST_LATE, Next::Never)]);
+        play(TERMS, &[wakes_up(), (121, ENDED, &[exited(121)], ENDS)]);
     }
 
     #[test]
     fn who_wakes_up_late_while_the_job_is_terminated_kills_it() {
-        let limits =
-            Limits { timeout: Some(Duration::from_secs(5)), kill_after: Duration::from_secs(300), ..LIMITS };
+        let terms =
+            Terms { timeout: Some(Duration::from_secs(5)), kill_after: Duration::from_secs(300), ..TERMS };
         let over = [Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))];
         let killed = [Action::Kill, Action::Tell(News::Killed(Reason::Late))];
-        play(limits, &[(5, Event::Tick, &over, Next::At(305)), (42, Event::Tick, &killed, Next::Never)]);
+        play(terms, &[(5, Event::Tick, &over, Next::At(305)), (42, Event::Tick, &killed, Next::Never)]);
     }
 
     #[test]
     fn the_timeout_waits_while_the_job_is_stopped() {
-        let limits = Limits { timeout: Some(Duration::from_secs(60)), ..LIMITS };
-        let silence = Duration::from_secs(70);
-        let stopped = [Action::Stop, Action::Renew, Action::Tell(News::Suspended { silence })];
-        let continued = [Action::Resume, Action::Tell(News::Resumed)];
+        let terms = Terms { timeout: Some(Duration::from_secs(60)), ..TERMS };
+        let why = Why::Silence(Duration::from_secs(70));
+        let stopped = [Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))];
+        let continued = [Action::Resume, Action::Tell(News::Resumed(why))];
         let over = [Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))];
         play(
-            limits,
+            terms,
             &[
                 (70, Event::Tick, &stopped, Next::Soon),
                 (71, Event::Answered(at(70)), &continued, Next::At(60)),
@@ -505,11 +631,11 @@ mod tests {
 
     #[test]
     fn the_timeout_ends_the_job_and_a_loss_meanwhile_hurries_but_changes_no_reason() {
-        let limits =
-            Limits { timeout: Some(Duration::from_secs(20)), kill_after: Duration::from_secs(60), ..LIMITS };
+        let terms =
+            Terms { timeout: Some(Duration::from_secs(20)), kill_after: Duration::from_secs(60), ..TERMS };
         let over = [Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))];
         play(
-            limits,
+            terms,
             &[
                 (19, Event::Tick, &[], Next::At(20)),
                 (20, Event::Tick, &over, Next::At(80)),
@@ -522,11 +648,11 @@ mod tests {
 
     #[test]
     fn that_processes_can_not_be_seen_is_told_once_and_only_when_all_else_is_done() {
-        let limits = Limits { kill_after: Duration::ZERO, ..LIMITS };
+        let terms = Terms { kill_after: Duration::ZERO, ..TERMS };
         let killed = [Action::Kill, Action::Tell(News::Killed(Reason::Stubborn))];
         let (unknown, blind) = (Event::Left(Left::Unknown), Action::Tell(News::Blind));
         play(
-            limits,
+            terms,
             &[
                 (1, Event::Lost, &LOST, Next::At(1)),
                 (1, ENDED, &[exited(1), Action::Look], Next::At(1)),
@@ -539,12 +665,72 @@ mod tests {
 
     #[test]
     fn the_lock_is_held_for_min_hold_unless_a_signal_comes_or_it_is_lost() {
-        let limits = Limits { min_hold: Duration::from_secs(60), ..LIMITS };
+        let terms = Terms { min_hold: Duration::from_secs(60), ..TERMS };
         let exited = [exited(1)];
         let held = || (1, ENDED, &exited[..], Next::At(60));
-        play(limits, &[held(), (60, Event::Tick, &[], ENDS)]);
-        play(limits, &[held(), (2, Event::Signal(Signal::TERM), &[], ENDS)]);
-        play(limits, &[held(), (2, Event::Typed, &[], ENDS)]);
-        play(limits, &[held(), (2, Event::Lost, &[Action::Tell(News::Lost)], ENDS)]);
+        play(terms, &[held(), (60, Event::Tick, &[], ENDS)]);
+        play(terms, &[held(), (2, Event::Signal(TERM), &[], ENDS)]);
+        play(terms, &[held(), (2, Event::Typed, &[], ENDS)]);
+        play(terms, &[held(), (2, Event::Lost, &[Action::Tell(News::Lost)], ENDS)]);
+    }
+    #[test]
+    fn a_signal_that_usually_ends_a_program_wakes_one_that_is_stopped() {
+        let told = Action::Tell(News::Signalled(TERM));
+        play(TERMS, &[(1, Event::Signal(TERM), &[Action::Signal(TERM), Action::Wake, told], Next::Never)]);
+    }
+
+    #[test]
+    fn asked_to_stop_heimdall_stops_once_all_of_the_job_has_and_goes_on_before_it() {
+        let why = Why::Signal(Signal::TSTP);
+        let pass_on = [Action::Signal(Signal::TSTP.as_raw())];
+        let asked = || (1, Event::Stop(Signal::TSTP), &pass_on[..], Next::Grace);
+        let stops = [Action::Stop, Action::Tell(News::Suspended(why)), Action::StopOurselves(Signal::TSTP)];
+        let goes_on = [Action::Resume, Action::Wake, Action::Tell(News::Resumed(why))];
+        let stopped = |by| (1, Event::Stopped(by), &stops[..], Next::Soon);
+        // The program stops by itself, or does not.
+        play(TERMS, &[asked(), stopped(Signal::STOP), (9, Event::Continued, &goes_on, Next::Never)]);
+        play(
+            TERMS,
+            &[asked(), (2, Event::Tick, &stops, Next::Soon), (9, Event::Continued, &goes_on, Next::Never)],
+        );
+        // It is the program that was stopped, perhaps by a key, and heimdall follows it.
+        play(TERMS, &[stopped(Signal::TSTP), (9, Event::Continued, &goes_on, Next::Never)]);
+        play(TERMS, &[(1, Event::Stopped(Signal::STOP), &[], Next::Never)]);
+    }
+
+    #[test]
+    fn who_goes_on_late_looks_at_the_lease_before_the_job_goes_on() {
+        let why = Why::Signal(Signal::TSTP);
+        let stops = [Action::Stop, Action::Tell(News::Suspended(why)), Action::StopOurselves(Signal::TSTP)];
+        let goes_on = [Action::Resume, Action::Wake, Action::Tell(News::Resumed(why))];
+        let late = || {
+            [
+                (1, Event::Stopped(Signal::TSTP), &stops[..], Next::Soon),
+                (600, Event::Continued, &[Action::Stop, Action::Renew][..], Next::Soon),
+            ]
+        };
+        let [first, second] = late();
+        play(TERMS, &[first, second, (601, Event::Answered(at(600)), &goes_on, Next::Never)]);
+        let [first, second] = late();
+        play(TERMS, &[first, second, (601, Event::Lost, &LOST_LATE, Next::Never)]);
+    }
+
+    #[test]
+    fn a_job_that_is_to_end_is_not_stopped() {
+        let terms = Terms { min_hold: Duration::from_secs(60), ..TERMS };
+        play(
+            terms,
+            &[(1, Event::Lost, &LOST, Next::At(11)), (2, Event::Stop(Signal::TSTP), &[], Next::At(11))],
+        );
+        let stops = [Action::StopOurselves(Signal::TSTP)];
+        play(
+            terms,
+            &[
+                (1, ENDED, &[exited(1)], Next::At(60)),
+                (2, Event::Stop(Signal::TSTP), &stops, Next::At(60)),
+                (3, Event::Signal(CONT), &[], Next::At(60)),
+                (4, Event::Continued, &[], Next::At(60)),
+            ],
+        );
     }
 }

@@ -6,6 +6,12 @@ use std::io;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use rustix::termios::tcgetwinsize;
 
+/// Whether we have a controlling terminal: then a shell there may give it to our process group, now or later.
+pub(super) fn is_there() -> bool {
+    // Fails with ENXIO where there is none.
+    File::open("/dev/tty").is_ok()
+}
+
 /// Whether our process group is the foreground process group of our controlling terminal: then what is typed there reaches
 /// the whole group, and a process that leaves the group can't read from the terminal.
 pub(super) fn is_foreground() -> bool {

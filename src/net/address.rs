@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
+use nix::sys::signal::SigSet;
 use rustix::net::SocketAddrUnix;
 
 use super::deadline::Deadline;
@@ -125,6 +126,8 @@ fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr
     }
     let (found, receive) = mpsc::channel();
     let look_up = move || {
+        // Signals are not the business of a thread that may be left behind.
+        let _ = SigSet::all().thread_block();
         let addresses = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
         // The receiver is gone once the deadline has passed.
         drop(found.send(addresses));

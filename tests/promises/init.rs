@@ -3,8 +3,6 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use rustix::process::{Signal, kill_process};
-
 use super::did_not_run;
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::database;
@@ -34,14 +32,42 @@ fn promise_10_as_process_1_heimdall_reaps_orphans() {
 }
 
 #[test]
+fn promise_10_as_process_1_heimdall_passes_on_what_supervisors_send() {
+    let Some(heimdall) = init("signals of supervisors", OWN_PROC) else { return };
+    // SIGABRT, SIGPWR, and what systemd sends to a container: SIGRTMIN+3.
+    let script = "exec {pause}<> <(:); for s in 6 30 37; do trap \"echo got $s\" $s; done; echo ready; \
+                  trap 'exit 7' TERM; while :; do read -t 0.05 -u $pause; done";
+    let running = heimdall.database(&database()).args(["--name", "supervised", "bash", "-c", script]).spawn();
+    running.wait_for_stdout_line("ready");
+    let heimdall = family(running.pid())[1].as_raw_nonzero();
+    for number in [6, 30, 37, 15] {
+        let kill = Command::new("bash").args(["-c", &format!("kill -{number} {heimdall}")]).status();
+        assert!(kill.unwrap().success());
+        if number != 15 {
+            running.wait_for_stdout_line(&format!("got {number}"));
+        }
+    }
+    let outcome = running.wait();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(7), "ready\ngot 6\ngot 30\ngot 37\n"));
+}
+
+#[test]
 fn as_process_1_heimdall_is_ended_by_a_signal_while_it_connects() {
+    for (number, signal) in [(15, "TERM"), (37, "RTMIN+3"), (6, "ABRT")] {
+        is_ended_while_connecting(number, signal);
+    }
+}
+
+fn is_ended_while_connecting(number: i32, signal: &str) {
     let Some(heimdall) = init("process 1 while connecting", OWN_PROC) else { return };
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let conninfo = format!("host=127.0.0.1 port={} user=ann", silent.local_addr().unwrap().port());
     let running = heimdall.database(&conninfo).args(["--name", "init", "true"]).spawn();
     let _connection = silent.accept().unwrap();
-    kill_process(*family(running.pid()).last().unwrap(), Signal::TERM).unwrap();
-    assert_eq!(running.wait().code, Some(143));
+    let heimdall = family(running.pid()).last().unwrap().as_raw_nonzero();
+    let kill = Command::new("bash").args(["-c", &format!("kill -{number} {heimdall}")]).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(running.wait().code, Some(128 + number), "{signal}");
 }
 
 #[test]

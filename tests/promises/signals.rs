@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{did_not_run, pid_behind};
 use crate::support::heimdall::{BINARY, Heimdall};
+use crate::support::poll;
 use crate::support::postgres::{database, shared};
 use crate::support::proxy::Proxy;
 
@@ -34,6 +35,67 @@ fn promise_10_each_signal_reaches_the_program_once_and_its_end_is_ours() {
     }
     let outcome = running.wait();
     assert_eq!((outcome.code, outcome.stdout.lines().map(str::to_owned).collect()), (Some(9), expected));
+}
+
+/// Tells each signal of these numbers that it gets, and ends at SIGTERM; nothing but bash runs.
+fn listener(numbers: &[i32]) -> String {
+    let trap = |number| format!("trap 'echo got {number}' {number}; ");
+    let traps = numbers.iter().map(trap).collect::<Vec<_>>().concat();
+    format!(
+        "exec {{pause}}<> <(:); trap 'echo got 15; exit 9' TERM; {traps} echo ready $PPID; \
+         while :; do read -t 0.05 -u $pause; done"
+    )
+}
+
+#[test]
+fn promise_10_every_signal_that_can_be_caught_reaches_the_program_once() {
+    // But SIGCHLD, which is about heimdall's own children, those that stop, and SIGKILL; C libraries keep some.
+    let numbers: Vec<i32> =
+        (1..=64).filter(|number| ![9, 17, 19, 20, 21, 22, 32, 33, 34, 15].contains(number)).collect();
+    let running = Heimdall::new()
+        .database(&database())
+        .args(["--name", "all signals", "bash", "-c", &listener(&numbers)])
+        .spawn();
+    running.wait_for_stdout_line("ready");
+    let kill = |number: i32| {
+        let status = Command::new("bash").args(["-c", &format!("kill -{number} {}", running.pid())]).status();
+        assert!(status.unwrap().success());
+    };
+    for number in &numbers {
+        kill(*number);
+        running.wait_for_stdout_line(&format!("got {number}"));
+    }
+    kill(15);
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(9), "{}", outcome.stderr);
+    let mut got: Vec<&str> = outcome.stdout.lines().skip(1).collect();
+    got.sort_unstable();
+    let mut expected: Vec<String> =
+        numbers.iter().chain(&[15]).map(|number| format!("got {number}")).collect();
+    expected.sort();
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn promise_10_a_stopped_program_hears_what_usually_ends_a_program() {
+    for number in [1, 2, 15] {
+        let running = Heimdall::new()
+            .database(&database())
+            .args([
+                "--name",
+                &format!("stopped {number}"),
+                "sh",
+                "-c",
+                "echo program $$; kill -STOP $$; sleep 300",
+            ])
+            .spawn();
+        let program = pid_behind(&running, "program").as_raw_nonzero();
+        let stat = format!("/proc/{program}/stat");
+        let is_stopped = || std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(());
+        poll(Duration::from_secs(30), is_stopped).expect("a stopped program");
+        running.signal(number);
+        assert_eq!(running.wait().code, Some(128 + number));
+    }
 }
 
 #[test]

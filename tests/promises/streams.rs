@@ -1,14 +1,14 @@
 //! A standard error that takes nothing keeps nobody from stopping the program.
 
-use std::io::{self, PipeReader};
+use std::io::{self, PipeReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::io::ioctl_fionread;
-use rustix::process::Pid;
+use rustix::process::{Pid, test_kill_process};
 
-use super::{assert_stopped, ours, terminate_backend};
-use crate::support::heimdall::BINARY;
+use super::{assert_stopped, did_not_run, ours, terminate_backend};
+use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::poll;
 use crate::support::stream::Stream;
 
@@ -35,6 +35,16 @@ fn assert_ends_with_the_lock(name: &str, mut child: Child, program: Pid) {
     assert_stopped(&[program]);
 }
 
+fn wait_until_full(pipe: &PipeReader) {
+    let mut filled = 0;
+    // More comes until it is full: two looks that find the same.
+    let is_full = || {
+        let before = std::mem::replace(&mut filled, ioctl_fionread(pipe).unwrap());
+        (filled == before && filled > 4096).then_some(())
+    };
+    poll(Duration::from_secs(30), is_full).expect("a full pipe");
+}
+
 #[test]
 fn promise_2_a_full_disk_behind_standard_error_changes_nothing() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -54,12 +64,36 @@ fn promise_2_a_closed_pipe_behind_standard_error_changes_nothing() {
 fn promise_2_a_reader_of_standard_error_who_has_stopped_reading_changes_nothing() {
     let (reader, writer) = io::pipe().unwrap();
     let (child, program) = start("full pipe", "cat /dev/zero >&2 &", writer);
-    let mut filled = 0;
-    // More comes until it is full: two looks that find the same.
-    poll(Duration::from_secs(30), || {
-        let before = std::mem::replace(&mut filled, ioctl_fionread(&reader).unwrap());
-        (filled == before && filled > 4096).then_some(())
-    })
-    .expect("a full pipe");
+    wait_until_full(&reader);
     assert_ends_with_the_lock("full pipe", child, program);
+}
+
+#[test]
+fn what_is_said_last_is_written_once_a_full_pipe_is_read() {
+    let (mut reader, writer) = io::pipe().unwrap();
+    let (mut child, program) = start("full at the end", "cat /dev/zero >&2 &", writer);
+    wait_until_full(&reader);
+    terminate_backend("full at the end");
+    poll(Duration::from_secs(30), || test_kill_process(program).is_err().then_some(()))
+        .expect("a dead program");
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(74));
+    let all = String::from_utf8_lossy(&all);
+    assert!(
+        all.ends_with("heimdall: the lock was lost while the program ran; the program has been stopped\n")
+    );
+}
+
+#[test]
+fn without_threads_heimdall_says_what_it_has_to_say() {
+    if !rustix::process::geteuid().is_root() {
+        return did_not_run("without threads", "only root can become a user with no other process");
+    }
+    let outcome = Heimdall::program("setpriv")
+        .args(["--reuid=54321", "--regid=54321", "--clear-groups"])
+        .args(["sh", "-c", "ulimit -u 1; exec \"$0\" \"$@\"", BINARY, "--slots=0", "--name=x", "true"])
+        .run();
+    assert_eq!(outcome.code, Some(64));
+    assert!(outcome.stderr.contains("for '--slots <N>'"), "{}", outcome.stderr);
 }

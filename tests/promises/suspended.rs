@@ -5,12 +5,13 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use heimdall::lock::Key;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Stopped, ours, pid_behind};
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::lateness::Lateness;
 use crate::support::namespaces::Namespaces;
+use crate::support::poll;
 use crate::support::postgres::ClusterOptions;
 use crate::support::scripted::{Connection, Scripted, backend};
 
@@ -38,7 +39,8 @@ fn promise_13_a_job_that_wakes_up_when_its_lock_is_free_does_nothing_beside_the_
         .args(["--key", "13", "--lease", "4s", "bash", "-c", JOB])
         .pipe_stdin()
         .spawn();
-    running.wait_for_stdout_line("program ");
+    // The first sign that it runs.
+    running.wait_for_stdout_line(".");
     // Set for the session once the lock is held.
     cluster.wait_for(
         "select count(*) from pg_stat_activity where query like '%tcp_user_timeout%' and state = 'idle'",
@@ -75,6 +77,34 @@ fn promise_13_a_job_that_wakes_up_late_goes_on_once_the_server_says_that_the_loc
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(5), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("which was last heard of 2."), "{}", outcome.stderr);
+}
+
+#[test]
+fn promise_13_away_from_a_terminal_too_the_job_is_stopped_with_heimdall() {
+    let script = "trap 'n=$((n+1)); echo goes on $n' CONT; trap 'echo hears' USR1; setsid sh -c 'echo child $$; exec sleep 300' & \
+                  echo program $$; while :; do sleep 0.02; done";
+    let running = Heimdall::new().database(&ours()).args(["--name", "stopped", "bash", "-c", script]).spawn();
+    let job = ["program", "child"].map(|word| pid_behind(&running, word));
+    let heimdall = Pid::from_raw(running.pid()).unwrap();
+    for (signal, count) in [(Signal::TSTP, 1), (Signal::TTIN, 2), (Signal::TTOU, 3)] {
+        kill_process(heimdall, signal).unwrap();
+        poll(Duration::from_secs(30), || is_stopped(heimdall).then_some(())).expect("it stops");
+        assert!(job.into_iter().all(is_stopped), "{signal:?}");
+        kill_process(heimdall, Signal::CONT).unwrap();
+        running.wait_for_stdout_line(&format!("goes on {count}"));
+        poll(Duration::from_secs(30), || (!is_stopped(job[1])).then_some(())).expect("it goes on");
+    }
+    running.signal(10);
+    running.wait_for_stdout_line("hears");
+    running.signal(15);
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+    assert_eq!(outcome.stdout.matches("goes on").count(), 3);
+}
+
+fn is_stopped(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+    stat.contains(") T ")
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! The signals that were sent to heimdall, one after the other, on Linux: by signalfd(2).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process;
+use std::sync::Arc;
+
+use nix::sys::signal::{SigSet, Signal as NixSignal, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::process::Signal;
+
+/// A signal that came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Info {
+    /// Its number: real-time signals have no name.
+    pub(super) signal: i32,
+    /// Whether the kernel sent it, for instance because of a key at the terminal, and not a process by `kill`.
+    pub(super) is_from_kernel: bool,
+    /// Whether it comes of what heimdall itself has done, such as writing to a file that may not grow.
+    pub(super) is_our_own: bool,
+}
+
+/// Blocked signals wait in the kernel until they are read. So nothing is done in a signal handler, and real-time signals
+/// stay as many as were sent.
+pub(super) struct SignalQueue(SignalFd);
+
+impl SignalQueue {
+    /// From now on all signals come here. No other thread may be left that does not block them.
+    pub(super) fn open() -> io::Result<Self> {
+        // If the caller ignores it, ended children don't wait for us to ask for their status; any handler changes that.
+        signal_hook::flag::register(Signal::CHILD.as_raw(), Arc::default())?;
+        SigSet::all().thread_block()?;
+        Ok(Self(SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
+    }
+
+    /// Takes the next signal, if there is one.
+    pub(super) fn next(&mut self) -> Option<Info> {
+        let info = self.0.read_signal().ok().flatten()?;
+        Some(Info {
+            signal: i32::try_from(info.ssi_signo).ok()?,
+            is_from_kernel: info.ssi_code > 0,
+            is_our_own: info.ssi_pid == process::id(),
+        })
+    }
+
+    /// Does to this process what the signal does by default. If that was to stop, takes the SIGCONT that has ended it.
+    pub(super) fn take_effect(signal: Signal) -> io::Result<()> {
+        let signal = NixSignal::try_from(signal.as_raw())?;
+        let blocked = SigSet::from(signal);
+        raise(signal)?;
+        blocked.thread_unblock()?;
+        blocked.thread_block()?;
+        SignalFd::with_flags(&SigSet::from(NixSignal::SIGCONT), SfdFlags::SFD_NONBLOCK)?.read_signal()?;
+        Ok(())
+    }
+}
+
+impl AsFd for SignalQueue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
