@@ -9,6 +9,8 @@ FUZZ_JOBS =
 CHAOS_SECONDS = 600
 # How many certificate chains `make fuzz-x509` has judged; X509_SEED, if set, is the number that decides which.
 X509_CHAINS = 20000
+# How long `make simulate` plays; SIMULATE_SEED, if set, is the world whose story is told.
+SIMULATE_SECONDS = 60
 
 # Tests wait more than they compute.
 export RUST_TEST_THREADS ?= 8
@@ -52,6 +54,10 @@ fuzz-x509: deps ## let heimdall, openssl verify and psql judge X509_CHAINS rando
 	X509_CHAINS=$(X509_CHAINS) cargo test --locked --test tests -- --exact --nocapture \
 		certificates::differential::a_chain_by_chance_is_trusted_where_openssl_trusts_it
 
+simulate: ## play fleets in virtual time for SIMULATE_SECONDS, or tell the story of SIMULATE_SEED
+	@cargo run --quiet --locked --profile simulation --no-default-features --features cli --example simulate -- \
+		$(SIMULATE_SECONDS) $(SIMULATE_SEED)
+
 bench: deps ## print the figures: time to the lock, size, memory, CPU
 	cargo bench --locked --bench figures
 
@@ -91,4 +97,4 @@ $(BINARY): $(SOURCES)
 $(MANUAL): $(SOURCES) README.md $(wildcard docs/*.md) $(wildcard scripts/manual/*.rs)
 	cargo run --quiet --locked --example manual $(SHARE)
 
-.PHONY: build demo deps test test-matrix check chaos fuzz fuzz-x509 bench takeover release picture man install clean help
+.PHONY: build demo deps test test-matrix check chaos fuzz fuzz-x509 simulate bench takeover release picture man install clean help

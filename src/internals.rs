@@ -46,3 +46,16 @@ pub mod tls {
 pub mod x509 {
     pub use crate::x509::*;
 }
+
+/// The rules of the lease.
+pub mod heartbeat {
+    pub use crate::lock::heartbeat::*;
+}
+
+/// The rules of waiting and of supervision.
+#[cfg(feature = "cli")]
+pub mod rules {
+    pub use crate::cli::exit::Status;
+    pub use crate::cli::supervisor::*;
+    pub use crate::cli::waiter::*;
+}

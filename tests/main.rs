@@ -42,6 +42,7 @@ mod promises;
 mod recipes;
 mod roles;
 mod sharing;
+mod simulation;
 mod support;
 mod terminal;
 #[cfg(feature = "tls")]

@@ -39,7 +39,7 @@ pub(super) enum Exit {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub enum Status {
     /// By itself, with this code.
     Exited(u8),
     /// By this signal.

@@ -4,7 +4,8 @@ mod connect;
 mod descendants;
 mod duration;
 mod event;
-mod exit;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod exit;
 mod job;
 mod json;
 mod list;
@@ -22,11 +23,13 @@ mod signals;
 mod spawn;
 mod stderr;
 mod supervise;
-mod supervisor;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod supervisor;
 mod terminal;
 mod timer;
 mod wait;
-mod waiter;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod waiter;
 
 use std::process::ExitCode;
 

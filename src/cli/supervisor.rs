@@ -10,22 +10,22 @@ use crate::lock::Moment;
 
 /// What a run is to keep to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
+pub struct Terms {
     /// From the start to the end of the program; `None` is never.
-    pub(super) timeout: Option<Duration>,
+    pub timeout: Option<Duration>,
     /// From SIGTERM to SIGKILL.
-    pub(super) kill_after: Duration,
+    pub kill_after: Duration,
     /// How long the server holds the lock once it hears nothing of us.
-    pub(super) lease: Duration,
+    pub lease: Duration,
     /// From the start of the program to the release of the lock, at least.
-    pub(super) min_hold: Duration,
+    pub min_hold: Duration,
     /// Whether the program is in heimdall's process group, so that a shell takes both for one.
-    pub(super) is_group_shared: bool,
+    pub is_group_shared: bool,
 }
 
 /// What can happen while the program runs, and after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub enum Event {
     /// Time has passed.
     Tick,
     /// A signal of this number came for heimdall alone.
@@ -52,7 +52,7 @@ pub(super) enum Event {
 
 /// Whether a process of the job is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub enum Left {
     No,
     Yes,
     /// The process table can't be read.
@@ -61,14 +61,14 @@ pub(super) enum Left {
 
 /// What to do now, in this order, and what after that.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Actions {
-    pub(super) now: Vec<Action>,
-    pub(super) then: Then,
+pub struct Actions {
+    pub now: Vec<Action>,
+    pub then: Then,
 }
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub enum Action {
     /// Pass the signal of this number on to the program.
     Signal(i32),
     /// Let the program go on, if it is stopped.
@@ -95,7 +95,7 @@ pub(super) enum Action {
 
 /// What the user is told, always after it was done: the reader of standard error may be slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
+pub enum News {
     Signalled(i32),
     Exited {
         status: Status,
@@ -114,7 +114,7 @@ pub(super) enum News {
 
 /// What to do once nothing is left to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub enum Then {
     /// Wait for an event; where none comes by that moment, the event is [`Event::Tick`].
     Wait(Option<Moment>),
     /// All is over.
@@ -123,7 +123,7 @@ pub(super) enum Then {
 
 /// How the supervision ended; in all cases but the first no process of the job is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExitReason {
+pub enum ExitReason {
     /// The program ended by itself, or by a signal that was not ours.
     Ended(Status),
     /// heimdall has ended the job.
@@ -132,7 +132,7 @@ pub(super) enum ExitReason {
 
 /// Why the job is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub enum Why {
     /// heimdall is about to be stopped by this signal.
     Signal(Signal),
     /// The server has not been heard of for so long.
@@ -141,7 +141,7 @@ pub(super) enum Why {
 
 /// Why the job is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub enum Cause {
     /// `--timeout` ran out.
     TimedOut,
     /// The lock was lost.
@@ -150,7 +150,7 @@ pub(super) enum Cause {
 
 /// Why the job is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
+pub enum Reason {
     /// It did not end after SIGTERM.
     Stubborn,
     /// It has no time left in which to end by itself.
@@ -162,7 +162,7 @@ pub(super) enum Reason {
 /// One rule holds whatever happens to this host: the job may run for less than three quarters of a lease after the last
 /// answer. The server frees the lock after a whole lease.
 #[derive(Debug)]
-pub(super) struct Supervisor {
+pub struct Supervisor {
     terms: Terms,
     started: Moment,
     /// When `--timeout` runs out.
@@ -206,7 +206,7 @@ enum State {
 
 impl Supervisor {
     /// The program has just started; the server was asked at `last_answered` what it has answered last.
-    pub(super) fn new(terms: Terms, last_answered: Moment, now: Moment) -> Self {
+    pub fn new(terms: Terms, last_answered: Moment, now: Moment) -> Self {
         Self {
             terms,
             started: now,
@@ -221,7 +221,7 @@ impl Supervisor {
     }
 
     /// Returns what to do about an event.
-    pub(super) fn step(&mut self, event: Event, now: Moment) -> Actions {
+    pub fn step(&mut self, event: Event, now: Moment) -> Actions {
         let mut actions = Vec::new();
         match event {
             Event::Tick => self.tick(now, &mut actions),

@@ -7,7 +7,7 @@ use crate::lock::{Backoff, Moment};
 
 /// The state of a wait for a lock.
 #[derive(Debug)]
-pub(super) struct Waiter {
+pub struct Waiter {
     /// When waiting is over; `None` is never.
     until: Option<Moment>,
     backoff: Backoff,
@@ -19,7 +19,7 @@ pub(super) struct Waiter {
 
 /// What the last thing done came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
     /// The lock is held elsewhere.
     Busy {
         /// Whether someone looks at a line that tells who holds it.
@@ -31,7 +31,7 @@ pub(super) enum Found {
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub enum Next {
     /// Ask who holds the lock.
     Ask,
     /// Listen to the server for `pause`, then try the lock, with that time for the answer.
@@ -44,7 +44,7 @@ pub(super) enum Next {
 
 impl Waiter {
     /// Begins to wait, `limit` at most, having just asked who holds the lock.
-    pub(super) fn new(limit: Option<Duration>, now: Moment) -> Self {
+    pub fn new(limit: Option<Duration>, now: Moment) -> Self {
         Self {
             until: limit.map(|limit| now.after(limit)),
             backoff: Backoff::default(),
@@ -56,7 +56,7 @@ impl Waiter {
     /// Returns what to do next; `random` is to be another number each time.
     ///
     /// The last try is made when the time is over; a lost connection is made again within the time.
-    pub(super) fn next(&mut self, found: Found, now: Moment, random: u32) -> Next {
+    pub fn next(&mut self, found: Found, now: Moment, random: u32) -> Next {
         let left = self.until.map(|until| until.since(now));
         let is_over = left == Some(Duration::ZERO);
         match found {

@@ -14,7 +14,7 @@ use crate::net::Moment;
 /// Time is counted from when the ping was *sent* that was answered last: the server can't have heard from us later than it
 /// answered. A host that was suspended counts like any other: what is not known by half a lease is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Heartbeat {
+pub struct Heartbeat {
     lease: Duration,
     /// When the last ping that was answered was sent.
     last_answered: Moment,
@@ -28,17 +28,17 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     /// Begins with a question that was asked at that moment, and answered.
-    pub(super) fn new(lease: Duration, last_answered: Moment) -> Self {
+    pub fn new(lease: Duration, last_answered: Moment) -> Self {
         Self { lease, last_answered, outstanding: None, renewed: None, is_hasty: false }
     }
 
     /// When the last ping that was answered was sent.
-    pub(super) fn last_answered(&self) -> Moment {
+    pub fn last_answered(&self) -> Moment {
         self.last_answered
     }
 
     /// When there is something to do.
-    pub(super) fn next(&self) -> Moment {
+    pub fn next(&self) -> Moment {
         match self.outstanding {
             Some(_) => self.lost_at(),
             None => self.ping_at().min(self.lost_at()),
@@ -46,34 +46,34 @@ impl Heartbeat {
     }
 
     /// Whether a ping is to be sent.
-    pub(super) fn is_due(&self, now: Moment) -> bool {
+    pub fn is_due(&self, now: Moment) -> bool {
         self.outstanding.is_none() && now >= self.ping_at()
     }
 
     /// For how long the server has been silent, if that is too long.
-    pub(super) fn silence(&self, now: Moment) -> Option<Duration> {
+    pub fn silence(&self, now: Moment) -> Option<Duration> {
         (now >= self.lost_at()).then(|| now.since(self.last_answered))
     }
 
     /// Gives the server the usual time for one more answer, however long it has been silent. What the lock protects must
     /// stand still meanwhile.
-    pub(super) fn renew(&mut self, now: Moment) {
+    pub fn renew(&mut self, now: Moment) {
         self.renewed = Some(now);
     }
 
     /// Notes that a ping was sent.
-    pub(super) fn sent(&mut self, now: Moment) {
+    pub fn sent(&mut self, now: Moment) {
         self.outstanding = Some(now);
         self.is_hasty = false;
     }
 
     /// Has the next ping sent as soon as this one is answered.
-    pub(super) fn hasten(&mut self) {
+    pub fn hasten(&mut self) {
         self.is_hasty = true;
     }
 
     /// Notes that all pings were answered.
-    pub(super) fn answered(&mut self) {
+    pub fn answered(&mut self) {
         if let Some(sent) = self.outstanding.take() {
             self.last_answered = sent;
         }

@@ -43,7 +43,8 @@ mod acquire;
 mod backoff;
 mod error;
 mod guard;
-mod heartbeat;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod heartbeat;
 mod held;
 mod holder;
 mod key;

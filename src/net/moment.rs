@@ -11,6 +11,9 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct Moment(Duration);
 
 impl Moment {
+    /// The start of the host.
+    pub const START: Self = Self(Duration::ZERO);
+
     /// Reads the clock.
     #[must_use]
     pub fn now() -> Self {

@@ -1,0 +1,275 @@
+//! What breaks in a simulated world, whom it hits, and when it works again.
+
+use std::time::Duration;
+
+use super::dice::Dice;
+use super::heimdall::{SIGTERM, Stage};
+use super::judge::Loss;
+use super::network::ToClient;
+use super::postgres::State;
+use super::world::{Event, World};
+
+/// Something that breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// Nothing comes through between a host and the server.
+    Partition,
+    /// Nothing that the host sends.
+    OneWayToServer,
+    /// Nothing that the server sends.
+    OneWayToClient,
+    /// The network of a host is slow.
+    Lag,
+    /// Both ends of a connection are told that there is none.
+    Reset,
+    /// Only the client is told.
+    ResetClient,
+    /// An administrator ends a session.
+    Terminate,
+    /// The server crashes and starts again.
+    Crash,
+    /// It is restarted in good order.
+    Restart,
+    /// Its host dies without a word, and another server takes its place, which lacks the last transactions.
+    Failover,
+    /// It answers nothing for a while.
+    Stall,
+    /// SIGSTOP to a heimdall.
+    Stop,
+    /// SIGSTOP to a heimdall and all of its job.
+    Freeze,
+    /// A host sleeps.
+    Suspend,
+    /// A host loses its power.
+    PowerCut,
+    /// SIGKILL to a heimdall.
+    KillHeimdall,
+    /// SIGKILL to a program, from outside.
+    KillJob,
+    /// SIGTERM to a heimdall.
+    Signal,
+}
+
+pub const FAULTS: [Fault; 18] = [
+    Fault::Partition,
+    Fault::OneWayToServer,
+    Fault::OneWayToClient,
+    Fault::Lag,
+    Fault::Reset,
+    Fault::ResetClient,
+    Fault::Terminate,
+    Fault::Crash,
+    Fault::Restart,
+    Fault::Failover,
+    Fault::Stall,
+    Fault::Stop,
+    Fault::Freeze,
+    Fault::Suspend,
+    Fault::PowerCut,
+    Fault::KillHeimdall,
+    Fault::KillJob,
+    Fault::Signal,
+];
+
+impl Fault {
+    pub fn any(dice: &mut Dice) -> Self {
+        *dice.pick(&FAULTS).unwrap()
+    }
+}
+
+impl World {
+    /// Something breaks, and hits someone.
+    pub fn strike(&mut self, fault: Fault) {
+        if self.now >= self.setting.quiet_at {
+            return;
+        }
+        let lease = self.setting.lease;
+        let lasts = match self.dice.below(4) {
+            0 => self.dice.between(Duration::ZERO, lease / 6),
+            1 => self.dice.between(lease, lease * 3),
+            _ => self.dice.between(lease / 6, lease * 3 / 2),
+        };
+        self.cover(FAULTS.iter().position(|listed| *listed == fault).unwrap());
+        let host = self.dice.below(self.hosts.len() as u64) as usize;
+        let Some(target) = (match fault {
+            Fault::Partition
+            | Fault::OneWayToServer
+            | Fault::OneWayToClient
+            | Fault::Lag
+            | Fault::Suspend
+            | Fault::PowerCut => Some(host),
+            Fault::Crash | Fault::Restart | Fault::Failover | Fault::Stall => Some(0),
+            _ => self.someone(),
+        }) else {
+            return;
+        };
+        self.tell(|_| format!("FAULT: {fault:?} of {target}, for {lasts:?}"));
+        if !self.hit(fault, target, lasts) {
+            return;
+        }
+        self.schedule(lasts, Event::Mended(fault, target));
+    }
+
+    /// One that runs, and most often one that holds the lock.
+    fn someone(&mut self) -> Option<usize> {
+        let is_there = |run: &usize| !self.runs[*run].has_ended();
+        let holds = |run: &usize| matches!(self.runs[*run].stage, Stage::Supervising { .. });
+        let all: Vec<usize> = (0..self.runs.len()).filter(is_there).collect();
+        let holders: Vec<usize> = all.iter().copied().filter(holds).collect();
+        if holders.is_empty() || self.dice.once_in(4) {
+            self.dice.pick(&all).copied()
+        } else {
+            self.dice.pick(&holders).copied()
+        }
+    }
+
+    /// Tells whether there is something to be mended later.
+    fn hit(&mut self, fault: Fault, target: usize, lasts: Duration) -> bool {
+        match fault {
+            Fault::Partition => {
+                self.hosts[target].reaches_server = false;
+                self.hosts[target].is_reached = false;
+            }
+            Fault::OneWayToServer => self.hosts[target].reaches_server = false,
+            Fault::OneWayToClient => self.hosts[target].is_reached = false,
+            Fault::Lag => self.hosts[target].lag = self.dice.between(Duration::ZERO, self.setting.lease / 2),
+            Fault::Reset | Fault::ResetClient => {
+                if let Some(connection) = self.runs[target].connection {
+                    if let Some(session) =
+                        self.connections[connection].session.filter(|_| fault == Fault::Reset)
+                    {
+                        self.end_session(session, Loss::Taken);
+                    }
+                    self.reply(connection, ToClient::Reset, Duration::ZERO);
+                }
+                return false;
+            }
+            Fault::Terminate => {
+                let connection = self.runs[target].connection;
+                if let Some(session) = connection.and_then(|connection| self.connections[connection].session)
+                    && self.server.sessions[session].is_alive
+                {
+                    self.terminate_session(session);
+                }
+                return false;
+            }
+            Fault::Crash | Fault::Restart | Fault::Failover if self.server.state != State::Up => {
+                return false;
+            }
+            Fault::Crash => self.stop_server(State::Down, false),
+            Fault::Restart => self.stop_server(State::Down, true),
+            Fault::Failover => self.stop_server(State::Silent, false),
+            // What has arrived meanwhile is served in order.
+            Fault::Stall if self.server.stalled_until > self.now => return false,
+            Fault::Stall => {
+                self.server.stalled_until = self.now.after(lasts);
+                return false;
+            }
+            Fault::Stop => self.runs[target].is_stopped = true,
+            Fault::Freeze => {
+                self.runs[target].is_frozen = true;
+                self.judge_pause(target);
+            }
+            Fault::Suspend => {
+                self.hosts[target].is_suspended = true;
+                (0..self.runs.len()).for_each(|run| self.judge_pause(run));
+            }
+            Fault::PowerCut => self.cut_power(target),
+            Fault::KillHeimdall => {
+                self.kill_heimdall(target);
+                return false;
+            }
+            Fault::KillJob => {
+                self.kill_job(target);
+                return false;
+            }
+            Fault::Signal => {
+                self.signal(target, SIGTERM);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn cut_power(&mut self, host: usize) {
+        self.hosts[host].is_crashed = true;
+        self.hosts[host].is_suspended = false;
+        for run in 0..self.runs.len() {
+            if self.runs[run].host == host {
+                self.erase(run);
+            }
+        }
+        for connection in 0..self.connections.len() {
+            self.forget(connection, host);
+        }
+    }
+
+    /// It works again.
+    pub fn mend(&mut self, fault: Fault, target: usize) {
+        self.tell(|_| format!("over: {fault:?} of {target}"));
+        let outage = self.setting.lease;
+        match fault {
+            Fault::Partition | Fault::OneWayToServer | Fault::OneWayToClient => {
+                self.hosts[target].reaches_server = true;
+                self.hosts[target].is_reached = true;
+                self.retransmit(target, outage);
+            }
+            Fault::Lag => self.hosts[target].lag = Duration::ZERO,
+            Fault::Crash | Fault::Restart | Fault::Failover if self.server.state != State::Up => {
+                self.start_server();
+            }
+            Fault::Stop | Fault::Freeze => self.go_on(target),
+            Fault::Suspend | Fault::PowerCut => {
+                self.hosts[target].is_suspended = false;
+                self.hosts[target].is_crashed = false;
+                self.hosts[target].resumed = self.now;
+                self.retransmit(target, Duration::from_millis(200));
+                for run in 0..self.runs.len() {
+                    if self.runs[run].host == target {
+                        self.resume(run);
+                        self.resume_job(run);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// SIGCONT, where there was a SIGSTOP.
+    fn go_on(&mut self, run: usize) {
+        let this = &mut self.runs[run];
+        if std::mem::take(&mut this.is_stopped) {
+            this.resumed_alone = self.now;
+        } else if !std::mem::take(&mut this.is_frozen) {
+            return;
+        }
+        this.is_frozen = false;
+        this.resumed = self.now;
+        self.resume(run);
+        self.resume_job(run);
+    }
+
+    /// From now on nothing breaks any more, and what is broken works again.
+    pub fn fall_quiet(&mut self) {
+        self.tell(|_| "no more faults".to_owned());
+        for host in 0..self.hosts.len() {
+            self.mend(Fault::Partition, host);
+            self.mend(Fault::Lag, host);
+            self.mend(Fault::Suspend, host);
+        }
+        self.mend(Fault::Crash, 0);
+        for run in 0..self.runs.len() {
+            self.go_on(run);
+        }
+    }
+
+    /// Where something important happens, something breaks more often than by chance.
+    pub fn ambush(&mut self) {
+        if self.ambushes > 0 && self.dice.once_in(6) {
+            self.ambushes -= 1;
+            let fault = Fault::any(&mut self.dice);
+            let pause = self.dice.between(Duration::ZERO, Duration::from_millis(3));
+            self.schedule(pause, Event::Fault(fault));
+        }
+    }
+}

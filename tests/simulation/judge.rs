@@ -1,0 +1,307 @@
+//! Who holds what by rights, and whether the promises are kept, after every event.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use heimdall::lock::Moment;
+
+use super::heimdall::{Exit, MAX_LATENCY};
+use super::job::DEATH;
+use super::postgres::{Grant, State};
+use super::time::Time;
+use super::world::{Event, World};
+
+/// What is known from above.
+#[derive(Debug, Default)]
+pub struct Judge {
+    /// The first promise that was broken.
+    pub violation: Option<String>,
+    cases: BTreeMap<usize, Case>,
+    /// The last token of each slot, and after how many crashes of the server it was drawn.
+    tokens: BTreeMap<usize, (u64, u32)>,
+    /// What README names as exceptions: how often two jobs ran at once, and how long at most, in leases.
+    pub excused: BTreeMap<Excuse, (u32, f64)>,
+    pub jobs: u32,
+    /// Sessions whose client vanished before the server was told of a lease.
+    pub abandoned: u32,
+    pub exits: BTreeMap<Exit, u32>,
+}
+
+/// One heimdall and its lock.
+#[derive(Debug)]
+struct Case {
+    session: usize,
+    /// When its job began.
+    started: Option<Time>,
+    lost: Option<(Time, Loss)>,
+    /// When its host heard that the session is over.
+    learned: Option<Time>,
+    /// When the statement was sent that was answered last.
+    heard: Moment,
+    /// Since when its job has run beside one that holds the lock by rights.
+    beside: Option<Time>,
+}
+
+/// How a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Its client has said so, or has closed the connection.
+    Left,
+    /// Its client was silent for too long.
+    Expired,
+    /// By the server's doing, or the network's.
+    Taken,
+}
+
+/// Why a job may run that does not hold the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Excuse {
+    /// The server has taken the lock away, and the job is being stopped.
+    Taken,
+    /// heimdall was stopped, or its host was, and has just gone on.
+    Woken,
+    /// heimdall alone is stopped.
+    Stopped,
+    /// heimdall was killed.
+    Orphaned,
+    /// There is none.
+    None,
+}
+
+/// As README says it.
+impl fmt::Display for Excuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "the server had taken the lock away, and the job was being stopped",
+            Self::Woken => "heimdall had just got the processor back",
+            Self::Stopped => "heimdall was stopped, and not its job",
+            Self::Orphaned => "heimdall had been killed",
+            Self::None => "none",
+        })
+    }
+}
+
+impl World {
+    /// The server has granted a lock.
+    pub fn judge_grant(&mut self, run: usize, session: usize, grant: Grant) {
+        let heard = self.runs[run].asked;
+        let start = self.server.start;
+        let case = Case { session, started: None, lost: None, learned: None, heard, beside: None };
+        // Not where heimdall has given up this connection, and connected again.
+        if self.runs[run].connection == Some(self.server.sessions[session].connection) {
+            self.judge.cases.insert(run, case);
+        }
+        let Grant { slot, token } = grant;
+        if let Some((last, last_start)) = self.judge.tokens.insert(slot, (token, start))
+            && last >= token
+            && last_start == start
+        {
+            self.complain(format!("the token of heimdall {run} is {token}, after {last}"));
+        }
+        self.ambush();
+    }
+
+    /// A session is over.
+    pub fn judge_loss(&mut self, run: usize, session: usize, loss: Loss) {
+        let now = self.now;
+        if let Some(case) = self.judge.cases.get_mut(&run).filter(|case| case.session == session) {
+            case.lost.get_or_insert((now, loss));
+            self.judge_job(run);
+        }
+    }
+
+    /// A host has heard that a session is over.
+    pub fn judge_learned(&mut self, run: usize) {
+        let now = self.now;
+        if let Some(case) = self.judge.cases.get_mut(&run) {
+            case.learned.get_or_insert(now);
+            self.judge_job(run);
+        }
+    }
+
+    /// A statement was answered, and heimdall knows it.
+    pub fn judge_heard(&mut self, run: usize) {
+        let asked = self.runs[run].asked;
+        if let Some(case) = self.judge.cases.get_mut(&run) {
+            case.heard = asked;
+        }
+    }
+
+    /// A job begins.
+    pub fn judge_start(&mut self, run: usize) {
+        self.judge.jobs += 1;
+        let now = self.now;
+        let Some(case) = self.judge.cases.get_mut(&run) else {
+            return self.complain(format!("the job of heimdall {run} starts without a lock"));
+        };
+        case.started = Some(now);
+        if self.holds(run) {
+            self.judge_others(run);
+        } else {
+            self.judge_job(run);
+        }
+        self.ambush();
+    }
+
+    /// Who else runs now needs an excuse.
+    fn judge_others(&mut self, run: usize) {
+        for other in 0..self.runs.len() {
+            if other != run && self.is_running(other) && !self.holds(other) {
+                self.judge_job(other);
+                self.note_beside(other);
+            }
+        }
+    }
+
+    /// From now on a job runs beside one that holds the lock by rights.
+    fn note_beside(&mut self, run: usize) {
+        let now = self.now;
+        if let Some(case) = self.judge.cases.get_mut(&run) {
+            case.beside.get_or_insert(now);
+        }
+    }
+
+    /// A job goes on.
+    pub fn judge_resumed(&mut self, run: usize) {
+        if self.holds(run) {
+            return self.judge_others(run);
+        }
+        self.judge_job(run);
+        let is_beside = (0..self.runs.len()).any(|other| self.holds(other) && self.is_running(other));
+        if is_beside && self.is_running(run) {
+            self.note_beside(run);
+        }
+    }
+
+    /// A job has ended, or stands still.
+    pub fn judge_pause(&mut self, run: usize) {
+        if self.is_running(run) {
+            return;
+        }
+        let (now, lease) = (self.now, self.setting.lease);
+        let (excuse, _) = self.excuse(run);
+        if let Some(since) = self.judge.cases.get_mut(&run).and_then(|case| case.beside.take()) {
+            let (count, longest) = self.judge.excused.entry(excuse).or_default();
+            *count += 1;
+            *longest = longest.max(now.since(since).as_secs_f64() / lease.as_secs_f64());
+        }
+    }
+
+    /// Whether the server says that the lock is its.
+    pub fn holds(&self, run: usize) -> bool {
+        self.judge.cases.get(&run).is_some_and(|case| case.lost.is_none())
+    }
+
+    /// A job that runs must hold the lock, or have an excuse that is still good.
+    pub fn judge_job(&mut self, run: usize) {
+        if !self.is_running(run) || self.holds(run) {
+            return;
+        }
+        let (excuse, until) = self.excuse(run);
+        if until <= self.now {
+            let case = &self.judge.cases[&run];
+            let (since, loss) = case.lost.unwrap();
+            let time = self.now.since(since);
+            return self.complain(format!(
+                "the job of heimdall {run} runs {time:?} after its lock was free ({loss:?}), its excuse is over ({excuse:?})"
+            ));
+        }
+        if until != Time::NEVER {
+            self.schedule_at(until, Event::Judge(run));
+        }
+    }
+
+    /// Why a job may run without the lock, and until when.
+    fn excuse(&self, run: usize) -> (Excuse, Time) {
+        let Some(case) = self.judge.cases.get(&run) else { return (Excuse::None, self.now) };
+        let Some((since, loss)) = case.lost else { return (Excuse::None, Time::NEVER) };
+        let this = &self.runs[run];
+        let host = &self.hosts[this.host];
+        if this.is_killed {
+            return (Excuse::Orphaned, Time::NEVER);
+        }
+        if this.is_stopped {
+            return (Excuse::Stopped, Time::NEVER);
+        }
+        let lease = self.setting.lease;
+        let resumed = this.resumed.max(host.resumed);
+        let dead_at = host.clock.when(case.heard.after(lease * 3 / 4));
+        let (excuse, until) = match (loss, case.learned) {
+            (Loss::Left | Loss::Expired, _) => (Excuse::None, since),
+            (Loss::Taken, Some(learned)) => {
+                let grace = host.clock.takes(this.options.kill_after);
+                (Excuse::Taken, learned.max(resumed).after(grace).min(dead_at).after(SLACK))
+            }
+            (Loss::Taken, None) => (Excuse::Taken, dead_at),
+        };
+        let woken = resumed.after(SLACK);
+        if resumed > host.clock.when(case.heard) && woken > until {
+            let was_alone = this.resumed_alone > host.clock.when(case.heard);
+            (if was_alone { Excuse::Stopped } else { Excuse::Woken }, woken)
+        } else {
+            (excuse, until)
+        }
+    }
+
+    /// The server has confirmed that the lock is free.
+    pub fn judge_release(&mut self, run: usize) {
+        if let Some(case) = self.judge.cases.get_mut(&run) {
+            case.lost.get_or_insert((self.now, Loss::Left));
+        }
+    }
+
+    /// The host of a session is gone, and the server has not been told for how long to wait for it.
+    pub fn judge_abandoned(&mut self, session: usize, asked: Time) {
+        self.judge.abandoned += 1;
+        let run = self.connections[self.server.sessions[session].connection].run;
+        let started =
+            self.judge.cases.get(&run).filter(|case| case.session == session).and_then(|case| case.started);
+        if started.is_some_and(|started| asked.since(started) > self.setting.lease / 3) {
+            self.complain(format!("the server would hold the lock of heimdall {run} for hours"));
+        }
+    }
+
+    /// heimdall ends by itself.
+    pub fn judge_exit(&mut self, run: usize, exit: Exit) {
+        *self.judge.exits.entry(exit).or_default() += 1;
+        let this = &self.runs[run];
+        let is_closed = this.is_closed;
+        let has_waited = self.moment(run) >= this.asked.after(RELEASE_TIMEOUT);
+        let leaves_some = this.job.as_ref().is_some_and(super::job::Job::is_left);
+        if matches!(exit, Exit::Ended | Exit::TimedOut) && self.holds(run) && !has_waited && !is_closed {
+            self.complain(format!("heimdall {run} ends, and the server has not said that the lock is free"));
+        }
+        if exit == Exit::Lost && leaves_some {
+            self.complain(format!("heimdall {run} says that it has stopped its job, and some of it is left"));
+        }
+    }
+
+    /// Nothing more will happen.
+    pub fn judge_end(&mut self) {
+        for run in 0..self.runs.len() {
+            if !self.runs[run].has_ended() {
+                let stage = self.runs[run].stage;
+                return self.complain(format!("heimdall {run} never ends: {stage:?}"));
+            }
+        }
+        assert_eq!(self.server.state, State::Up);
+        let left = self.server.sessions.iter().position(|session| session.is_alive);
+        if let Some(session) = left {
+            let run = self.connections[self.server.sessions[session].connection].run;
+            self.complain(format!("the server still has the session of heimdall {run}"));
+        }
+    }
+
+    fn complain(&mut self, text: String) {
+        self.tell(|_| format!("VIOLATION: {text}"));
+        self.judge.violation.get_or_insert(text);
+    }
+}
+
+/// From a moment at which heimdall must act to the end of the last process: it may wait for the processor a few times.
+const SLACK: Duration = Duration::from_millis(30);
+
+const _: () = assert!(SLACK.as_millis() > 2 * (MAX_LATENCY.as_millis() + DEATH.as_millis()));
+
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,103 @@
+//! Whole fleets in virtual time: the rules of the product, on simulated hosts, a simulated network and a simulated PostgreSQL.
+//!
+//! One seed decides everything that happens in a world: who wants the lock and how, what breaks, when, and how late each
+//! message and each process is. There is no thread and no real time in it, so that a day takes a moment.
+
+#![allow(
+    clippy::struct_excessive_bools,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a world has many states, and small numbers"
+)]
+
+pub mod coverage;
+#[allow(dead_code, clippy::duplicate_mod, reason = "`make simulate` shares it without the other helpers")]
+#[path = "../support/dice.rs"]
+pub mod dice;
+pub mod faults;
+pub mod heimdall;
+pub mod job;
+pub mod judge;
+pub mod mutants;
+pub mod network;
+pub mod postgres;
+pub mod summary;
+pub mod time;
+pub mod world;
+
+use dice::Dice;
+use mutants::Mutant;
+use world::World;
+
+/// Plays the world of a seed.
+pub fn play(seed: u64, mutant: Option<Mutant>) -> World {
+    let mut world = World::new(Dice::new(seed), mutant);
+    world.play();
+    world
+}
+
+/// Plays the world of a seed again, and tells what happens in it.
+///
+/// # Errors
+/// A promise is broken, as the last line says.
+pub fn story(seed: u64, mutant: Option<Mutant>) -> Result<String, String> {
+    let mut world = World::told(Dice::new(seed), mutant);
+    world.play();
+    let story = world.story().join("\n");
+    match world.judge.violation {
+        None => Ok(story),
+        Some(violation) => {
+            Err(format!("{story}\n\n{violation}\nto see it again: make simulate SIMULATE_SEED={seed}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::mutants::MUTANTS;
+    use super::summary::Summary;
+    use super::*;
+
+    #[test]
+    fn no_promise_is_broken_in_any_of_many_worlds() {
+        let start = Instant::now();
+        let mut summary = Summary::default();
+        for seed in 0..WORLDS {
+            let world = play(seed, None);
+            assert!(world.judge.violation.is_none(), "{}", story(seed, None).unwrap_err());
+            summary.add(&world);
+        }
+        let text = summary.text(start.elapsed());
+        assert!(summary.covers() > 0.85, "{text}");
+    }
+
+    #[test]
+    fn every_mistake_is_found() {
+        for mutant in MUTANTS {
+            let start = Instant::now();
+            let mut seeds = (0..).take_while(|_| start.elapsed() < Duration::from_secs(10));
+            let found = seeds.find(|seed| play(*seed, Some(mutant)).judge.violation.is_some());
+            assert!(found.is_some(), "{mutant:?} survives");
+        }
+    }
+
+    #[test]
+    fn a_seed_tells_the_same_story_each_time() {
+        let first = story(1, None).unwrap();
+        assert!(first.contains("FAULT"));
+        assert_eq!(first, story(1, None).unwrap());
+    }
+
+    #[test]
+    fn a_broken_promise_is_told_with_the_command_that_repeats_it() {
+        let told = (0..).find_map(|seed| story(seed, Some(Mutant::NeverKills)).err()).unwrap();
+        let (told, command) = told.rsplit_once('\n').unwrap();
+        assert!(told.contains("VIOLATION: the job of heimdall"), "{told}");
+        assert!(command.contains("make simulate SIMULATE_SEED="), "{command}");
+    }
+
+    /// What takes a few seconds.
+    const WORLDS: u64 = 120;
+}

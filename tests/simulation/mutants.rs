@@ -1,0 +1,46 @@
+//! Deliberate mistakes, each of which the simulation must find. They are made in the simulated heimdall or its server: the
+//! product knows nothing of them.
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// SIGKILL comes after a whole lease and not by three quarters of it.
+    KillsAfterAWholeLease,
+    /// The job gets SIGTERM, and no SIGKILL.
+    NeverKills,
+    /// SIGKILL hits the program, and no one else.
+    KillsTheProgramAlone,
+    /// heimdall ends when the program has, whatever is left of a job that is to end.
+    LooksAtTheProgramAlone,
+    /// The lease counts from when an answer was read, and not from when it was asked for.
+    CountsFromTheAnswer,
+    /// Silence counts from the last question, so that a host which wakes up late gives its job time again.
+    CountsFromTheQuestion,
+    /// The program starts however old the question is whose answer grants the lock.
+    TrustsALateAnswer,
+    /// The server is not told how long the client may be silent.
+    ServerIsNotTold,
+    /// The server is told half of it.
+    ServerIsImpatient,
+    /// heimdall ends without waiting for the confirmation that the lock is free.
+    DoesNotWaitForTheRelease,
+    /// Who gives up does not say so, and keeps the connection.
+    LeavesWithoutAWord,
+    /// A connection on which no answer came in time stays open.
+    KeepsOldConnections,
+}
+
+pub const MUTANTS: [Mutant; 12] = [
+    Mutant::CountsFromTheQuestion,
+    Mutant::TrustsALateAnswer,
+    Mutant::KillsAfterAWholeLease,
+    Mutant::NeverKills,
+    Mutant::KillsTheProgramAlone,
+    Mutant::LooksAtTheProgramAlone,
+    Mutant::CountsFromTheAnswer,
+    Mutant::ServerIsNotTold,
+    Mutant::ServerIsImpatient,
+    Mutant::DoesNotWaitForTheRelease,
+    Mutant::LeavesWithoutAWord,
+    Mutant::KeepsOldConnections,
+];

@@ -1,0 +1,325 @@
+//! A simulated PostgreSQL: sessions, advisory locks, transaction ids, and a kernel that gives up on silent clients.
+
+use std::time::Duration;
+
+use super::dice::Dice;
+use super::judge::Loss;
+use super::mutants::Mutant;
+use super::network::{ToClient, ToServer};
+use super::time::{Clock, Time};
+use super::world::{Event, World};
+
+/// The server that is the primary now.
+#[derive(Debug)]
+pub struct Server {
+    /// Counts its starts and promotions; a connection belongs to one.
+    pub start: u32,
+    pub state: State,
+    clock: Clock,
+    pub sessions: Vec<Session>,
+    /// Which session holds which slot.
+    pub holders: Vec<Option<usize>>,
+    /// Until then no process of it runs, while its kernel does.
+    pub stalled_until: Time,
+    /// The last transaction id that was given out.
+    xid: u64,
+    /// The last one of which the disk, or the standby, knows.
+    durable_xid: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Up,
+    /// The host says that there is no server.
+    Down,
+    /// No one answers at all.
+    Silent,
+}
+
+/// A process of the server for one client.
+#[derive(Debug)]
+pub struct Session {
+    pub connection: usize,
+    pub is_alive: bool,
+    /// How often it has locked what.
+    locked: Option<(usize, u32)>,
+    /// How long its client may be silent, where it has said so.
+    lease: Option<Duration>,
+    heard: Time,
+    /// When it was last asked something.
+    asked: Time,
+    /// When it sent what is not acknowledged yet.
+    unacknowledged: Option<Time>,
+}
+
+/// What is asked of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Statement {
+    Acquire,
+    Settings { lease: Duration },
+    Ping,
+    Release { slot: usize },
+}
+
+/// What it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Answer {
+    /// To [`Statement::Acquire`].
+    Acquired(Option<Grant>),
+    /// To [`Statement::Settings`] and [`Statement::Ping`].
+    Alive,
+    /// To [`Statement::Release`], and whether it was held.
+    Released(bool),
+}
+
+/// A lock that was free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    pub slot: usize,
+    pub token: u64,
+}
+
+impl Server {
+    pub fn new(slots: usize, dice: &mut Dice) -> Self {
+        let gain = if dice.once_in(2) { 0 } else { dice.below(95) as i64 - 47 };
+        Self {
+            start: 0,
+            state: State::Up,
+            clock: Clock::new(Duration::ZERO, gain),
+            sessions: Vec::new(),
+            holders: vec![None; slots],
+            stalled_until: Time::default(),
+            xid: 700,
+            durable_xid: 700,
+        }
+    }
+
+    /// Whether anything on its host answers.
+    pub fn is_reachable(&self) -> bool {
+        self.state != State::Silent
+    }
+
+    /// Tries each slot once.
+    fn try_lock(&mut self, id: usize) -> Option<Grant> {
+        let session = &mut self.sessions[id];
+        let slot = match session.locked {
+            Some((slot, _)) => slot,
+            None => self.holders.iter().position(Option::is_none)?,
+        };
+        session.locked = Some((slot, session.locked.map_or(0, |(_, times)| times) + 1));
+        self.holders[slot] = Some(id);
+        self.xid += 1;
+        Some(Grant { slot, token: self.xid })
+    }
+
+    fn unlock(&mut self, id: usize, slot: usize) -> bool {
+        let locked = &mut self.sessions[id].locked;
+        match *locked {
+            Some((held, times)) if held == slot => {
+                *locked = (times > 1).then_some((held, times - 1));
+                if times == 1 {
+                    self.holders[slot] = None;
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets what was not written down, somewhere between the last of which the disk knows and the last of all.
+    fn lose_transactions(&mut self, dice: &mut Dice) {
+        self.durable_xid += dice.below(self.xid - self.durable_xid + 1);
+        self.xid = self.durable_xid;
+    }
+}
+
+impl World {
+    /// The server gets to what has arrived before, unless it has crashed since.
+    pub fn serve_late(&mut self, id: usize, message: ToServer, start: u32) {
+        if self.server.state == State::Up && self.server.start == start {
+            self.serve(id, message);
+        }
+    }
+
+    /// What has arrived is for the server, or for the kernel of its host.
+    pub fn serve(&mut self, id: usize, message: ToServer) {
+        if self.server.state != State::Up {
+            return self.reply(id, ToClient::Reset, Duration::ZERO);
+        }
+        if self.server.stalled_until > self.now {
+            if let Some(session) = self.session_of(id) {
+                self.server.sessions[session].heard = self.now;
+            }
+            return self.schedule_at(self.server.stalled_until, Event::Serve(id, message, self.server.start));
+        }
+        if let ToServer::Login(first) = message {
+            let session = Session {
+                connection: id,
+                is_alive: true,
+                locked: None,
+                lease: None,
+                heard: self.now,
+                asked: self.now,
+                unacknowledged: None,
+            };
+            self.server.sessions.push(session);
+            self.connections[id].session = Some(self.server.sessions.len() - 1);
+            self.connections[id].start = self.server.start;
+            return self.answer(id, self.server.sessions.len() - 1, first);
+        }
+        let Some(session) = self.session_of(id) else {
+            if message == ToServer::Reset {
+                return;
+            }
+            return self.reply(id, ToClient::Reset, Duration::ZERO);
+        };
+        match message {
+            ToServer::Ask(statement) => self.answer(id, session, statement),
+            ToServer::Terminate | ToServer::Close | ToServer::Reset => self.end_session(session, Loss::Left),
+            ToServer::Login(_) => {}
+        }
+    }
+
+    fn answer(&mut self, id: usize, session: usize, statement: Statement) {
+        self.server.sessions[session].heard = self.now;
+        self.server.sessions[session].asked = self.now;
+        let answer = match statement {
+            Statement::Acquire => {
+                let grant = self.server.try_lock(session);
+                if let Some(grant) = grant {
+                    self.judge_grant(self.connections[id].run, session, grant);
+                }
+                Answer::Acquired(grant)
+            }
+            Statement::Settings { lease } => {
+                self.server.sessions[session].lease = Some(lease);
+                let pause = self.server.clock.takes(lease / 2);
+                self.schedule(pause, Event::CheckSession(session));
+                Answer::Alive
+            }
+            Statement::Ping => Answer::Alive,
+            Statement::Release { slot } => Answer::Released(self.server.unlock(session, slot)),
+        };
+        self.server.sessions[session].unacknowledged.get_or_insert(self.now);
+        let work = self.dice.between(Duration::from_micros(30), Duration::from_millis(1));
+        self.reply(id, ToClient::Answer(answer), work);
+    }
+
+    /// The session that a connection has, if the server knows it.
+    fn session_of(&self, id: usize) -> Option<usize> {
+        let connection = &self.connections[id];
+        let is_known = |session: &usize| {
+            connection.start == self.server.start && self.server.sessions[*session].is_alive
+        };
+        connection.session.filter(is_known)
+    }
+
+    /// An answer has come to the client's kernel, which says so if it can.
+    pub fn acknowledge(&mut self, id: usize, reaches_server: bool) {
+        if let Some(session) = self.session_of(id).filter(|_| reaches_server) {
+            let session = &mut self.server.sessions[session];
+            (session.heard, session.unacknowledged) = (self.now, None);
+        }
+    }
+
+    /// What TCP does on Linux (`man 7 tcp`): with `TCP_USER_TIMEOUT`, what is sent must be acknowledged within that time,
+    /// and a client that says nothing is probed from half of it on, every sixth of it.
+    pub fn check_session(&mut self, id: usize) {
+        let session = &self.server.sessions[id];
+        let Some(lease) = session.lease.filter(|_| session.is_alive) else { return };
+        let lease = self.server.clock.takes(lease);
+        let silent = self.now.since(session.heard);
+        let waiting = session.unacknowledged.map_or(Duration::ZERO, |sent| self.now.since(sent));
+        let next = match self.probe(session.connection) {
+            _ if silent < lease / 2 && waiting.is_zero() => (lease / 2).saturating_sub(silent),
+            None => return self.end_session(id, Loss::Left),
+            Some(true) => {
+                let session = &mut self.server.sessions[id];
+                (session.heard, session.unacknowledged) = (self.now, None);
+                lease / 2
+            }
+            Some(false) if silent >= lease || waiting >= lease => {
+                let run = self.connections[session.connection].run;
+                self.tell(|_| format!("server: gives up on heimdall {run}, which is silent"));
+                return self.end_session(id, Loss::Expired);
+            }
+            Some(false) => (lease / 6).min(lease.saturating_sub(silent.max(waiting))),
+        };
+        self.schedule(next, Event::CheckSession(id));
+    }
+
+    /// Its client is gone without a word: where the server was not told of a lease, the system's keepalive finds that out.
+    pub fn abandon_session(&mut self, id: usize) {
+        let session = &mut self.server.sessions[id];
+        if session.is_alive && session.lease.is_none() {
+            session.lease = Some(USUAL_KEEPALIVE);
+            self.setting.over_at = self.setting.over_at.after(USUAL_KEEPALIVE);
+            let asked = session.asked;
+            self.judge_abandoned(id, asked);
+            self.schedule(USUAL_KEEPALIVE, Event::CheckSession(id));
+        }
+    }
+
+    /// A session is over: what it held is free.
+    pub fn end_session(&mut self, id: usize, loss: Loss) {
+        let session = &mut self.server.sessions[id];
+        if !std::mem::replace(&mut session.is_alive, false) {
+            return;
+        }
+        if let Some((slot, _)) = session.locked.take() {
+            self.server.holders[slot] = None;
+        }
+        let run = self.connections[session.connection].run;
+        self.judge_loss(run, id, loss);
+    }
+
+    /// An administrator ends a session; the client is told.
+    pub fn terminate_session(&mut self, id: usize) {
+        let connection = self.server.sessions[id].connection;
+        self.end_session(id, Loss::Taken);
+        self.reply(connection, ToClient::Closed, Duration::ZERO);
+    }
+
+    /// All sessions end; the clients are told by the kernel unless that is gone too. Transactions may be lost.
+    pub fn stop_server(&mut self, state: State, is_clean: bool) {
+        self.server.state = state;
+        self.server.stalled_until = self.now;
+        for id in 0..self.server.sessions.len() {
+            if !self.server.sessions[id].is_alive {
+                continue;
+            }
+            let connection = self.server.sessions[id].connection;
+            self.end_session(id, Loss::Taken);
+            if state != State::Silent {
+                self.reply(connection, ToClient::Closed, Duration::ZERO);
+            }
+        }
+        if is_clean {
+            self.server.durable_xid = self.server.xid;
+        } else {
+            self.server.lose_transactions(&mut self.dice);
+        }
+    }
+
+    /// A server is there again, at the same address.
+    pub fn start_server(&mut self) {
+        self.server.start += 1;
+        self.server.state = State::Up;
+        for host in 0..self.hosts.len() {
+            self.retransmit(host, Duration::from_secs(1));
+        }
+    }
+
+    /// Whether the server's half of the lease is set as it should be.
+    pub fn lease_of_server(&self) -> Option<Duration> {
+        let lease = self.setting.lease;
+        match self.mutant {
+            Some(Mutant::ServerIsNotTold) => None,
+            Some(Mutant::ServerIsImpatient) => Some(lease / 2),
+            _ => Some(lease),
+        }
+    }
+}
+
+/// Linux looks after idle connections after two hours (`man 7 tcp`, `tcp_keepalive_time`).
+const USUAL_KEEPALIVE: Duration = Duration::from_secs(7200);
