@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::{Arc, Once};
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 
 /// A process and its descendants, in whatever process group they are.
 pub fn family(pid: i32) -> Vec<Pid> {
@@ -48,4 +49,20 @@ fn ps(arguments: &[&str]) -> String {
     let output = Command::new("ps").args(arguments).output();
     let output = output.expect("these tests need the program ps; make deps installs it");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Lets what is started from now on get the signals that the tests themselves ignore, as they do in the background of a script
+/// and under nohup: a signal that is handled here has its default action in another program (man 2 execve).
+pub fn do_not_pass_on_ignored_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = mask.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+        for signal in [Signal::HUP, Signal::INT, Signal::QUIT].map(Signal::as_raw) {
+            if ignored & (1 << (signal - 1)) != 0 {
+                signal_hook::flag::register(signal, Arc::default()).unwrap();
+            }
+        }
+    });
 }

@@ -18,7 +18,7 @@ use rustix::termios::{LocalModes, OptionalActions, Winsize, tcgetattr, tcsetattr
 
 use super::heimdall::{BINARY, empty_home};
 use super::poll;
-use super::processes::with_environment;
+use super::processes::{do_not_pass_on_ignored_signals, with_environment};
 use super::stream::Stream;
 
 /// A terminal, which controls a session of its own; all that was started there is killed when it is dropped.
@@ -47,6 +47,7 @@ impl Terminal {
     /// Starts a program, given with its arguments.
     pub fn start(words: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
+        do_not_pass_on_ignored_signals();
         let number = format!("{}.{}", process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let (keyboard, end) = open();
         let screen = Stream::collect(keyboard.try_clone().unwrap());
