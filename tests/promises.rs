@@ -128,6 +128,7 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "promises::signals::every_signal_that_can_be_caught_reaches_the_program_once",
             "promises::signals::a_stopped_program_hears_what_usually_ends_a_program",
             "promises::init::as_process_1_heimdall_passes_on_what_supervisors_send",
+            "promises::init::as_process_1_heimdall_reaps_orphans_while_it_waits_too",
             "terminal::control_c_ends_process_1_with_its_code",
         ],
     ),

@@ -21,7 +21,7 @@ pub(super) struct Process {
 ///
 /// # Errors
 /// There is no process table, or it is that of another PID namespace, whose numbers mean other processes.
-pub(super) fn descendants(except: &[Pid]) -> io::Result<Vec<Process>> {
+pub(super) fn descendants(is_excepted: impl Fn(Pid) -> bool) -> io::Result<Vec<Process>> {
     let ours = getpid().as_raw_nonzero().get();
     if fs::read_link("/proc/self")?.to_str() != Some(&ours.to_string()) {
         return Err(io::Error::other("/proc shows the processes of another PID namespace"));
@@ -30,14 +30,19 @@ pub(super) fn descendants(except: &[Pid]) -> io::Result<Vec<Process>> {
     let mut found: Vec<Process> = Vec::new();
     let mut parents = vec![ours];
     while let Some(parent) = parents.pop() {
-        for process in
-            table.iter().filter(|process| process.parent == parent && !except.contains(&process.pid))
-        {
-            found.push(*process);
-            parents.push(process.pid.as_raw_nonzero().get());
+        for process in table.iter().filter(|process| process.parent == parent) {
+            if parent != ours || !is_excepted(process.pid) {
+                found.push(*process);
+                parents.push(process.pid.as_raw_nonzero().get());
+            }
         }
     }
     Ok(found)
+}
+
+/// Returns the environment that a process was started with, if we may see it; a process may have overwritten it.
+pub(super) fn environment(pid: Pid) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()
 }
 
 fn table() -> io::Result<Vec<Process>> {

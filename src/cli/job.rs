@@ -10,8 +10,9 @@ use rustix::process::{
     Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, wait,
 };
 
-use super::descendants::{Process, descendants, is_exhaustion};
+use super::descendants::{Process, descendants};
 use super::exit::Status;
+use super::preexisting::PreexistingChildren;
 use super::spawn::{Start, spawn};
 use crate::net::Moment;
 
@@ -24,8 +25,7 @@ pub(super) struct Job {
     /// Whether the program is stopped, whoever has done that.
     is_stopped: bool,
     news: News,
-    /// Children that we had before: a shell's background jobs, where it has become us by exec. None of our business.
-    preexisting_children: Vec<Pid>,
+    preexisting: PreexistingChildren,
     /// Who has been stopped by us, and is to be continued by us.
     stopped: Vec<Pid>,
     /// Who has been asked to end.
@@ -44,14 +44,7 @@ impl Job {
     /// Starts the program.
     pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
         adopt_orphans();
-        // Most have no children before; to read the whole process table for that would be long.
-        let preexisting_children = match wait(WaitOptions::NOHANG) {
-            Err(Errno::CHILD) => Vec::new(),
-            _ => match descendants(&[]) {
-                Err(error) if is_exhaustion(&error) => return Err(error),
-                found => found.unwrap_or_default().into_iter().map(|process| process.pid).collect(),
-            },
-        };
+        let preexisting = PreexistingChildren::find()?;
         let leads_group = !start.in_our_group;
         Ok(Self {
             program: spawn(start)?,
@@ -59,7 +52,7 @@ impl Job {
             status: None,
             is_stopped: false,
             news: News::default(),
-            preexisting_children,
+            preexisting,
             stopped: Vec::new(),
             asked: Vec::new(),
             is_childless: false,
@@ -136,16 +129,21 @@ impl Job {
         if self.stopped.is_empty() {
             return self.signal(Signal::CONT.as_raw());
         }
-        let all = descendants(&self.preexisting_children).unwrap_or_default();
+        let all = self.all().unwrap_or_default();
         let left = |pid: &Pid| all.iter().any(|process| process.pid == *pid);
         for pid in self.stopped.drain(..).filter(left) {
             let _ = kill_process(pid, Signal::CONT);
         }
     }
 
+    /// All processes of the job, zombies included.
+    fn all(&self) -> io::Result<Vec<Process>> {
+        descendants(|child| child != self.program && self.preexisting.include(child))
+    }
+
     /// Who of the job is neither stopped nor a zombie.
     fn running(&self) -> io::Result<Vec<Pid>> {
-        let all = descendants(&self.preexisting_children)?;
+        let all = self.all()?;
         Ok(all.into_iter().filter(|process| !process.is_still).map(|process| process.pid).collect())
     }
 
@@ -171,7 +169,7 @@ impl Job {
 
     /// Asks some of those to end that have not been asked; tells whether there were any.
     fn ask(&mut self, which: impl Fn(&Process) -> bool) -> bool {
-        let all = descendants(&self.preexisting_children).unwrap_or_default();
+        let all = self.all().unwrap_or_default();
         let new: Vec<Process> = all
             .into_iter()
             .filter(|process| !self.is_in_group(process) && !self.asked.contains(&process.pid))
@@ -200,7 +198,7 @@ impl Job {
         let mut killed = Vec::new();
         let mut refused = None;
         for _ in 0..MAX_WALKS {
-            let all = descendants(&self.preexisting_children).unwrap_or_default();
+            let all = self.all().unwrap_or_default();
             let new: Vec<Pid> =
                 all.into_iter().map(|process| process.pid).filter(|pid| !killed.contains(pid)).collect();
             if new.is_empty() {
@@ -218,7 +216,7 @@ impl Job {
 
     /// Whether descendants that have left the program's group can't be seen, and so not be stopped.
     pub(super) fn cannot_see_descendants(&self) -> bool {
-        ADOPTS && !rustix::process::getpid().is_init() && descendants(&self.preexisting_children).is_err()
+        ADOPTS && !rustix::process::getpid().is_init() && self.all().is_err()
     }
 
     /// Reaps all children that have ended, our own and those that have lost their parents; returns what is new of the program.
@@ -237,7 +235,7 @@ impl Job {
                     self.news.stopped_by = news.stopping_signal().and_then(Signal::from_named_raw);
                 }
                 Ok(Some((_, news))) if news.stopped() || news.continued() => {}
-                Ok(Some((pid, _))) => self.preexisting_children.retain(|child| *child != pid),
+                Ok(Some((pid, _))) => self.preexisting.forget(pid),
                 Ok(None) => return,
                 Err(Errno::INTR) => {}
                 Err(_) => {
@@ -254,8 +252,7 @@ impl Job {
             // Who has lost its parent has become our child, where the system does that.
             return !ADOPTS && self.leads_group && test_kill_process_group(self.program) != Err(Errno::SRCH);
         }
-        self.preexisting_children.is_empty()
-            || descendants(&self.preexisting_children).map_or(true, |left| !left.is_empty())
+        !self.preexisting.have_been() || self.all().map_or(true, |left| !left.is_empty())
     }
 }
 
@@ -264,6 +261,13 @@ fn status(status: rustix::process::WaitStatus) -> Option<Status> {
     let signalled =
         || status.terminating_signal().and_then(|signal| u8::try_from(signal).ok()).map(Status::Signalled);
     exited.or_else(signalled)
+}
+
+/// Reaps what has been left to heimdall as process 1, before there is a job; elsewhere heimdall has no children then.
+pub(super) fn reap_orphans() {
+    if rustix::process::getpid().is_init() {
+        while matches!(wait(WaitOptions::NOHANG), Ok(Some(_)) | Err(Errno::INTR)) {}
+    }
 }
 
 /// From now on a descendant that loses its parent becomes our child, so that none is lost to us
@@ -279,7 +283,7 @@ fn adopt_orphans() {}
 
 /// Whether we are process 1, so that all processes we could signal are the program's, and can't see them.
 fn is_alone_and_cannot_see() -> bool {
-    rustix::process::getpid().is_init() && descendants(&[]).is_err()
+    rustix::process::getpid().is_init() && descendants(|_| false).is_err()
 }
 
 /// Signals every process but us that we may signal (`man 2 kill`).

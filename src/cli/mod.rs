@@ -11,6 +11,7 @@ mod json;
 mod list;
 mod name;
 mod options;
+mod preexisting;
 mod report;
 mod run;
 mod show;

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::event::{Event, Level};
+use super::job::reap_orphans;
 use super::report::Report;
 use super::waiter::{Found, Next, Waiter};
 use crate::lock::{self, Contender, Guard, Holder, LockRequest, Moment, Outcome};
@@ -38,6 +39,7 @@ impl Wait<'_> {
         line.ask(&mut contender);
         self.report.event(&Event::Waiting { holders: &line.holders });
         let end = loop {
+            reap_orphans();
             line.draw();
             let found = Found::Busy { is_watched: self.report.shows_progress() };
             let tried = match waiter.next(found, Moment::now(), random()) {
@@ -72,6 +74,7 @@ impl Wait<'_> {
         while let Next::Connect { pause, timeout } = waiter.next(Found::Unavailable, Moment::now(), random())
         {
             thread::sleep(pause);
+            reap_orphans();
             match lock::acquire(self.connect, self.request, Deadline::after(timeout)) {
                 Err(again) if again.kind() == ErrorKind::Unavailable => error = again,
                 Err(error) => return Err(error),

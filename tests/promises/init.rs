@@ -32,6 +32,22 @@ fn promise_10_as_process_1_heimdall_reaps_orphans() {
 }
 
 #[test]
+fn promise_10_as_process_1_heimdall_reaps_orphans_while_it_waits_too() {
+    let _holder = Heimdall::new().database(&database()).args(["--name", "init waits"]).hold();
+    let Some(heimdall) = init("reaping orphans while waiting", OWN_PROC) else { return };
+    let waiter = heimdall.database(&database()).args(["--name", "init waits", "--wait", "true"]).spawn();
+    waiter.wait_for_stderr_line("waiting for the lock");
+    let heimdall = family(waiter.pid())[1].as_raw_nonzero().to_string();
+    // What a probe of a container does, whose children are left to process 1.
+    let probe = "for i in 1 2 3 4 5 6 7 8 9 10; do (sh -c 'exit' &); done; \
+                 while grep -q '^State:.Z' /proc/[0-9]*/status; do sleep 0.05; done";
+    let status = Command::new("timeout")
+        .args(["20", "nsenter", "--target", &heimdall, "--pid", "--mount", "sh", "-c", probe])
+        .status();
+    assert!(status.unwrap().success(), "zombies are left");
+}
+
+#[test]
 fn promise_10_as_process_1_heimdall_passes_on_what_supervisors_send() {
     let Some(heimdall) = init("signals of supervisors", OWN_PROC) else { return };
     // SIGABRT, SIGPWR, and what systemd sends to a container: SIGRTMIN+3.
