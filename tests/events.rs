@@ -171,6 +171,9 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     let all = "connecting connected acquired started suspended resumed signalled exited released";
     told(&stopped.wait(), "stopped", all);
 
+    let drained = heimdall("drained").args(["--drain", "sh", "-c", "sleep 0.3 & exit 3"]).run();
+    told(&drained, "drained", "connecting connected acquired started exited draining released");
+
     let sleeper = heimdall("suspended").args(["--lease=2s", "cat"]).pipe_stdin().spawn();
     sleeper.wait_for_stderr_line("\"started\"");
     sleeper.signal(19);

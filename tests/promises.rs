@@ -1,6 +1,7 @@
 //! The promises of docs/promises.md, and the tests that keep them: an index of all, and those that are about promises alone.
 
 mod crash;
+mod drain;
 mod init;
 mod lease;
 mod loss;
@@ -50,6 +51,8 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "promises::tree::a_child_that_has_become_another_user_is_stopped_by_root",
             "terminal::in_the_foreground_the_program_and_its_descendants_are_stopped",
             "terminal::job_control::a_line_that_the_terminal_stops_the_background_for_keeps_heimdall_from_nothing",
+            "promises::drain::what_drains_is_stopped_when_the_lock_is_lost",
+            "promises::drain::timeout_stops_what_drains",
         ],
     ),
     (
@@ -126,6 +129,7 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "terminal::job_control::a_program_that_was_started_in_the_background_reads_once_it_is_in_the_foreground",
             "terminal::job_control::a_program_that_ignores_the_key_that_suspends_is_not_suspended",
             "promises::signals::every_signal_that_can_be_caught_reaches_the_program_once",
+            "promises::drain::a_signal_reaches_what_drains_wherever_it_is",
             "promises::signals::a_stopped_program_hears_what_usually_ends_a_program",
             "promises::init::as_process_1_heimdall_passes_on_what_supervisors_send",
             "promises::init::as_process_1_heimdall_reaps_orphans_while_it_waits_too",

@@ -17,6 +17,7 @@ pub(super) enum Event<'a> {
     Busy { holders: &'a [Holder], waited: Duration },
     Started { pid: i32 },
     Signalled { signal: i32 },
+    Draining,
     Suspended { why: Why },
     Resumed { why: Why },
     Lost { lost: &'a Lost, held: Duration, when: String },
@@ -49,6 +50,7 @@ impl Event<'_> {
             Self::Busy { .. } => "busy",
             Self::Started { .. } => "started",
             Self::Signalled { .. } => "signalled",
+            Self::Draining => "draining",
             Self::Suspended { .. } => "suspended",
             Self::Resumed { .. } => "resumed",
             Self::Lost { .. } => "lost",
@@ -80,7 +82,7 @@ impl Event<'_> {
     /// Returns the fields in JSON, except those that all lines have.
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::Connecting | Self::Resumed { .. } => vec![],
+            Self::Connecting | Self::Draining | Self::Resumed { .. } => vec![],
             Self::Connected { server_address } => vec![("server", Value::from(*server_address))],
             Self::Waiting { holders } => holders.first().map(holder_fields).unwrap_or_default(),
             Self::Busy { holders, waited } => {
@@ -134,6 +136,7 @@ impl Event<'_> {
             }
             Self::Started { pid } => format!("started the program, process {pid}"),
             Self::Signalled { signal } => format!("passed on signal {signal}"),
+            Self::Draining => "holding the lock until what the program has left has ended".to_owned(),
             Self::Suspended { why: Why::Signal(signal) } => {
                 format!("suspended the program, as signal {} stops heimdall", signal.as_raw())
             }

@@ -68,32 +68,40 @@ impl Job {
         !self.leads_group
     }
 
-    /// Sends the signal of this number to the program's process group, or to the program alone where it is in ours.
+    /// Sends the signal of this number to the program's process group, or to the program alone where it is in ours. Once the
+    /// program has ended, it is for all that it has left.
     pub(super) fn signal(&self, number: i32) {
-        let Some(signal) = Signal::from_named_raw(number) else { return self.signal_in_real_time(number) };
-        // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
-        if self.leads_group {
-            let _ = kill_process_group(self.program, signal);
-        } else if self.status.is_none() {
-            let _ = kill_process(self.program, signal);
+        if self.status.is_none() {
+            return send(self.target(), number);
+        }
+        for process in self.all().unwrap_or_default() {
+            send(process.pid.as_raw_nonzero().get(), number);
         }
     }
 
-    /// As [`Job::signal`]: without unsafe code only a shell sends signals that have no name.
-    fn signal_in_real_time(&self, number: i32) {
-        let target = if self.leads_group { -self.pid() } else { self.pid() };
-        if self.leads_group || self.status.is_none() {
-            // It is reaped with the orphans.
-            let _ = Command::new("/bin/sh").args(["-c", &format!("kill -{number} {target}")]).spawn();
-        }
-    }
-
-    /// Continues the program, and its process group where it leads one, if it is stopped.
+    /// Continues the program, and its process group where it leads one, if it is stopped; or what it has left of the kind.
     pub(super) fn wake(&mut self) {
         // It may have been continued together with us.
         self.collect();
         if self.is_stopped {
-            self.signal(Signal::CONT.as_raw());
+            return send(self.target(), Signal::CONT.as_raw());
+        }
+        if self.status.is_some() {
+            for process in self.all().unwrap_or_default().iter().filter(|process| process.is_still) {
+                let _ = kill_process(process.pid, Signal::CONT);
+            }
+        }
+    }
+
+    /// Whom a signal reaches all at once, as kill(2) has it: the program's process group, or the program.
+    fn target(&self) -> i32 {
+        if self.leads_group { -self.pid() } else { self.pid() }
+    }
+
+    fn signal_target(&self, signal: Signal) {
+        // The number of a program that has ended may be another's.
+        if self.leads_group || self.status.is_none() {
+            send(self.target(), signal.as_raw());
         }
     }
 
@@ -104,7 +112,7 @@ impl Job {
         }
         let Ok(mut running) = self.running() else {
             // Without a process table there is no telling who was stopped already.
-            return self.signal(Signal::STOP.as_raw());
+            return self.signal_target(Signal::STOP);
         };
         // What is forked during a walk is found by the next one, and to stop takes a moment.
         let limit = Moment::now().after(STOP_TIMEOUT);
@@ -127,7 +135,7 @@ impl Job {
             return signal_all(NixSignal::SIGCONT);
         }
         if self.stopped.is_empty() {
-            return self.signal(Signal::CONT.as_raw());
+            return self.signal_target(Signal::CONT);
         }
         let all = self.all().unwrap_or_default();
         let left = |pid: &Pid| all.iter().any(|process| process.pid == *pid);
@@ -153,8 +161,8 @@ impl Job {
             signal_all(NixSignal::SIGTERM);
             return signal_all(NixSignal::SIGCONT);
         }
-        self.signal(Signal::TERM.as_raw());
-        self.signal(Signal::CONT.as_raw());
+        self.signal_target(Signal::TERM);
+        self.signal_target(Signal::CONT);
         self.asked.push(self.program);
         // What is forked while we walk is found in the next walk.
         let _ = (0..MAX_WALKS).find(|_| !self.ask(|_| true));
@@ -194,7 +202,7 @@ impl Job {
             signal_all(NixSignal::SIGKILL);
             return None;
         }
-        self.signal(Signal::KILL.as_raw());
+        self.signal_target(Signal::KILL);
         let mut killed = Vec::new();
         let mut refused = None;
         for _ in 0..MAX_WALKS {
@@ -261,6 +269,17 @@ fn status(status: rustix::process::WaitStatus) -> Option<Status> {
     let signalled =
         || status.terminating_signal().and_then(|signal| u8::try_from(signal).ok()).map(Status::Signalled);
     exited.or_else(signalled)
+}
+
+/// Sends the signal of this number to a process, or to the process group -`target`.
+fn send(target: i32, number: i32) {
+    // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
+    match (Signal::from_named_raw(number), Pid::from_raw(target.abs())) {
+        (Some(signal), Some(group)) if target < 0 => drop(kill_process_group(group, signal)),
+        (Some(signal), Some(pid)) => drop(kill_process(pid, signal)),
+        // Without unsafe code only a shell sends real-time signals, which have no name. It is reaped with the orphans.
+        _ => drop(Command::new("/bin/sh").args(["-c", &format!("kill -{number} {target}")]).spawn()),
+    }
 }
 
 /// Reaps what has been left to heimdall as process 1, before there is a job; elsewhere heimdall has no children then.

@@ -67,6 +67,9 @@ pub(super) struct Args {
     /// Hold the lock at least that long, for short jobs on hosts with skewed clocks
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "0")]
     min_hold: Duration,
+    /// Hold the lock until the whole job has ended, not only PROGRAM
+    #[arg(long)]
+    drain: bool,
     /// How long after this host vanishes the server may still hold the lock
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_lease, default_value = "60s")]
     lease: Duration,
@@ -134,6 +137,8 @@ pub(super) struct RunOptions {
     pub(super) timeout: Option<Duration>,
     pub(super) kill_after: Duration,
     pub(super) min_hold: Duration,
+    /// Whether the lock is held until the whole job has ended.
+    pub(super) drains: bool,
     pub(super) lease: Duration,
     /// Whether the program inherits the connection.
     pub(super) inherits: bool,
@@ -216,6 +221,7 @@ impl TryFrom<Args> for Command {
                 timeout: args.timeout.filter(|timeout| !timeout.is_zero()),
                 kill_after: args.kill_after,
                 min_hold: args.min_hold,
+                drains: args.drain,
                 lease: args.lease,
                 inherits: !args.close,
             }),

@@ -94,6 +94,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         kill_after: options.kill_after,
         lease: options.lease,
         min_hold: options.min_hold,
+        drains: options.drains,
         is_group_shared: job.is_group_shared(),
     };
     let sources = Sources { guard: &mut guard, signals: &mut signals, timer: &timer };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal};
 
@@ -181,6 +181,7 @@ impl Supervision<'_> {
             Action::Stop => self.job.stop(),
             Action::Resume => self.job.resume(),
             Action::StopOurselves(signal) => {
+                Report::flush(MOMENT);
                 stop_ourselves(signal);
                 return Some(Event::Continued);
             }
@@ -226,6 +227,7 @@ impl Supervision<'_> {
                 };
                 event::Event::Stopping { cause, signal: Signal::TERM.as_raw() }
             }
+            News::Draining => event::Event::Draining,
             News::Suspended(why) => event::Event::Suspended { why },
             News::Resumed(why) => event::Event::Resumed { why },
             News::Killed(reason) => {
@@ -250,3 +252,6 @@ impl Supervision<'_> {
         self.report.event(&event);
     }
 }
+
+/// How long the reader of standard error may keep a stopped job's heimdall from stopping.
+const MOMENT: Duration = Duration::from_millis(100);

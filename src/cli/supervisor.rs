@@ -19,6 +19,8 @@ pub struct Terms {
     pub lease: Duration,
     /// From the start of the program to the release of the lock, at least.
     pub min_hold: Duration,
+    /// Whether the lock is held until the whole job has ended, and not only the program.
+    pub drains: bool,
     /// Whether the program is in heimdall's process group, so that a shell takes both for one.
     pub is_group_shared: bool,
 }
@@ -101,6 +103,8 @@ pub enum News {
         status: Status,
         ran: Duration,
     },
+    /// heimdall waits for processes that the program has left.
+    Draining,
     Lost,
     /// The job is stopped.
     Suspended(Why),
@@ -170,8 +174,11 @@ pub struct Supervisor {
     /// When the server was asked what it has answered last.
     last_answered: Moment,
     state: State,
-    has_ended: bool,
+    /// How the program has ended.
+    ended: Option<Status>,
     is_lost: bool,
+    /// Whether the user knows that processes are waited for which the program has left.
+    is_draining: bool,
     /// Whether the user knows that there may be processes that can't be seen.
     is_explained: bool,
     hold_until: Moment,
@@ -213,7 +220,8 @@ impl Supervisor {
             deadline: terms.timeout.map(|timeout| now.after(timeout)),
             last_answered,
             state: State::Running,
-            has_ended: false,
+            ended: None,
+            is_draining: false,
             is_lost: false,
             is_explained: false,
             hold_until: now.after(terms.min_hold),
@@ -338,7 +346,8 @@ impl Supervisor {
                 self.state = State::Terminating { kill_at, cause: Cause::TimedOut };
                 actions.extend([Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))]);
             }
-            State::Terminating { .. } | State::Killing { .. } if self.has_ended => self.look(actions),
+            State::Over(_) => {}
+            _ if self.ended.is_some() => self.look(actions),
             _ => self.insist(now, actions),
         }
     }
@@ -357,30 +366,36 @@ impl Supervisor {
     }
 
     fn end(&mut self, status: Status, now: Moment, actions: &mut Vec<Action>) {
-        self.has_ended = true;
+        self.ended = Some(status);
         actions.push(Action::Tell(News::Exited { status, ran: now.since(self.started) }));
-        if self.may_go_on() {
+        if self.may_go_on() && !self.terms.drains {
             self.state = State::Over(ExitReason::Ended(status));
         }
         self.look(actions);
     }
 
-    /// A job that is to end has ended when all its processes have; until the program has, there is no need to look.
+    /// The job has ended when all its processes have; until the program has, there is no need to look.
     fn look(&self, actions: &mut Vec<Action>) {
-        if self.has_ended && matches!(self.state, State::Terminating { .. } | State::Killing { .. }) {
+        if self.ended.is_some() && !matches!(self.state, State::Over(_)) {
             actions.push(Action::Look);
         }
     }
 
     fn find(&mut self, left: Left, now: Moment, actions: &mut Vec<Action>) {
+        let is_draining = self.may_go_on();
         let is_killed = matches!(self.state, State::Killing { .. });
-        match self.state {
-            State::Terminating { cause, .. } | State::Killing { cause } if left == Left::No => {
+        match (self.state, self.ended) {
+            (State::Terminating { cause, .. } | State::Killing { cause }, _) if left == Left::No => {
                 self.state = State::Over(ExitReason::Stopped(cause));
             }
+            (_, Some(status)) if left == Left::No => self.state = State::Over(ExitReason::Ended(status)),
             _ => self.insist(now, actions),
         }
-        if is_killed && left == Left::Unknown && !self.is_explained {
+        if is_draining && left != Left::No && !self.is_draining {
+            self.is_draining = true;
+            actions.push(Action::Tell(News::Draining));
+        }
+        if (is_killed || is_draining) && left == Left::Unknown && !self.is_explained {
             self.is_explained = true;
             actions.push(Action::Tell(News::Blind));
         }
@@ -433,13 +448,14 @@ impl Supervisor {
     fn then(&self, now: Moment) -> Then {
         // The end of a process that is not our child is no event: one of the group, on systems where heimdall does not
         // adopt orphans.
-        let look_at = self.has_ended.then(|| now.after(POLL));
+        let look_at = |poll| self.ended.map(|_| now.after(poll));
+        let earliest = |one: Option<Moment>, other: Option<Moment>| one.into_iter().chain(other).min();
         match self.state {
-            State::Running => Then::Wait(self.deadline),
+            State::Running => Then::Wait(earliest(self.deadline, look_at(DRAIN_POLL))),
             State::Stopping { until, .. } => Then::Wait(Some(until)),
             State::Suspended { .. } => Then::Wait(Some(now.after(POLL))),
-            State::Terminating { kill_at, .. } => Then::Wait(look_at.into_iter().chain([kill_at]).min()),
-            State::Killing { .. } => Then::Wait(look_at),
+            State::Terminating { kill_at, .. } => Then::Wait(earliest(Some(kill_at), look_at(POLL))),
+            State::Killing { .. } => Then::Wait(look_at(POLL)),
             State::Over(reason) if self.is_lost || self.hold_until <= now => Then::Exit(reason),
             State::Over(_) => Then::Wait(Some(self.hold_until)),
         }
@@ -461,6 +477,9 @@ const HARMLESS: [Signal; 3] = [Signal::CONT, Signal::WINCH, Signal::URG];
 /// How long a program may take to stop by itself.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
+/// How often to look whether processes are left that may take their time.
+const DRAIN_POLL: Duration = Duration::from_secs(1);
+
 /// How often to look at the job's processes where no event tells of them: whether any is left, once the program has ended,
 /// and whether all stand still, while they are to.
 const POLL: Duration = Duration::from_millis(20);
@@ -476,6 +495,7 @@ mod tests {
         kill_after: Duration::from_secs(10),
         lease: Duration::from_secs(60),
         min_hold: Duration::ZERO,
+        drains: false,
         is_group_shared: true,
     };
     const ENDED: Event = Event::Ended(Status::Exited(3));
@@ -732,5 +752,28 @@ mod tests {
                 (4, Event::Continued, &[], Next::At(60)),
             ],
         );
+    }
+    #[test]
+    fn a_lock_that_drains_is_held_and_watched_until_the_whole_job_has_ended() {
+        let terms = Terms { drains: true, timeout: Some(Duration::from_secs(20)), ..TERMS };
+        let left = [exited(1), Action::Look];
+        let ended = || (1, ENDED, &left[..], Next::At(2));
+        let draining = || (1, Event::Left(Left::Yes), &[Action::Tell(News::Draining)][..], Next::At(2));
+        play(terms, &[ended(), (1, Event::Left(Left::No), &[], ENDS)]);
+        let looks = [Action::Look];
+        play(
+            terms,
+            &[
+                ended(),
+                draining(),
+                (2, Event::Tick, &looks, Next::At(3)),
+                (2, Event::Left(Left::Yes), &[], Next::At(3)),
+                (2, Event::Reaped, &looks, Next::At(3)),
+                (2, Event::Left(Left::No), &[], ENDS),
+            ],
+        );
+        play(terms, &[ended(), draining(), (2, Event::Lost, &LOST, Next::Soon)]);
+        let over = [Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))];
+        play(terms, &[ended(), draining(), (20, Event::Tick, &over, Next::Soon)]);
     }
 }
