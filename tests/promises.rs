@@ -13,6 +13,7 @@ mod stop;
 mod streams;
 mod surroundings;
 mod suspended;
+mod token;
 mod tree;
 mod waiting;
 

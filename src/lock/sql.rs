@@ -114,12 +114,20 @@ fn acquire(request: &LockRequest, owner: Owner) -> String {
     };
     format!(
         "SELECT pid, standby, slot, \
-         CASE WHEN slot OPERATOR(pg_catalog.>) 0 THEN pg_catalog.txid_current() END, \
+         CASE WHEN slot OPERATOR(pg_catalog.>) 0 THEN {TOKEN} END, \
          pg_catalog.current_setting('transaction_read_only') \
          FROM (SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.pg_is_in_recovery() AS standby, \
          CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{reentrant}{slots} ELSE 0 END AS slot OFFSET 0) AS attempt"
     )
 }
+
+/// A transaction id that is not given out again, even after a crash: a transaction that has written something to the log
+/// waits at its end until that is on the disk, whatever the role's `synchronous_commit` says. Not until it is on a standby,
+/// which may be missing. The program starts at `ReadyForQuery`, which comes after the end of the transaction. Only through
+/// a pooler the transaction stays open, and such a token may come again.
+const TOKEN: &str = "CASE WHEN pg_catalog.pg_logical_emit_message(true, 'heimdall', '') IS NOT NULL \
+     AND pg_catalog.set_config('synchronous_commit', 'local', true) IS NOT NULL \
+     THEN pg_catalog.txid_current() END";
 
 /// The columns of the row that answers [`Statement::Acquire`].
 pub mod acquire {
