@@ -30,6 +30,7 @@ mod library;
 mod listing;
 mod login;
 mod manual;
+mod memory;
 mod options;
 #[cfg(feature = "tls")]
 mod oracle;

@@ -1,16 +1,25 @@
 //! `--list`: who holds and who waits, as a table or as JSON.
 
+use std::io::{self, Write};
+
 use super::json::{self, Value};
 use super::name::{Lock, Name};
 use super::options::MAX_SLOTS;
 use super::report::Format;
 use crate::lock::{Holder, Key};
 
-/// Returns the text to print.
-pub(super) fn text(holders: &[Holder], lock: Option<&Lock>, format: Format) -> String {
+/// Writes a line for each, as it is made: there may be many.
+pub(super) fn write(
+    holders: &[Holder],
+    lock: Option<&Lock>,
+    format: Format,
+    out: &mut impl Write,
+) -> io::Result<()> {
     match format {
-        Format::Json => holders.iter().map(|holder| json::object(&fields(holder, lock)) + "\n").collect(),
-        Format::Text => table(&holders.iter().map(|holder| cells(holder, lock)).collect::<Vec<_>>()),
+        Format::Json => {
+            holders.iter().try_for_each(|holder| writeln!(out, "{}", json::object(&fields(holder, lock))))
+        }
+        Format::Text => table(|| holders.iter().map(|holder| cells(holder, lock)), out),
     }
 }
 
@@ -51,24 +60,31 @@ fn mode(holder: &Holder) -> &'static str {
 }
 
 /// Columns are as wide as their widest cell; one of which nothing is known is left out.
-fn table(rows: &[[Option<String>; 8]]) -> String {
-    let mut lines = vec![String::new(); rows.len() + 1];
-    for (column, title) in TITLES.into_iter().enumerate() {
-        let cells: Vec<Option<&String>> =
-            rows.iter().map(|row| row.get(column).and_then(Option::as_ref)).collect();
-        if !rows.is_empty() && cells.iter().all(Option::is_none) {
-            continue;
-        }
-        let cells: Vec<&str> = std::iter::once(title)
-            .chain(cells.into_iter().map(|cell| cell.map_or("-", String::as_str)))
-            .collect();
-        let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
-        for (line, cell) in lines.iter_mut().zip(cells) {
-            let gap = " ".repeat(width - cell.chars().count() + 2);
-            line.extend([cell, &gap]);
+fn table<R: Iterator<Item = [Option<String>; 8]>>(
+    rows: impl Fn() -> R,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let titles = TITLES.map(|title| Some(title.to_owned()));
+    let mut widths = [0; 8];
+    for row in rows() {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.map_or(0, |cell| cell.chars().count()));
         }
     }
-    lines.iter().map(|line| line.trim_end().to_owned() + "\n").collect()
+    let is_empty = widths.iter().all(|width| *width == 0);
+    for row in std::iter::once(titles).chain(rows()) {
+        let mut line = String::new();
+        for ((width, title), cell) in widths.iter().zip(TITLES).zip(row) {
+            if is_empty || *width > 0 {
+                let cell = cell.as_deref().unwrap_or("-");
+                let width = title.len().max(*width);
+                let padded = format!("{cell:width$}  ");
+                line += &padded;
+            }
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
 }
 
 /// Returns the lock's name: that asked for, or what the heimdall that holds it says in its `application_name`, if the key
@@ -85,6 +101,9 @@ fn name(holder: &Holder, lock: Option<&Lock>) -> Option<String> {
 }
 
 fn known(key: Key, namespace: &str, name: &str) -> Option<String> {
+    if !key.is_in(namespace) {
+        return None;
+    }
     let slot = (1..=MAX_SLOTS).find(|slot| Key::slot(namespace, name, *slot) == key)?;
     let number = if slot == 1 { String::new() } else { format!("#{slot}") };
     Some(format!("{}/{}{number}", namespace.escape_debug(), name.escape_debug()))
@@ -106,6 +125,12 @@ mod tests {
         }
     }
 
+    fn text(holders: &[Holder]) -> String {
+        let mut out = Vec::new();
+        write(holders, None, Format::Text, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
     fn a_name_is_believed_where_the_key_bears_it_out() {
         let of = |key, application| name(&holder(key, application), None);
@@ -122,7 +147,7 @@ mod tests {
         let expected = "KEY  MODE       STATE    PID  APPLICATION\n\
                         1,2  exclusive  granted  42   psql\n\
                         3    exclusive  granted  42\n";
-        assert_eq!(text(&rows, None, Format::Text), expected);
-        assert!(text(&[], None, Format::Text).starts_with("KEY  LOCK  MODE"));
+        assert_eq!(text(&rows), expected);
+        assert!(text(&[]).starts_with("KEY  LOCK  MODE"));
     }
 }

@@ -1,6 +1,6 @@
 //! The options that print something and run nothing: `--list`, `--print-key`, `--print-conninfo`.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 
 use super::connect::{self, failed};
 use super::exit::Exit;
@@ -23,7 +23,7 @@ pub(super) fn holders(
     let keys = lock.map(|lock| lock.request().keys().collect());
     let holders =
         lock::list(&options, keys, Deadline::after(None)).map_err(|error| failed(report, &error))?;
-    Ok(text(&list::text(&holders, lock, format), report))
+    Ok(print(|out| list::write(&holders, lock, format, out), report))
 }
 
 /// `--print-key`: the keys, and the SQL to find and to end their holders.
@@ -40,7 +40,12 @@ pub(super) fn conninfo(database: Option<&str>, report: &Report) -> Result<Exit, 
 
 /// Prints a text on standard output.
 pub(super) fn text(text: &str, report: &Report) -> Exit {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+    print(|out| out.write_all(text.as_bytes()), report)
+}
+
+fn print(write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>, report: &Report) -> Exit {
+    let mut out = BufWriter::new(io::stdout());
+    match write(&mut out).and_then(|()| out.flush()) {
         Ok(()) => Exit::Success,
         // head(1) has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,

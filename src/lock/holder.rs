@@ -51,7 +51,6 @@ pub fn list(
 impl Holder {
     /// Reads one row of the answer to [`Statement::Holders`].
     pub(super) fn read(row: &Row) -> Option<Self> {
-        let text = |column| row.text(column).map(|text| printable(text.as_bytes()));
         Some(Self {
             key: Key::from_pg_locks(
                 row.parse(sql::holders::CLASSID)?,
@@ -61,9 +60,24 @@ impl Holder {
             is_shared: row.flag(sql::holders::SHARED)?,
             is_granted: row.flag(sql::holders::GRANTED)?,
             pid: row.parse(sql::holders::PID),
-            application: text(sql::holders::APPLICATION).filter(|name| !name.is_empty()),
-            client: text(sql::holders::CLIENT),
-            since: text(sql::holders::SINCE),
+            application: text(row, sql::holders::APPLICATION, MAX_APPLICATION)
+                .filter(|name| !name.is_empty()),
+            client: text(row, sql::holders::CLIENT, MAX_CLIENT),
+            since: text(row, sql::holders::SINCE, MAX_SINCE),
         })
     }
 }
+
+/// Fit to print, and no longer than so many characters.
+fn text(row: &Row, column: usize, most: usize) -> Option<String> {
+    Some(printable(row.text(column)?.as_bytes()).chars().take(most).collect())
+}
+
+/// Twice as long as PostgreSQL's names are (`NAMEDATALEN`), which a build may have longer.
+const MAX_APPLICATION: usize = 128;
+
+/// As long as an address can be (`INET6_ADDRSTRLEN`).
+const MAX_CLIENT: usize = 46;
+
+/// Longer than any moment in RFC 3339, to the second.
+const MAX_SINCE: usize = 32;

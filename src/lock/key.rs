@@ -29,6 +29,12 @@ impl Key {
         }
     }
 
+    /// Whether this can be the key of a lock in this namespace.
+    #[must_use]
+    pub fn is_in(self, namespace: &str) -> bool {
+        matches!(self, Self::Pair(first, _) if first == fnv1(namespace))
+    }
+
     /// The key that `pg_locks` shows so: classid, objid, objsubid.
     #[must_use]
     pub fn from_pg_locks(classid: u32, objid: u32, objsubid: u16) -> Self {

@@ -83,6 +83,12 @@ impl Row {
         self.0.is_empty()
     }
 
+    /// Returns how many bytes its columns had in the message, with the length of each.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|column| size_of::<i32>() + column.as_ref().map_or(0, Bytes::len)).sum()
+    }
+
     /// Returns the text of a column; `None` where it is NULL, absent or not UTF-8.
     #[must_use]
     pub fn text(&self, column: usize) -> Option<&str> {

@@ -63,6 +63,12 @@ pub enum Error {
         /// What was going on.
         during: &'static str,
     },
+    /// The rows in answer to a query take more memory than any honest answer.
+    #[error("the server's answer is longer than the {most} bytes that are accepted")]
+    LongAnswer {
+        /// The most that is accepted, in bytes.
+        most: usize,
+    },
     /// The server's answer to the version asked for is invalid.
     #[error(transparent)]
     Version(#[from] version::NegotiationError),
@@ -197,6 +203,7 @@ impl Error {
             | Self::AfterNegotiation
             | Self::ErrorBeforeTls
             | Self::Unexpected { .. }
+            | Self::LongAnswer { .. }
             | Self::Version(_)
             | Self::PlusWithoutTls
             | Self::Scram(
