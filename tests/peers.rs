@@ -186,15 +186,22 @@ fn answering(status: &'static [(&'static str, &'static str)], row: [Option<&'sta
 
 #[test]
 fn promise_8_cockroachdb_is_refused() {
-    let server = answering(
-        &[("crdb_version", "CockroachDB CCL v25.1")],
-        [Some("42"), Some("f"), Some("1"), Some("1")],
-    );
-    assert_fails(
-        &format!("{} user=ann", server.tcp()),
-        76,
-        &["it is CockroachDB, whose advisory locks exclude no one"],
-    );
+    const STATUS: [(&str, &str); 1] = [("crdb_version", "CockroachDB CCL v25.1")];
+    let words = ["it is CockroachDB, whose advisory locks exclude no one"];
+    let server = answering(&STATUS, [Some("42"), Some("f"), Some("1"), Some("1")]);
+    assert_fails(&format!("{} user=ann", server.tcp()), 76, &words);
+    // It need not know all that the statement names.
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        let [(name, value)] = STATUS;
+        let login = [backend::authentication_ok(), backend::parameter_status(name, value)].concat();
+        connection.send(&[login, backend::ready_for_query(b'I')].concat());
+        let error = [(b'S', "ERROR"), (b'C', "42883"), (b'M', "unknown function")];
+        connection.send(&[backend::error_response(&error), backend::ready_for_query(b'E')].concat());
+        connection.drain();
+    });
+    assert_fails(&format!("{} user=ann", server.tcp()), 76, &words);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! From a request to a held lock, in one statement that also tells all we need to know of the server.
+//! From a request to a held lock, in one statement that also returns all we need to know about the server.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::sql::{self, Owner, Statement};
 use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError, Rejected};
 use crate::proto::{Row, Transaction};
 
-/// What an attempt came to.
+/// The result of an attempt.
 pub enum Outcome {
     /// The lock is ours for as long as the guard lives.
     Held(Box<Guard>),
@@ -31,7 +31,7 @@ impl Outcome {
     }
 }
 
-/// Connects and tries once to take the lock; the statement travels as early as the login allows. Of several hosts,
+/// Connects and tries once to take the lock; the statement is sent as early as the login allows. Of several hosts,
 /// standbys are passed over, and servers that go away before they have answered. No attempt lasts longer than until
 /// `limit`, or than `connect_timeout` says.
 ///
@@ -54,7 +54,7 @@ pub fn acquire(
     })
 }
 
-/// Who could not have the lock, and may try again.
+/// A contender for a lock that is held elsewhere, which may try again.
 pub struct Contender {
     connection: Connection,
     request: LockRequest,
@@ -109,7 +109,7 @@ impl Contender {
         Ok((row, asked))
     }
 
-    /// Gives up.
+    /// Gives up, and closes the connection.
     pub fn close(self) {
         self.connection.close();
     }
@@ -140,6 +140,10 @@ impl Contender {
                 self.leave(answer.ok().as_ref());
                 Err(Rejected::PassOver(error))
             }
+            (Err(_), Ok(())) if self.connection.server().is_cockroach => {
+                // It need not even know what the statement names.
+                Err(Rejected::Stop(self.refuse(None, UnsafeServer::Cockroach)))
+            }
             (Err(error), Ok(())) => {
                 let error = net::Error::from(error);
                 // Not once the server has begun to answer: then it is not the connection that has failed.
@@ -155,12 +159,7 @@ impl Contender {
     fn judge(mut self, row: &AcquireRow, asked: Moment) -> Result<Outcome, Error> {
         self.owner = self.owner_of(row);
         if let Some(reason) = self.unsafe_server(row) {
-            let server_address = self.server_address().to_owned();
-            let reason = match (reason, self.leave(Some(row))) {
-                (UnsafeServer::Pooler, false) => UnsafeServer::PoolerKeeps(row.pid),
-                (reason, _) => reason,
-            };
-            return Err(Error::Unsafe { server_address, reason });
+            return Err(self.refuse(Some(row), reason));
         }
         let Some(Granted { key, slot, token }) = row.granted else {
             self.end_transaction().map_err(|error| self.failed(error))?;
@@ -175,7 +174,7 @@ impl Contender {
         Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant, asked))))
     }
 
-    /// The process that has answered is the one that has greeted us, unless a pooler is in between.
+    /// The process that answers is the one named at login, unless a pooler is in between.
     fn owner_of(&self, row: &AcquireRow) -> Owner {
         if self.connection.server().pid == Some(row.pid) { Owner::Us } else { Owner::Pooler }
     }
@@ -193,6 +192,15 @@ impl Contender {
         } else {
             None
         }
+    }
+
+    fn refuse(self, row: Option<&AcquireRow>, reason: UnsafeServer) -> Error {
+        let server_address = self.server_address().to_owned();
+        let reason = match (row, self.leave(row)) {
+            (Some(row), false) if reason == UnsafeServer::Pooler => UnsafeServer::PoolerKeeps(row.pid),
+            _ => reason,
+        };
+        Error::Unsafe { server_address, reason }
     }
 
     /// Ends the transaction that an attempt has left open. A server's answer to that is not waited for; a pooler's is,
@@ -274,7 +282,7 @@ impl AcquireRow {
 /// As long as for any release.
 const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// No one waits longer to be told who it is.
+/// Who holds the lock is not worth a longer wait.
 const COURTESY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any healthy server takes, and as long as a login may take.

@@ -10,10 +10,10 @@ use crate::proto::{self, ErrorKind, ServerMessage};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No server took us.
+    /// No server logged us in.
     #[error(transparent)]
     Connecting(#[from] net::ConnectFailures),
-    /// The server took us, and the attempt to lock failed there.
+    /// The server logged us in, and the attempt to lock failed.
     #[error("could not try the lock on the server {server_address}: {error}")]
     Acquiring {
         /// Where the server is.
@@ -21,7 +21,7 @@ pub enum Error {
         /// What happened.
         error: net::Error,
     },
-    /// The server took us, and did not tell who holds what.
+    /// The server logged us in, and the query for the holders failed.
     #[error("could not list the locks of the server {server_address}: {error}")]
     Listing {
         /// Where the server is.
@@ -63,10 +63,10 @@ pub enum UnsafeServer {
         "{POOLER}; the lock could not be given back, and stays with the pooler's backend {0} until that ends"
     )]
     PoolerKeeps(i32),
-    /// A pooler is in between, and its backend that was given to us has the lock already, for whoever had it before.
+    /// A pooler is in between, and the backend that it gave us holds the lock already, for another client.
     #[error(
         "a connection pooler answers for it by backend {0}, which has the lock already, taken by another client of the \
-         pooler; a lock would not exclude that client"
+         pooler; a lock there would not exclude that client"
     )]
     PoolerHolds(i32),
 }
@@ -94,13 +94,13 @@ pub enum Lost {
     /// The server closed the connection.
     #[error("the server closed the connection")]
     Closed,
-    /// The server ended the session, and said why.
+    /// The server ended the session, for this reason.
     #[error("the server ended the session: {0}")]
     Terminated(Box<ServerMessage>),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(net::Error),
-    /// The server says what makes no sense, so nothing that it says can be relied upon.
+    /// The server broke the protocol, so nothing that it sends can be relied upon.
     #[error("the server broke the protocol: {0}")]
     Protocol(proto::Error),
     /// The server has not answered for so long, counted from the last question that it has answered.

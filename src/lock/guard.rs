@@ -7,7 +7,7 @@ use super::error::Lost;
 use super::heartbeat::Heartbeat;
 use super::key::Key;
 use super::request::Mode;
-use super::settings::Settings;
+use super::settings::{Attempt, Retry, Settings};
 use super::sql::{self, Owner, Statement};
 use crate::net::{self, Connection, Deadline, Moment, QueryError};
 use crate::proto::{Row, ServerMessage, Step, Transaction};
@@ -23,7 +23,7 @@ pub struct Guard {
     /// Once [`Guard::start_heartbeat`] was called.
     heartbeat: Option<Heartbeat>,
     /// Until [`Guard::start_heartbeat`] is called, only a pooler's session has any.
-    settings: Option<SettingsInForce>,
+    settings: Option<Attempt>,
 }
 
 /// What the server has granted.
@@ -37,24 +37,11 @@ pub(super) struct Grant {
     pub(super) token: u64,
 }
 
-/// What is to be in force in the session, and what has become of it.
-struct SettingsInForce {
-    settings: Settings,
-    is_confirmed: bool,
-    failures: u32,
-}
-
-impl SettingsInForce {
-    fn new(settings: Settings) -> Self {
-        Self { settings, is_confirmed: false, failures: 0 }
-    }
-}
-
-/// What one look at the connection has brought.
+/// What one read from the connection has brought.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Polled {
-    /// Nothing; the descriptor tells when there is more.
+    /// Nothing; the descriptor becomes readable when there is more.
     Nothing,
     /// Something that needs no one's attention; there may be more.
     Progress,
@@ -70,7 +57,7 @@ pub enum Polled {
 pub enum Release {
     /// The server has confirmed it: the next contender will find the lock free.
     Confirmed,
-    /// The server says that it was not held any more.
+    /// The server answered that it was not held any more.
     NotHeld,
     /// No confirmation came; the connection was closed, so the server will release the lock.
     Unconfirmed(Lost),
@@ -82,7 +69,7 @@ impl Guard {
         let version = connection.server().major_version();
         let settings = match grant.owner {
             Owner::Us => None,
-            Owner::Unknown | Owner::Pooler => Some(SettingsInForce::new(Settings::of_transaction(version))),
+            Owner::Unknown | Owner::Pooler => Some(Attempt::new(Settings::of_transaction(version))),
         };
         Self { connection, grant, asked, acquired: Moment::now(), heartbeat: None, settings }
     }
@@ -115,7 +102,7 @@ impl Guard {
         self.grant.token
     }
 
-    /// When we were told that the lock is ours.
+    /// When the answer was read that the lock is ours.
     #[must_use]
     pub fn acquired(&self) -> Moment {
         self.acquired
@@ -134,9 +121,9 @@ impl Guard {
         self.connection.server_address()
     }
 
-    /// From now on the lock is kept for as long as both sides hear of each other: the server is told to free it
-    /// `lease` after this host has vanished, and is asked for a sign of life well before, in [`Guard::tick`]. Also
-    /// switches off the settings of the session that could end it.
+    /// From now on the lock is kept for as long as both sides hear from each other: the server frees it `lease` after this
+    /// host has vanished, and is asked for a sign of life well before, in [`Guard::tick`]. Also switches off the settings
+    /// of the session that could end it.
     ///
     /// What the lock protects may run for as long as [`Guard::last_answered`] is less than three quarters of `lease` ago: a
     /// process that was stopped, or a host that was suspended, looks at that before anything else.
@@ -147,13 +134,13 @@ impl Guard {
         if self.grant.owner == Owner::Us {
             let version = self.connection.server().major_version();
             let lease = (!self.connection.is_local()).then_some(lease);
-            self.settings = Some(SettingsInForce::new(Settings::of_session(version, lease)));
+            self.settings = Some(Attempt::new(Settings::of_session(version, lease)));
         }
         self.heartbeat = Some(Heartbeat::new(lease, self.asked));
         self.ping(now)
     }
 
-    /// Reads what the server has said and sends a ping where that is due: all that a loop has to do when the descriptor
+    /// Reads what the server has sent and sends a ping where that is due: all that a loop has to do when the descriptor
     /// is readable, and when [`Guard::next_tick`] has come.
     ///
     /// # Errors
@@ -176,9 +163,9 @@ impl Guard {
     /// Asks the server for a sign of life, where that is due.
     ///
     /// # Errors
-    /// The lock is lost: the last ping was not answered in time, or what has come in says so.
+    /// The lock is lost: the last ping was not answered in time, or by what the server has sent.
     pub fn tick(&mut self, now: Moment) -> Result<(), Lost> {
-        // Where we were stopped meanwhile, the answer has come and no one has read it.
+        // If this process was stopped meanwhile, the answer may be there unread.
         let is_late = |heartbeat: &Heartbeat| heartbeat.silence(now).is_some();
         for _ in 0..LOOKS {
             if !self.heartbeat.as_ref().is_some_and(is_late) {
@@ -208,7 +195,7 @@ impl Guard {
     /// to answer.
     ///
     /// # Errors
-    /// The lock is lost: no answer came in time, or what has come in says so.
+    /// The lock is lost: no answer came in time, or by what the server has sent.
     pub fn confirm(&mut self, lease: Duration) -> Result<(), Lost> {
         let now = Moment::now();
         let patience = lease / 3;
@@ -236,8 +223,8 @@ impl Guard {
     /// the settings end with their transaction, which each ping begins anew, so that none gets old.
     fn ping(&mut self, now: Moment) -> Result<(), Lost> {
         let query = match &self.settings {
-            Some(wanted) if !wanted.is_confirmed || self.grant.owner != Owner::Us => {
-                Statement::Settings(wanted.settings.clone()).query()
+            Some(attempt) if !attempt.is_answered() || self.grant.owner != Owner::Us => {
+                Statement::Settings(attempt.settings().clone()).query()
             }
             _ => Statement::Ping.query(),
         };
@@ -271,24 +258,15 @@ impl Guard {
         if row.parse(sql::settings::PID) != Some(self.grant.backend_pid) {
             return Err(Lost::OtherBackend(self.grant.backend_pid));
         }
-        let Some(wanted) = &mut self.settings else { return Ok(Polled::Progress) };
-        let is_news = !std::mem::replace(&mut wanted.is_confirmed, true);
-        let differences = wanted.settings.differences(row, sql::settings::FIRST_VALUE).filter(|_| is_news);
+        let attempt = self.settings.as_mut();
+        let differences = attempt.and_then(|attempt| attempt.answered(row, sql::settings::FIRST_VALUE));
         Ok(differences.map_or(Polled::Progress, Polled::NotInForce))
     }
 
-    /// They are asked for again: at once some times, then with each ping.
     fn settings_failed(&mut self, message: ServerMessage) -> Polled {
-        match (&mut self.settings, &mut self.heartbeat) {
-            (Some(wanted), Some(heartbeat)) if !wanted.is_confirmed => {
-                wanted.failures = wanted.failures.saturating_add(1);
-                if wanted.failures < HASTY_TRIES {
-                    heartbeat.hasten();
-                }
-                if wanted.failures == HASTY_TRIES {
-                    return Polled::NotInForce(message.to_string());
-                }
-            }
+        match (self.settings.as_mut().and_then(Attempt::failed), &mut self.heartbeat) {
+            (Some(Retry::AtOnce), Some(heartbeat)) => heartbeat.hasten(),
+            (Some(Retry::Later { is_news: true }), _) => return Polled::NotInForce(message.to_string()),
             _ => {}
         }
         Polled::Notice(message)
@@ -328,11 +306,8 @@ impl AsFd for Guard {
     }
 }
 
-/// Longer than any healthy server takes, short enough for a person to wait.
+/// Longer than any healthy server takes, and short enough for a person to wait.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often in a row settings that have failed are asked for at once.
-const HASTY_TRIES: u32 = 5;
-
-/// How many messages may stand before an answer that is late; a server that never stops talking does not answer.
+/// How many messages may stand before an answer that is late; a server that never stops sending does not answer.
 const LOOKS: usize = 1000;

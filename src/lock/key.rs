@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The two kinds of advisory lock keys that PostgreSQL has; their spaces do not overlap.
+/// The two kinds of advisory lock keys that PostgreSQL has; their spaces don't overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     /// Two signed 32-bit integers.
@@ -68,7 +68,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// A text that is no key.
+/// The error for a text that is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidKey;
 

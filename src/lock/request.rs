@@ -1,4 +1,4 @@
-//! What is to be locked: one key or the first free one of several, alone or with others.
+//! What is to be locked: one key or the first free one of several, exclusively or shared.
 
 use super::key::Key;
 

@@ -2,6 +2,7 @@
 //! client has vanished.
 
 use std::fmt::Write;
+use std::mem;
 use std::time::Duration;
 
 use crate::proto::Row;
@@ -66,10 +67,9 @@ impl Settings {
         self.is_local
     }
 
-    /// Compares what the server says is in force with what was asked for; the first value is in this column of the row.
-    ///
-    /// Returns what differs, for people.
-    pub(super) fn differences(&self, row: &Row, first_column: usize) -> Option<String> {
+    /// Compares the values in force with those asked for; the first one is in this column of the row. Returns what
+    /// differs, as text.
+    fn differences(&self, row: &Row, first_column: usize) -> Option<String> {
         let mut text = String::new();
         for ((name, wanted), column) in self.values().zip(first_column..) {
             let value = row.text(column).unwrap_or("unknown");
@@ -83,6 +83,60 @@ impl Settings {
         (!text.is_empty()).then_some(text)
     }
 }
+
+/// Settings that are asked for until the server has answered which are in force.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    settings: Settings,
+    is_answered: bool,
+    failures: u32,
+}
+
+/// When settings that have failed are to be asked for again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Retry {
+    AtOnce,
+    Later {
+        /// Whether it is the first time, of which a user should know.
+        is_news: bool,
+    },
+}
+
+impl Attempt {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, is_answered: false, failures: 0 }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether the server has answered, be it that some are not in force.
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
+    /// Reads the answer, with the first value in this column; returns what is not in force, unless that is known.
+    pub(super) fn answered(&mut self, row: &Row, first_column: usize) -> Option<String> {
+        let is_news = !mem::replace(&mut self.is_answered, true);
+        self.settings.differences(row, first_column).filter(|_| is_news)
+    }
+
+    /// Counts a query that has failed; `None` where there was an answer before.
+    pub(super) fn failed(&mut self) -> Option<Retry> {
+        if self.is_answered {
+            return None;
+        }
+        self.failures = self.failures.saturating_add(1);
+        Some(match self.failures {
+            ..HASTY_TRIES => Retry::AtOnce,
+            failures => Retry::Later { is_news: failures == HASTY_TRIES },
+        })
+    }
+}
+
+/// How often in a row settings are asked for without a pause.
+const HASTY_TRIES: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -111,5 +165,15 @@ mod tests {
             ("tcp_user_timeout", "60000"),
         ];
         assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn settings_are_asked_for_some_times_at_once_and_then_later() {
+        let mut attempt = Attempt::new(Settings::of_transaction(15));
+        for _ in 1..HASTY_TRIES {
+            assert_eq!(attempt.failed(), Some(Retry::AtOnce));
+        }
+        assert_eq!(attempt.failed(), Some(Retry::Later { is_news: true }));
+        assert_eq!(attempt.failed(), Some(Retry::Later { is_news: false }));
     }
 }

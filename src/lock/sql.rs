@@ -9,32 +9,31 @@ use crate::proto::Query;
 /// views are named with their schema, so that no `search_path` can put others in their place; COALESCE, CASE, EXISTS and
 /// ORDER BY look nothing up by a name.
 ///
-/// No statement runs in the isolation level that the role has as its default: a serializable, read-only and deferrable
-/// transaction would wait for a safe snapshot before it does anything, and each statement of such a role is one. Nor does
-/// the role's `statement_timeout` end one.
+/// No statement runs in the role's default isolation level: a serializable, read-only and deferrable transaction waits for
+/// a safe snapshot before it does anything. Nor does the role's `statement_timeout` apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
     /// Tries once to take the first free lock; one row, its columns as in `acquire`.
     Acquire {
         /// Which lock.
         request: LockRequest,
-        /// Where it is tried. Unless the session is ours, a transaction is left open: a pooler can give no one else a
-        /// session that is inside one, so that what follows reaches the session that has the lock.
+        /// Where it is tried. Unless the session is ours, a transaction is left open, though not that of the attempt: a
+        /// pooler gives a session that is inside one to no one else, so the next message reaches the same session.
         owner: Owner,
     },
     /// Ends the transaction that [`Statement::Acquire`] has left open.
     Commit,
-    /// Puts settings into force; one row, its columns as in `settings`. Those for a transaction begin a new one in place
-    /// of the one that is open, and leave it open.
+    /// Puts settings into force; one row, its columns as in `settings`. Settings for a transaction are preceded by the end
+    /// of the one that is open and the beginning of another, which is left open.
     Settings(Settings),
     /// Asks for a sign of life. It is an empty query, which needs no snapshot and has no row.
     Ping,
-    /// Gives the lock back; one row, its column as in `release`. Unless the session is ours, the transaction that is open
-    /// is ended before.
+    /// Gives the lock back; one row, its column as in `release`. Unless the session is ours, the open transaction is ended
+    /// first, in the same message.
     Release {
         /// Which lock.
         key: Key,
-        /// As which it was taken.
+        /// How it was taken.
         mode: Mode,
         /// Where.
         owner: Owner,
@@ -48,9 +47,9 @@ pub enum Statement {
 pub enum Owner {
     /// Ours: we are connected to the server itself.
     Us,
-    /// Ours or a pooler's: which of them, only the first answer tells.
+    /// Ours or a pooler's: the first answer shows which.
     Unknown,
-    /// A pooler's, which was others' before and may still have locks of theirs.
+    /// A pooler's: other clients had it before, and may have left locks in it.
     Pooler,
 }
 
@@ -99,7 +98,7 @@ fn acquire(request: &LockRequest, owner: Owner) -> String {
         .keys()
         .zip(1..)
         .fold(String::new(), |slots, (key, slot)| slots + &format!(" WHEN {try_lock}({key}) THEN {slot}"));
-    // A session is granted once more what it has already, whoever it was that took it.
+    // A session is granted once more what it holds already, whichever client took it.
     let reentrant = match owner {
         Owner::Us | Owner::Unknown => String::new(),
         Owner::Pooler => {
@@ -123,8 +122,8 @@ fn acquire(request: &LockRequest, owner: Owner) -> String {
 
 /// A transaction id that is not given out again, even after a crash: a transaction that has written something to the log
 /// waits at its end until that is on the disk, whatever the role's `synchronous_commit` says. Not until it is on a standby,
-/// which may be missing. The program starts at `ReadyForQuery`, which comes after the end of the transaction. Only through
-/// a pooler the transaction stays open, and such a token may come again.
+/// which may be missing. The program starts at `ReadyForQuery`, which comes after the end of the transaction; the one that
+/// is left open is another.
 const TOKEN: &str = "CASE WHEN pg_catalog.pg_logical_emit_message(true, 'heimdall', '') IS NOT NULL \
      AND pg_catalog.set_config('synchronous_commit', 'local', true) IS NOT NULL \
      THEN pg_catalog.txid_current() END";
@@ -142,7 +141,7 @@ pub mod acquire {
     /// `on` where the session's transactions can't write, else `off`.
     pub const READ_ONLY: usize = 4;
 
-    /// As [`SLOT`]: nothing was tried, since the pooler's session has the lock already.
+    /// In place of a slot: nothing was tried, since the pooler's session holds the lock already.
     pub const ALREADY_HELD: i32 = -1;
 }
 
