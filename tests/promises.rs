@@ -62,6 +62,7 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "promises::crash::the_lock_outlives_a_killed_heimdall_and_not_the_job",
             "promises::crash::holds_over_tls",
             "promises::release::a_daemon_that_the_program_leaves_behind_holds_nothing",
+            "promises::surroundings::a_script_that_uses_low_descriptors_keeps_its_lock",
         ],
     ),
     (

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 
+use nix::sys::signal::{SigSet, Signal};
+
 use super::connect::{self, failed};
 use super::exit::Exit;
 use super::list;
@@ -44,6 +46,8 @@ pub(super) fn text(text: &str, report: &Report) -> Exit {
 }
 
 fn print(write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>, report: &Report) -> Exit {
+    // A file that may not grow is to be an error like any other.
+    let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let mut out = BufWriter::new(io::stdout());
     match write(&mut out).and_then(|()| out.flush()) {
         Ok(()) => Exit::Success,

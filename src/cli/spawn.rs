@@ -2,19 +2,19 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::Pid;
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::process::{Pid, Resource, getrlimit};
 
 /// What is to be started, and how.
 pub(super) struct Start<'a> {
     pub(super) program: &'a OsStr,
     pub(super) arguments: &'a [OsString],
-    /// Added to the environment; one without a value is taken away.
+    /// Added to the environment; one without a value is removed.
     pub(super) variables: Vec<(&'static str, Option<String>)>,
     /// Whether the program stays in our process group, instead of leading one of its own.
     pub(super) in_our_group: bool,
@@ -24,19 +24,21 @@ pub(super) struct Start<'a> {
     pub(super) mask: &'a SigSet,
 }
 
-/// Starts the program with standard streams, working directory, environment and descriptors as ours.
+/// Starts the program with our standard streams, working directory, environment and inherited descriptors.
 pub(super) fn spawn(start: Start<'_>) -> io::Result<Pid> {
     let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_sigmask(start.mask)?;
-    // Rust's runtime ignores it, and keeps to itself what our caller did.
+    // Rust's runtime ignores it before any code of ours runs, and keeps to itself what our caller did.
     attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
     if !start.in_our_group {
         flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
         attributes.set_pgroup(nix::unistd::Pid::from_raw(0))?;
     }
     attributes.set_flags(flags)?;
-    if let Some(fd) = start.inherited {
+    // Ours stays closed on exec.
+    let inherited = start.inherited.map(high).transpose()?;
+    if let Some(fd) = &inherited {
         fcntl_setfd(fd, FdFlags::empty())?;
     }
     let program = c_string(start.program.to_owned())?;
@@ -55,6 +57,21 @@ pub(super) fn spawn(start: Start<'_>) -> io::Result<Pid> {
     };
     Ok(Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?)
 }
+
+/// Returns a copy of the descriptor that is out of the way of scripts, which use low numbers as they like: one that closes
+/// it would give the lock away after a `kill -9` of heimdall, and one that writes to it would end the session.
+fn high(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| i32::try_from(limit).ok());
+    let top = limit.unwrap_or(i32::MAX).min(USUAL_LIMIT);
+    let copy = fcntl_dupfd_cloexec(fd, (top - BELOW_LIMIT).max(0)).or_else(|_| fcntl_dupfd_cloexec(fd, 0));
+    Ok(copy?)
+}
+
+/// What `ulimit -n` usually says; select(2) knows no descriptor above.
+const USUAL_LIMIT: i32 = 1024;
+
+/// Room for others that are at the top.
+const BELOW_LIMIT: i32 = 64;
 
 fn environment(variables: Vec<(&'static str, Option<String>)>) -> io::Result<Vec<CString>> {
     let is_ours = |name: &OsStr| variables.iter().any(|(ours, _)| name == *ours);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::{kill, ours, pid_behind};
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::database;
 
@@ -82,4 +83,32 @@ fn without_descriptors_there_is_a_line_and_no_hang() {
         codes.extend(outcome.code);
     }
     assert!(codes.contains(&0) && codes.len() > 1, "{codes:?}");
+}
+
+#[test]
+fn promise_3_a_script_that_uses_low_descriptors_keeps_its_lock() {
+    let script = "for fd in 3 4 5 6 7 8 9; do eval \"echo nonsense >&$fd\"; eval \"exec $fd>/dev/null\"; done; \
+                  echo program $$; exec sleep 300";
+    let running =
+        Heimdall::new().database(&ours()).args(["--name", "low descriptors", "sh", "-c", script]).spawn();
+    let program = pid_behind(&running, "program");
+    running.signal(9);
+    assert_eq!(running.wait().signal, Some(9));
+    let next = Heimdall::new().database(&ours()).args(["--name", "low descriptors", "true"]).run();
+    assert_eq!(next.code, Some(75), "{}", next.stderr);
+    kill(program);
+}
+
+#[test]
+fn a_file_that_may_not_grow_ends_neither_heimdall_nor_the_supervision() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).display();
+    let limited = |script: &str| {
+        let script = format!("ulimit -f 0; exec \"$0\" \"$@\" {script}'{directory}/may-not-grow'");
+        Heimdall::program("sh").args(["-c", &script, BINARY]).database(&database())
+    };
+    let told = limited(">").args(["--name", "full", "--print-key"]).run();
+    assert_eq!(told.code, Some(1), "{}", told.stderr);
+    assert!(told.stderr.contains("cannot write to standard output: File too large"), "{}", told.stderr);
+    let untold = limited("2>").args(["-v", "--name", "full", "sh", "-c", "exit 3"]).run();
+    assert_eq!(untold.code, Some(3));
 }
