@@ -31,6 +31,7 @@ mod listing;
 mod login;
 mod manual;
 mod memory;
+mod mistakes;
 mod options;
 #[cfg(feature = "tls")]
 mod oracle;

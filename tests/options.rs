@@ -16,7 +16,6 @@ fn what_is_mistyped_is_named() {
         (&["--nmae", "x", "true"][..], "unexpected argument '--nmae'"),
         (&["-x", "true"], "unexpected argument '-x'"),
         (&["--name", "x"], "no PROGRAM to run is given"),
-        (&[], "no name"),
         (&["true"], "the lock has no name: give --name or --key"),
         (&["--namespace", "x", "true"], "the lock has no name"),
         (&["--key", "1", "--name", "x", "true"], "'--key <N|A,B>' cannot be used with '--name <TEXT>'"),
@@ -175,7 +174,11 @@ fn print_key_prints_the_key_and_its_sql() {
             "856429646,-1137964055",
             ["'856429646'", "'3157003241'", "2"],
         ),
-        (&["--name", ""], "1421297779,-2128831035", ["'1421297779'", "'2166136261'", "2"]),
+        (
+            &["--namespace", "", "--name", "test"],
+            "-2128831035,-1137964055",
+            ["'2166136261'", "'3157003241'", "2"],
+        ),
         (&["--key", "-1"], "-1", ["'4294967295'", "'4294967295'", "1"]),
     ] {
         let outcome = Heimdall::new().args(options).arg("--print-key").run();

@@ -35,7 +35,11 @@ fn a_program_that_is_not_found_is_127_and_one_that_cannot_be_executed_is_126() {
     assert_eq!(missing.stderr, "heimdall: cannot run \"no-such-program\": No such file or directory\n");
     let plain = run(&["/etc/passwd"]);
     assert_eq!(plain.code, Some(126));
-    assert!(plain.stderr.contains("cannot run \"/etc/passwd\": Permission denied"), "{}", plain.stderr);
+    assert!(
+        plain.stderr.contains("cannot run \"/etc/passwd\": Permission denied; it is not executable"),
+        "{}",
+        plain.stderr
+    );
     // Both have given the lock back.
     assert_eq!(run(&["no-such-program"]).code, Some(127));
 }

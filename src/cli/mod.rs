@@ -9,6 +9,7 @@ pub(crate) mod exit;
 mod job;
 mod json;
 mod list;
+mod mistake;
 mod name;
 mod options;
 mod preexisting;
@@ -28,6 +29,7 @@ mod supervise;
 pub(crate) mod supervisor;
 mod terminal;
 mod timer;
+mod unrunnable;
 mod wait;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod waiter;

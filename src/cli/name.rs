@@ -35,6 +35,11 @@ impl Name {
             (None, None) => None,
         }
     }
+
+    /// Whether it is a name without a letter, which no one means.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Named { name, .. } if name.is_empty())
+    }
 }
 
 impl Lock {

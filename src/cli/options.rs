@@ -9,6 +9,7 @@ use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 use super::duration;
 use super::event::Level;
 use super::exit::DEFAULT_BUSY;
+use super::mistake;
 use super::name::{Lock, Name};
 use super::report::Format;
 use crate::lock::{Key, Mode};
@@ -173,8 +174,18 @@ pub(super) enum EarlyExit {
 
 /// Reads the command line, which begins with heimdall's own name.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, EarlyExit> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let args = Args::try_parse_from(&arguments).map_err(|error| early_exit(&error, &arguments))?;
+    let mut words: Vec<OsString> = arguments.into_iter().collect();
+    if words.len() < 2 {
+        return Err(EarlyExit::Usage(FORM.to_owned(), Format::Text));
+    }
+    let command = Args::command();
+    let own = mistake::own_words(&words, &command);
+    for word in words.iter_mut().take(own) {
+        if let Some(understood) = mistake::with_equals(word, &command) {
+            *word = understood;
+        }
+    }
+    let args = Args::try_parse_from(&words).map_err(|error| early_exit(&error, &words, own))?;
     let format = args.log_format;
     Command::try_from(args).map_err(|text| EarlyExit::Usage(text, format))
 }
@@ -194,6 +205,9 @@ impl TryFrom<Args> for Command {
         let mode = if args.shared { Mode::Shared } else { Mode::Exclusive };
         let part_of_name = args.namespace.is_some();
         let name = Name::from_typed(args.key, args.namespace, args.name);
+        if name.as_ref().is_some_and(Name::is_empty) {
+            return Err("the name in --name is empty, as from a variable that is not set".to_owned());
+        }
         let lock = name.map(|name| Lock { name, mode, slots: args.slots.unwrap_or(1) });
         let mut words = args.program.into_iter();
         let action = match (words.next(), lock) {
@@ -207,6 +221,11 @@ impl TryFrom<Args> for Command {
                 return Err(format!(
                     "to wait for {word}, write --wait={word}; to run a program, write ./{word}"
                 ));
+            }
+            (Some(_), None) if words.any(|word| is_lock_option(&word)) => {
+                return Err(
+                    "heimdall's own options stand before PROGRAM, and --name or --key among them".to_owned()
+                );
             }
             (_, None) => return Err("the lock has no name: give --name or --key".to_owned()),
             (_, Some(lock)) if args.print_key => Action::PrintKey(lock),
@@ -246,23 +265,29 @@ fn is_duration(word: &OsString) -> bool {
     word.to_str().is_some_and(|word| duration::parse(word).is_ok())
 }
 
+/// Whether this word was meant to name the lock.
+fn is_lock_option(word: &OsString) -> bool {
+    let option = word.to_str().and_then(|word| word.split('=').next());
+    matches!(option, Some("--name" | "--key"))
+}
+
+/// What a command looks like, for who has typed nothing yet.
+const FORM: &str = "a command is heimdall [OPTIONS] --name NAME PROGRAM [ARG]..., for example: heimdall --name nightly ./nightly-run";
+
 /// More holders than anyone needs, and few enough for one statement.
 pub(super) const MAX_SLOTS: u16 = 1000;
 
-/// clap explains in several lines; the first paragraph says what is wrong.
-fn early_exit(error: &clap::Error, arguments: &[OsString]) -> EarlyExit {
-    let text = error.render().to_string();
+fn early_exit(error: &clap::Error, words: &[OsString], own: usize) -> EarlyExit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return EarlyExit::Print(text);
+        return EarlyExit::Print(error.render().to_string());
     }
-    let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    let line = paragraph.join(" ");
-    EarlyExit::Usage(line.strip_prefix("error: ").unwrap_or(&line).to_owned(), format_of(arguments))
+    let own = words.get(..own).unwrap_or_default();
+    EarlyExit::Usage(mistake::line(error, &Args::command(), own), format_of(words))
 }
 
-/// Returns what `--log-format` says among arguments that contain a mistake.
-fn format_of(arguments: &[OsString]) -> Format {
-    let understood = Args::command().ignore_errors(true).try_get_matches_from(arguments);
+/// Returns what `--log-format` says among words that contain a mistake.
+fn format_of(words: &[OsString]) -> Format {
+    let understood = Args::command().ignore_errors(true).try_get_matches_from(words);
     let format = understood.ok().and_then(|matches| matches.get_one("log_format").copied());
     format.unwrap_or(Format::Text)
 }

@@ -11,7 +11,7 @@ use super::exit::{Exit, Status};
 use super::job::Job;
 use super::name::{Lock, Name};
 use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
-use super::report::{Format, Report, os_error_text};
+use super::report::{Format, Report};
 use super::show;
 use super::signals::{Signals, die_of, let_signals_end_process_1};
 use super::spawn::Start;
@@ -19,6 +19,7 @@ use super::supervise::{Sources, supervise};
 use super::supervisor::{Cause, ExitReason, Terms};
 use super::terminal;
 use super::timer::Timer;
+use super::unrunnable::Unrunnable;
 use super::wait::{Wait, Waited};
 use crate::conninfo::Config;
 use crate::lock::{self, Contender, Guard, Moment, Outcome, Release};
@@ -77,9 +78,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     let (mut signals, timer, mut job) = match start(options, &guard) {
         Ok(started) => started,
         Err(error) => {
-            let program = options.program.to_string_lossy();
-            let reason = os_error_text(&error);
-            report.error(format_args!("cannot run \"{}\": {reason}", program.escape_debug()));
+            report.error(Unrunnable { program: &options.program, error: &error });
             release(guard, report);
             return Err(match error.kind() {
                 io::ErrorKind::NotFound => Exit::NotFound,

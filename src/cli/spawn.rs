@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
@@ -49,7 +50,10 @@ pub(super) fn spawn(start: Start<'_>) -> io::Result<Pid> {
     let pid = match posix_spawnp(&program, &actions, &attributes, &arguments, &environment) {
         // As execvp(3) does it: a script that does not say what it is for is one for the shell.
         Err(nix::Error::ENOEXEC) => {
-            let mut words = vec![c"sh".to_owned(), c_string(found(start.program))?];
+            let mut words = vec![
+                c"sh".to_owned(),
+                c_string(found(start.program).map_or_else(|| start.program.to_owned(), OsString::from))?,
+            ];
             words.extend(arguments.into_iter().skip(1));
             posix_spawnp(c"/bin/sh", &actions, &attributes, &words, &environment)?
         }
@@ -87,12 +91,14 @@ fn environment(variables: Vec<(&'static str, Option<String>)>) -> io::Result<Vec
     entries.into_iter().map(entry).collect()
 }
 
-/// The path of the program that `posix_spawnp` has found.
-fn found(program: &OsStr) -> OsString {
-    let is_path = program.as_bytes().contains(&b'/');
-    let places = std::env::var_os("PATH").filter(|_| !is_path).unwrap_or_default();
-    let mut paths = std::env::split_paths(&places).map(|place| place.join(program));
-    paths.find(|path| path.is_file()).map_or_else(|| program.to_owned(), OsString::from)
+/// Returns the path of the program that `posix_spawnp` finds, or where there is none, of what is in its place.
+pub(super) fn found(program: &OsStr) -> Option<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return Some(PathBuf::from(program)).filter(|path| path.exists());
+    }
+    let places = std::env::var_os("PATH").unwrap_or_default();
+    let paths = || std::env::split_paths(&places).map(|place| place.join(program));
+    paths().find(|path| path.is_file()).or_else(|| paths().find(|path| path.exists()))
 }
 
 fn c_string(word: OsString) -> io::Result<CString> {

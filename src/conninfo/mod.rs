@@ -16,8 +16,8 @@
 //! What may be a secret in the wrong place goes no further than its source: misplaced.rs and the URI's grammar see to that.
 //!
 //! [`Config::resolve`] does all of it. [`Parameters::resolve`] and [`Config::new`] do it in two steps, for who wants to
-//! see the values and where each is from (`source.rs`). `table.rs` lists every parameter, `error.rs` what can be wrong with them, `file.rs`
-//! reads the small files that libpq's users write.
+//! see the values and where each is from (`source.rs`). `table.rs` lists every parameter, `spelling.rs` knows which one a
+//! misspelt one was meant to be, `error.rs` what can be wrong with them, `file.rs` reads the small files that libpq's users write.
 
 mod config;
 mod connection_string;
@@ -32,6 +32,7 @@ pub(crate) mod passfile;
 pub(crate) mod service;
 mod settings;
 mod source;
+pub(crate) mod spelling;
 mod table;
 mod unsupported;
 mod uri;

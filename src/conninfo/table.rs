@@ -1,5 +1,7 @@
 //! Every connection parameter there is, in one table: keyword, environment variable, default, class.
 
+use super::spelling;
+
 /// One connection parameter.
 #[derive(Debug)]
 pub struct Parameter {
@@ -30,26 +32,7 @@ pub(super) fn nearest(word: &str) -> Option<&'static str> {
     if let Some((_, keyword)) = FOREIGN.iter().find(|(foreign, _)| *foreign == word) {
         return Some(keyword);
     }
-    let distances = TABLE.iter().map(|parameter| (distance(&word, parameter.keyword), parameter.keyword));
-    let (distance, keyword) = distances.min_by_key(|(distance, _)| *distance)?;
-    // A third of the letters, or it is another word.
-    (distance <= word.len() / 3).then_some(keyword)
-}
-
-/// How many letters have to be put in, left out or changed to make one word of another (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(row.first_mut().unwrap_or(&mut 0), i + 1);
-        let mut left = i + 1;
-        for (above, b) in row.iter_mut().skip(1).zip(to.bytes()) {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = *above;
-            left = changed.min(diagonal.min(left) + 1);
-            *above = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
+    spelling::nearest(&word, TABLE.iter().map(|parameter| parameter.keyword))
 }
 
 /// What other programs call it.
