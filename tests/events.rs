@@ -134,8 +134,9 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
         seen.extend(events);
     };
 
-    let run = heimdall("run").args(["sh", "-c", "exit 3"]).run();
-    told(&run, "run", "connecting connected acquired started exited released");
+    // Others may read that file, so no password is taken from it.
+    let run = heimdall("run").env("PGPASSFILE", "/etc/hosts").args(["sh", "-c", "exit 3"]).run();
+    told(&run, "run", "warning connecting connected acquired started exited released");
 
     let holder = heimdall("busy").hold();
     told(&heimdall("busy").arg("true").run(), "busy", "connecting connected busy");
@@ -143,9 +144,13 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     waiter.wait_for_stderr_line("\"waiting\"");
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'waits in JSON'";
     assert_eq!(shared().sql(end), "1");
-    waiter.wait_for_stderr_line("\"warning\"");
+    // It has a new session, and has found the lock held there too.
+    let tries_again = "select count(*) from pg_stat_activity where application_name = 'waits in JSON' \
+                       and query like 'SET TRANSACTION%try_advisory_lock%'";
+    shared().wait_for(tries_again, "1");
+    waiter.wait_for_stderr_line("\"unavailable\"");
     holder.finish();
-    let again = "connecting connected waiting warning connecting connected acquired started exited released";
+    let again = "connecting connected waiting unavailable connecting connected waiting acquired started exited released";
     told(&waiter.wait(), "busy", again);
 
     let stubborn = "trap '' TERM; echo up; while :; do sleep 0.02; done";

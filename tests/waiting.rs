@@ -1,6 +1,7 @@
 //! `--wait`: who finds the lock held elsewhere gets it later, or goes away when told to.
 
 mod interruptions;
+mod server;
 mod terminal;
 
 use std::io::Write;

@@ -13,6 +13,7 @@ pub(super) enum Event<'a> {
     Connecting,
     Connected { server_address: &'a str },
     Waiting { holders: &'a [Holder] },
+    Unavailable { reason: &'a str },
     Acquired { guard: &'a Guard, waited: Duration },
     Busy { holders: &'a [Holder], waited: Duration },
     Started { pid: i32 },
@@ -46,6 +47,7 @@ impl Event<'_> {
             Self::Connecting => "connecting",
             Self::Connected { .. } => "connected",
             Self::Waiting { .. } => "waiting",
+            Self::Unavailable { .. } => "unavailable",
             Self::Acquired { .. } => "acquired",
             Self::Busy { .. } => "busy",
             Self::Started { .. } => "started",
@@ -66,6 +68,7 @@ impl Event<'_> {
             Self::Lost { .. } => Level::Quiet,
             Self::Busy { .. }
             | Self::Waiting { .. }
+            | Self::Unavailable { .. }
             | Self::Suspended { why: Why::Silence(_) }
             | Self::Resumed { why: Why::Silence(_) }
             | Self::Stopping { .. } => Level::Normal,
@@ -76,7 +79,7 @@ impl Event<'_> {
 
     /// Whether a line that is redrawn in place says it already, by appearing or by disappearing.
     pub(super) fn is_drawn(&self) -> bool {
-        matches!(self, Self::Waiting { .. } | Self::Acquired { .. })
+        matches!(self, Self::Waiting { .. } | Self::Unavailable { .. } | Self::Acquired { .. })
     }
 
     /// Returns the fields in JSON, except those that all lines have.
@@ -85,6 +88,7 @@ impl Event<'_> {
             Self::Connecting | Self::Draining | Self::Resumed { .. } => vec![],
             Self::Connected { server_address } => vec![("server", Value::from(*server_address))],
             Self::Waiting { holders } => holders.first().map(holder_fields).unwrap_or_default(),
+            Self::Unavailable { reason } => vec![("reason", Value::from(*reason))],
             Self::Busy { holders, waited } => {
                 let mut fields = vec![("waited", Value::Seconds(*waited))];
                 fields.extend(holders.first().map(holder_fields).unwrap_or_default());
@@ -121,6 +125,7 @@ impl Event<'_> {
             Self::Connecting => format!("connecting for the lock {lock}"),
             Self::Connected { server_address } => format!("connected to the server {server_address}"),
             Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(", held", holders)),
+            Self::Unavailable { reason } => format!("waiting for the server: {reason}"),
             Self::Acquired { guard, waited } => format!(
                 "acquired the lock {lock}, {}backend {}, fencing token {}{}",
                 if guard.slot() > 1 { format!("slot {}, ", guard.slot()) } else { String::new() },

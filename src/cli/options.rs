@@ -52,7 +52,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SLOTS)),
           conflicts_with_all = ["shared", "key"])]
     slots: Option<u16>,
-    /// Keep trying while the lock is held elsewhere, forever or for that long [default: try once]
+    /// Keep trying while the lock is held elsewhere or there is no server, forever or for that long [default: try once]
     #[arg(short, long, value_name = "DURATION", value_parser = wait_policy, num_args = 0..=1, require_equals = true,
           default_missing_value = FOREVER)]
     wait: Option<WaitPolicy>,

@@ -22,8 +22,7 @@ use super::timer::Timer;
 use super::unrunnable::Unrunnable;
 use super::wait::{Wait, Waited};
 use crate::conninfo::Config;
-use crate::lock::{self, Contender, Guard, Moment, Outcome, Release};
-use crate::net::Deadline;
+use crate::lock::{Contender, Guard, Moment, Release};
 
 /// Does what the arguments say, and has said all there is to say when it returns.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -112,28 +111,19 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     Ok(exit_reason.into())
 }
 
-/// Connects, tries, and waits where that is asked for; how long it has waited comes second.
+/// Returns the lock and how long it has waited for it.
 fn acquire(options: &RunOptions, config: &Config, report: &Report) -> Result<(Guard, Duration), Exit> {
     let application_name = application_name(&options.lock);
     let connect = connect::options(config, &application_name, options.allows_pooler, report);
-    let request = options.lock.request();
-    report.event(&Event::Connecting);
-    let outcome =
-        lock::acquire(&connect, &request, Deadline::after(None)).map_err(|error| failed(report, &error))?;
-    report.event(&Event::Connected { server_address: outcome.server_address() });
-    let contender = match outcome {
-        Outcome::Held(guard) => return Ok((*guard, Duration::ZERO)),
-        Outcome::Busy(contender) => contender,
-    };
     let limit = match options.wait {
-        WaitPolicy::None => return Err(busy(*contender, Duration::ZERO, options, report)),
+        WaitPolicy::None => Some(Duration::ZERO),
         WaitPolicy::Limited(limit) => Some(limit),
         WaitPolicy::Endless => None,
     };
-    let wait = Wait { connect: &connect, request: &request, limit, report };
-    match wait.from(contender) {
+    let wait = Wait { connect: &connect, request: &options.lock.request(), limit, report };
+    match wait.acquire() {
         Waited::Held(guard, waited) => Ok((*guard, waited)),
-        Waited::TimedOut(contender) => Err(busy(*contender, limit.unwrap_or_default(), options, report)),
+        Waited::Busy(contender) => Err(busy(*contender, limit.unwrap_or_default(), options, report)),
         Waited::Failed(error) => Err(failed(report, &error)),
     }
 }

@@ -1,4 +1,5 @@
-//! Waiting for a lock that is held elsewhere: tries, pauses, and connects again, as the rules say.
+//! Acquiring the lock, and waiting for it and for a server where that is asked for: tries, pauses and connects again, as the
+//! rules say.
 
 use std::thread;
 use std::time::Duration;
@@ -7,84 +8,93 @@ use super::event::{Event, Level};
 use super::job::reap_orphans;
 use super::report::Report;
 use super::waiter::{Found, Next, Waiter};
-use crate::lock::{self, Contender, Guard, Holder, LockRequest, Moment, Outcome};
+use crate::lock::{self, Contender, Guard, LockRequest, Moment, Outcome};
 use crate::net::{ConnectOptions, Deadline};
-use crate::proto::ErrorKind;
 
-/// What is waited for, and how.
+/// What is wanted, and how.
 pub(super) struct Wait<'a> {
     pub(super) connect: &'a ConnectOptions<'a>,
     pub(super) request: &'a LockRequest,
-    /// `None` is for ever.
+    /// How long to wait: not at all where it is zero, for ever where it is `None`.
     pub(super) limit: Option<Duration>,
     pub(super) report: &'a Report,
 }
 
-/// How waiting ended.
+/// How it ended.
 pub(super) enum Waited {
-    /// The lock is ours, after so long.
+    /// The lock is ours, after so long where it was waited for.
     Held(Box<Guard>, Duration),
-    /// The time is over, and the lock still held.
-    TimedOut(Box<Contender>),
-    /// There is no server any more on which to wait.
+    /// The time is over, and the lock held elsewhere.
+    Busy(Box<Contender>),
+    /// The time is over, and there is no server; or what keeps us from one does not pass.
     Failed(lock::Error),
 }
 
 impl Wait<'_> {
-    /// Tries until the lock is ours, the time is over, or no server is left.
-    pub(super) fn from(&self, mut contender: Box<Contender>) -> Waited {
+    /// Tries until the lock is ours, the time is over, or it is known that no server can be used.
+    pub(super) fn acquire(&self) -> Waited {
         let start = Moment::now();
         let mut waiter = Waiter::new(self.limit, start);
-        let mut line = Line { report: self.report, start, holders: Vec::new(), is_drawn: false };
-        line.ask(&mut contender);
-        self.report.event(&Event::Waiting { holders: &line.holders });
+        let mut line =
+            Line { report: self.report, start, text: String::new(), told: Vec::new(), is_drawn: false };
+        self.report.event(&Event::Connecting);
+        let mut tried = self.connect(waiter.first_timeout(start));
         let end = loop {
-            reap_orphans();
-            line.draw();
-            let found = Found::Busy { is_watched: self.report.shows_progress() };
-            let tried = match waiter.next(found, Moment::now(), random()) {
-                Next::Ask => {
-                    line.ask(&mut contender);
-                    continue;
-                }
-                Next::Try { pause, timeout } => contender.retry(pause, timeout),
-                Next::Connect { .. } | Next::GiveUp => break Waited::TimedOut(contender),
-            };
-            let tried = match tried {
-                Err(error) if error.kind() == ErrorKind::Unavailable => {
-                    line.clear();
-                    self.report.warning(format_args!("{error}; connecting again"));
-                    self.connect_again(error, &mut waiter)
-                }
-                tried => tried,
-            };
-            match tried {
-                Ok(Outcome::Held(guard)) => break Waited::Held(guard, Moment::now().since(start)),
-                Ok(Outcome::Busy(again)) => contender = again,
+            tried = match self.until_there_is_a_server(tried, &mut waiter, &mut line) {
                 Err(error) => break Waited::Failed(error),
+                Ok(Outcome::Held(guard)) => {
+                    break Waited::Held(
+                        guard,
+                        if line.has_told() { Moment::now().since(start) } else { Duration::ZERO },
+                    );
+                }
+                Ok(Outcome::Busy(mut contender)) => {
+                    let found = Found::Busy { is_watched: self.report.shows_progress() };
+                    match waiter.next(found, Moment::now(), random()) {
+                        Next::Ask { is_news } => {
+                            line.tell_holders(&mut contender, is_news);
+                            Ok(Outcome::Busy(contender))
+                        }
+                        Next::Try { pause, timeout } => {
+                            line.draw();
+                            reap_orphans();
+                            contender.retry(pause, timeout)
+                        }
+                        Next::Connect { .. } | Next::GiveUp => break Waited::Busy(contender),
+                    }
+                }
             }
         };
         line.clear();
         end
     }
 
-    /// Until a server answers, the time is over, or connecting again would not help.
-    fn connect_again(&self, mut error: lock::Error, waiter: &mut Waiter) -> Result<Outcome, lock::Error> {
-        self.report.event(&Event::Connecting);
-        while let Next::Connect { pause, timeout } = waiter.next(Found::Unavailable, Moment::now(), random())
+    /// Connects again for as long as it may help and there is time.
+    fn until_there_is_a_server(
+        &self,
+        mut tried: Result<Outcome, lock::Error>,
+        waiter: &mut Waiter,
+        line: &mut Line<'_>,
+    ) -> Result<Outcome, lock::Error> {
+        while let Err(error) = &tried
+            && error.may_pass()
+            && let Next::Connect { pause, timeout } = waiter.next(Found::Unavailable, Moment::now(), random())
         {
-            thread::sleep(pause);
+            line.tell_reason(error);
+            line.draw();
             reap_orphans();
-            match lock::acquire(self.connect, self.request, Deadline::after(timeout)) {
-                Err(again) if again.kind() == ErrorKind::Unavailable => error = again,
-                Err(error) => return Err(error),
-                Ok(outcome) => {
-                    self.report.event(&Event::Connected { server_address: outcome.server_address() });
-                    return Ok(outcome);
-                }
-            }
+            thread::sleep(pause);
+            tried = self.connect(timeout);
         }
-        Err(error)
+        tried
+    }
+
+    fn connect(&self, timeout: Option<Duration>) -> Result<Outcome, lock::Error> {
+        let tried = lock::acquire(self.connect, self.request, Deadline::after(timeout));
+        if let Ok(outcome) = &tried {
+            self.report.event(&Event::Connected { server_address: outcome.server_address() });
+        }
+        tried
     }
 }
 
@@ -93,20 +103,45 @@ fn random() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }
 
-/// What a person at a terminal sees meanwhile: one line, drawn again and again in its place.
+/// What is waited for: told once, and on a terminal a line that is drawn again and again in its place.
 struct Line<'a> {
     report: &'a Report,
     start: Moment,
-    holders: Vec<Holder>,
+    /// What is waited for; empty until there is something.
+    text: String,
+    /// The reasons told since a server has answered.
+    told: Vec<String>,
     is_drawn: bool,
 }
 
 impl Line<'_> {
+    fn has_told(&self) -> bool {
+        !self.text.is_empty()
+    }
+
     /// Asks who holds the lock, where anyone is told.
-    fn ask(&mut self, contender: &mut Contender) {
-        if self.report.level() > Level::Quiet {
-            // It is a courtesy; where it fails the next try tells why.
-            self.holders = contender.holders().unwrap_or_default();
+    fn tell_holders(&mut self, contender: &mut Contender, is_news: bool) {
+        // It is a courtesy; where it fails the next try tells why.
+        let is_told = self.report.level() > Level::Quiet;
+        let holders = if is_told { contender.holders().unwrap_or_default() } else { Vec::new() };
+        let event = Event::Waiting { holders: &holders };
+        if is_news {
+            self.clear();
+            self.report.event(&event);
+        }
+        self.told.clear();
+        self.text = self.report.text(&event);
+    }
+
+    /// Tells why there is no server, unless that was told, and that another attempt follows.
+    fn tell_reason(&mut self, error: &lock::Error) {
+        let event = Event::Unavailable { reason: &error.to_string().replace('\n', "; ") };
+        self.text = self.report.text(&event);
+        if self.told.len() < MAX_REASONS && !self.told.contains(&self.text) {
+            self.told.push(self.text.clone());
+            self.clear();
+            self.report.event(&event);
+            self.report.event(&Event::Connecting);
         }
     }
 
@@ -116,8 +151,7 @@ impl Line<'_> {
         }
         let waited =
             humantime::format_duration(Duration::from_secs(Moment::now().since(self.start).as_secs()));
-        let text = self.report.text(&Event::Waiting { holders: &self.holders });
-        Report::redraw(&format!("{waited} {text}"));
+        Report::redraw(&format!("{waited} {}", self.text));
         self.is_drawn = true;
     }
 
@@ -128,3 +162,6 @@ impl Line<'_> {
         }
     }
 }
+
+/// A server whose text is another each time does not fill anyone's log.
+const MAX_REASONS: usize = 20;

@@ -1,20 +1,22 @@
-//! The rules of waiting for a lock that is held elsewhere: when to try, when to ask who holds it, when to give up. No
-//! server, clock, randomness or terminal in here.
+//! The rules of waiting, for a lock that is held elsewhere and for a server that can't be used: when to try, when to ask who
+//! holds the lock, when to give up. No server, clock, randomness or terminal in here.
 
+use std::mem;
 use std::time::Duration;
 
 use crate::lock::{Backoff, Moment};
 
-/// The state of a wait for a lock.
+/// The state of a wait.
 #[derive(Debug)]
 pub struct Waiter {
     /// When waiting is over; `None` is never.
     until: Option<Moment>,
     backoff: Backoff,
-    /// When it was asked who holds the lock.
-    asked: Moment,
-    /// Whether the last connection attempt was the final one.
-    is_last_connection: bool,
+    /// Whether the last thing done was to connect.
+    is_connecting: bool,
+    /// When it was asked who holds the lock, since the last connection was made.
+    asked: Option<Moment>,
+    broken: Option<Moment>,
 }
 
 /// What the last thing done came to.
@@ -25,7 +27,7 @@ pub enum Found {
         /// Whether someone looks at a line that tells who holds it.
         is_watched: bool,
     },
-    /// No server answers, or none any more.
+    /// No server can be used, or none any more, for a reason that may pass.
     Unavailable,
 }
 
@@ -33,7 +35,10 @@ pub enum Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Ask who holds the lock.
-    Ask,
+    Ask {
+        /// Whether that is what is waited for from now on.
+        is_news: bool,
+    },
     /// Listen to the server for `pause`, then try the lock, with that time for the answer.
     Try { pause: Duration, timeout: Option<Duration> },
     /// Connect again after `pause`, which may take that long.
@@ -43,39 +48,65 @@ pub enum Next {
 }
 
 impl Waiter {
-    /// Begins to wait, `limit` at most, having just asked who holds the lock.
+    /// Begins to wait, `limit` at most, with a first connection.
     pub fn new(limit: Option<Duration>, now: Moment) -> Self {
         Self {
             until: limit.map(|limit| now.after(limit)),
             backoff: Backoff::default(),
-            asked: now,
-            is_last_connection: false,
+            is_connecting: true,
+            asked: None,
+            broken: None,
         }
+    }
+
+    /// Returns how long the first connection may take: as long as any where there is no waiting.
+    pub fn first_timeout(&self, now: Moment) -> Option<Duration> {
+        last_chance(self.left(now).filter(|left| !left.is_zero()))
+    }
+
+    /// Returns when the session broke in which the lock was waited for, if one did: the lock may have been forgotten with
+    /// it while the holder's job lives.
+    pub fn broken(&self) -> Option<Moment> {
+        self.broken
     }
 
     /// Returns what to do next; `random` is to be another number each time.
     ///
-    /// The last try is made when the time is over; a lost connection is made again within the time.
+    /// The last try is made when the time is over, and where its connection is lost, one more is made.
     pub fn next(&mut self, found: Found, now: Moment, random: u32) -> Next {
-        let left = self.until.map(|until| until.since(now));
+        let left = self.left(now);
         let is_over = left == Some(Duration::ZERO);
+        let was_connecting = mem::replace(&mut self.is_connecting, found == Found::Unavailable);
+        if was_connecting != self.is_connecting {
+            self.backoff = Backoff::default();
+            self.asked = None;
+        }
         match found {
-            Found::Busy { is_watched: true } if now.since(self.asked) >= ASK_AGAIN => {
-                self.asked = now;
-                Next::Ask
-            }
             Found::Busy { .. } if is_over => Next::GiveUp,
+            Found::Busy { is_watched } if self.asks(is_watched, now) => {
+                Next::Ask { is_news: self.asked.replace(now).is_none() }
+            }
             Found::Busy { .. } => {
                 let pause = self.backoff.pause(random);
                 Next::Try { pause: cut(pause, left), timeout: last_chance(left) }
             }
-            Found::Unavailable if self.is_last_connection => Next::GiveUp,
+            Found::Unavailable if is_over && was_connecting => Next::GiveUp,
             Found::Unavailable => {
-                self.is_last_connection = is_over;
+                if !was_connecting {
+                    self.broken = Some(now);
+                }
                 let pause = self.backoff.pause(random);
                 Next::Connect { pause: cut(pause, left), timeout: last_chance(left) }
             }
         }
+    }
+
+    fn left(&self, now: Moment) -> Option<Duration> {
+        self.until.map(|until| until.since(now))
+    }
+
+    fn asks(&self, is_watched: bool, now: Moment) -> bool {
+        self.asked.is_none_or(|asked| is_watched && now.since(asked) >= ASK_AGAIN)
     }
 }
 
@@ -100,6 +131,8 @@ mod tests {
     const BUSY: Found = Found::Busy { is_watched: false };
     const WATCHED: Found = Found::Busy { is_watched: true };
 
+    const NEWS: Next = Next::Ask { is_news: true };
+
     /// The shortest pause there is.
     const SHORTEST: Duration = Duration::from_millis(20);
 
@@ -107,9 +140,13 @@ mod tests {
         Duration::from_millis(count)
     }
 
+    fn connect(pause: u64, timeout: u64) -> Next {
+        Next::Connect { pause: milliseconds(pause), timeout: Some(milliseconds(timeout)) }
+    }
+
     /// What is done about what was found at these milliseconds after the start, where chance always says 0.
     fn play(limit: Option<u64>, schedule: &[(u64, Found, Next)]) {
-        let start = Moment::now();
+        let start = Moment::START;
         let mut waiter = Waiter::new(limit.map(milliseconds), start);
         for (at, found, next) in schedule {
             let found_next = waiter.next(*found, start.after(milliseconds(*at)), 0);
@@ -120,7 +157,7 @@ mod tests {
     #[test]
     fn without_a_limit_it_is_tried_for_ever() {
         let again = Next::Try { pause: SHORTEST, timeout: None };
-        play(None, &[(0, BUSY, again), (86_400_000, BUSY, again)]);
+        play(None, &[(0, BUSY, NEWS), (0, BUSY, again), (86_400_000, BUSY, again)]);
     }
 
     #[test]
@@ -130,6 +167,7 @@ mod tests {
         play(
             Some(2000),
             &[
+                (0, BUSY, NEWS),
                 (0, BUSY, within(20, 2000)),
                 (500, BUSY, within(20, 1500)),
                 (1990, BUSY, within(10, 1000)),
@@ -139,27 +177,54 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_is_made_again_until_one_attempt_after_the_time_is_over() {
-        let within = |pause, timeout| Next::Connect {
-            pause: milliseconds(pause),
-            timeout: Some(milliseconds(timeout)),
-        };
+    fn a_server_is_waited_for_until_one_attempt_when_the_time_is_over() {
         play(
             Some(2000),
             &[
-                (0, Found::Unavailable, within(20, 2000)),
-                (1990, Found::Unavailable, within(10, 1000)),
-                (2990, Found::Unavailable, within(0, 1000)),
-                (3990, Found::Unavailable, Next::GiveUp),
+                (0, Found::Unavailable, connect(20, 2000)),
+                (1990, Found::Unavailable, connect(10, 1000)),
+                (2001, Found::Unavailable, Next::GiveUp),
             ],
         );
+        // Silence has lasted until then.
+        play(Some(2000), &[(2000, Found::Unavailable, Next::GiveUp)]);
         play(None, &[(86_400_000, Found::Unavailable, Next::Connect { pause: SHORTEST, timeout: None })]);
     }
 
     #[test]
-    fn a_busy_lock_found_by_the_final_connection_is_given_up() {
-        let last = Next::Connect { pause: Duration::ZERO, timeout: Some(LAST_CHANCE) };
-        play(Some(2000), &[(2000, Found::Unavailable, last), (2100, BUSY, Next::GiveUp)]);
+    fn a_connection_that_is_lost_in_the_last_try_is_made_once_more() {
+        let try_last = Next::Try { pause: milliseconds(10), timeout: Some(LAST_CHANCE) };
+        let found = [
+            (1990, BUSY, NEWS),
+            (1990, BUSY, try_last),
+            (2500, Found::Unavailable, connect(0, 1000)),
+            (2600, Found::Unavailable, Next::GiveUp),
+        ];
+        play(Some(2000), &found);
+        play(Some(2000), &[&found[..3], &[(2600, BUSY, Next::GiveUp)]].concat());
+    }
+
+    #[test]
+    fn without_waiting_there_is_one_try_which_takes_as_long_as_any() {
+        assert_eq!(Waiter::new(Some(Duration::ZERO), Moment::START).first_timeout(Moment::START), None);
+        play(Some(0), &[(0, BUSY, Next::GiveUp)]);
+        play(Some(0), &[(0, Found::Unavailable, Next::GiveUp)]);
+        let first = |limit| Waiter::new(Some(limit), Moment::START).first_timeout(Moment::START);
+        assert_eq!(first(milliseconds(1)), Some(LAST_CHANCE));
+        assert_eq!(first(milliseconds(2000)), Some(milliseconds(2000)));
+    }
+
+    #[test]
+    fn when_the_session_broke_is_known_and_who_holds_the_lock_is_news_again_after_it() {
+        let at = |milliseconds| Moment::START.after(Duration::from_millis(milliseconds));
+        let mut waiter = Waiter::new(None, at(0));
+        waiter.next(Found::Unavailable, at(0), 0);
+        waiter.next(BUSY, at(10), 0);
+        assert_eq!(waiter.broken(), None);
+        waiter.next(Found::Unavailable, at(20), 0);
+        waiter.next(Found::Unavailable, at(30), 0);
+        assert_eq!(waiter.next(BUSY, at(40), 0), NEWS);
+        assert_eq!(waiter.broken(), Some(at(20)));
     }
 
     #[test]
@@ -168,11 +233,12 @@ mod tests {
         play(
             None,
             &[
+                (0, WATCHED, NEWS),
                 (4999, WATCHED, again),
                 (5000, BUSY, again),
-                (5000, WATCHED, Next::Ask),
+                (5000, WATCHED, Next::Ask { is_news: false }),
                 (5000, WATCHED, again),
-                (10_000, WATCHED, Next::Ask),
+                (10_000, WATCHED, Next::Ask { is_news: false }),
             ],
         );
     }

@@ -85,6 +85,16 @@ impl Error {
             Self::Lost(_) | Self::NoHeartbeat(_) => ErrorKind::Unavailable,
         }
     }
+
+    /// Whether another attempt may do better later: what keeps us from the lock is that no server can be used now.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Connecting(failures) => failures.may_pass(),
+            Self::Acquiring { error, .. } | Self::Listing { error, .. } => error.may_pass(),
+            Self::Unsafe { .. } | Self::Lost(_) | Self::NoHeartbeat(_) => false,
+        }
+    }
 }
 
 /// The held lock is gone, or can't be known to be held any longer.

@@ -118,6 +118,21 @@ impl Error {
         }
     }
 
+    /// Whether it may be over later, without a change to what was asked for: a server that starts, has too many clients or is
+    /// not there, also a name that has no address yet.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unsuitable(_) => false,
+            Self::System(error) if error.kind() == io::ErrorKind::PermissionDenied => false,
+            Self::Conversation(proto::Error::Server { message, .. }) => {
+                let is_lasting = |class| message.code.starts_with(class);
+                self.kind() == ErrorKind::Unavailable && !LASTING.iter().any(is_lasting)
+            }
+            error => error.kind() == ErrorKind::Unavailable,
+        }
+    }
+
     /// Returns the SQLSTATE, where the error is the server's.
     #[must_use]
     pub fn sqlstate(&self) -> Option<&str> {
@@ -168,6 +183,15 @@ impl ConnectFailures {
     pub fn kind(&self) -> ErrorKind {
         self.0.last().map_or(ErrorKind::Unavailable, |failure| failure.error.kind())
     }
+
+    /// Whether there may be a server later: at one of the addresses, or when one of several standbys is promoted.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let is_standby = |failure: &&ConnectFailure| matches!(failure.error, Error::Unsuitable(_));
+        self.kind() == ErrorKind::Unavailable
+            && (self.0.iter().any(|failure| failure.error.may_pass())
+                || self.0.iter().filter(is_standby).count() > 1)
+    }
 }
 
 /// One line an attempt.
@@ -186,3 +210,7 @@ const CRASH_SHUTDOWN: &str = "57P02";
 
 /// SQLSTATE `cannot_connect_now`.
 pub(super) const CANNOT_CONNECT_NOW: &str = "57P03";
+
+/// Classes of SQLSTATE that another attempt meets again: what is asked for is not there, or not right
+/// (`feature_not_supported`, `data_exception`, `syntax_error_or_access_rule_violation`).
+const LASTING: [&str; 3] = ["0A", "22", "42"];

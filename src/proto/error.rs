@@ -221,6 +221,7 @@ impl Error {
             | Self::NotAllowed { .. }
             | Self::CleartextRefused
             | Self::UnsupportedMethod { .. } => ErrorKind::Authentication,
+            Self::Server { message, .. } if is_of_pooler(message) => ErrorKind::Unavailable,
             Self::Server { message, stage } => sqlstate_kind(&message.code, *stage),
         }
     }
@@ -243,16 +244,32 @@ fn sqlstate_kind(code: &str, stage: Stage) -> ErrorKind {
         "42501" => ErrorKind::Authentication,
         // The database does not exist, or a startup parameter or its value is unknown.
         "3D000" => ErrorKind::Configuration,
+        // protocol_violation
+        "08P01" => ErrorKind::Protocol,
         _ => match code.get(..2) {
             // invalid_authorization_specification
             Some("28") => ErrorKind::Authentication,
             Some("22" | "42") if stage != Stage::Session => ErrorKind::Configuration,
-            // protocol_violation and its kin
-            Some("08") => ErrorKind::Protocol,
             _ => ErrorKind::Unavailable,
         },
     }
 }
+
+/// Whether this is `PgBouncer`, which has no room or no server and calls that a violation of the protocol, as it does
+/// everything: only the name of the setting says what is meant.
+fn is_of_pooler(message: &ServerMessage) -> bool {
+    message.code == "08P01" && PGBOUNCER_LIMITS.iter().any(|limit| message.message.contains(limit))
+}
+
+/// Settings of `PgBouncer` that stand in what it says when a limit of its own is reached (`man 5 pgbouncer`).
+const PGBOUNCER_LIMITS: [&str; 6] = [
+    "max_client_conn",
+    "max_db_client_connections",
+    "max_user_client_connections",
+    "query_wait_timeout",
+    "client_login_timeout",
+    "server_login_retry",
+];
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use super::did_not_run;
-use crate::support::heimdall::{BINARY, Heimdall};
+use crate::support::heimdall::{BINARY, Heimdall, Running};
 use crate::support::postgres::database;
 use crate::support::processes::family;
 
@@ -37,8 +37,19 @@ fn promise_10_as_process_1_heimdall_reaps_orphans_while_it_waits_too() {
     let Some(heimdall) = init("reaping orphans while waiting", OWN_PROC) else { return };
     let waiter = heimdall.database(&database()).args(["--name", "init waits", "--wait", "true"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
+    assert_reaps(&waiter);
+    let Some(heimdall) = init("reaping orphans without a server", OWN_PROC) else { return };
+    // Nothing listens there any more.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nowhere = format!("host=127.0.0.1 port={port} user=ann sslmode=disable");
+    let waiter = heimdall.database(&nowhere).args(["--name", "init waits", "--wait", "true"]).spawn();
+    waiter.wait_for_stderr_line("waiting for the server");
+    assert_reaps(&waiter);
+}
+
+/// What a probe of a container leaves to process 1 is gone soon.
+fn assert_reaps(waiter: &Running) {
     let heimdall = family(waiter.pid())[1].as_raw_nonzero().to_string();
-    // What a probe of a container does, whose children are left to process 1.
     let probe = "for i in 1 2 3 4 5 6 7 8 9 10; do (sh -c 'exit' &); done; \
                  while grep -q '^State:.Z' /proc/[0-9]*/status; do sleep 0.05; done";
     let status = Command::new("timeout")

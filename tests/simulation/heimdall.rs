@@ -427,7 +427,7 @@ impl World {
         }
         let waiter = this.waiter.as_mut().unwrap();
         this.stage = match waiter.next(found, now, random) {
-            Next::Ask => return self.find(run, found, now),
+            Next::Ask { .. } => return self.find(run, found, now),
             Next::Try { pause, timeout } => Stage::Listening { until: now.after(pause), timeout },
             Next::Connect { pause, timeout } => Stage::Pausing { until: now.after(pause), timeout },
             Next::GiveUp if found == Found::Unavailable => return self.exit(run, Exit::Unavailable),

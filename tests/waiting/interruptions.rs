@@ -16,10 +16,14 @@ fn a_session_that_was_ended_while_it_waited_is_made_anew() {
     let sessions = "from pg_stat_activity where application_name = 'waits to be terminated'";
     let first = shared().sql(&format!("select pid {sessions}"));
     assert_eq!(shared().sql(&format!("select pg_terminate_backend({first})")), "t");
-    waiter.wait_for_stderr_line("connecting again");
-    shared().wait_for(&format!("select count(*) {sessions} and pid <> {first} and state = 'idle'"), "1");
+    waiter.wait_for_stderr_line("waiting for the server");
+    shared().wait_for(
+        &format!("select count(*) {sessions} and pid <> {first} and query <> '' and state = 'idle'"),
+        "1",
+    );
     holder.finish();
-    assert_eq!(assert_had_its_turn(waiter).lines().count(), 3);
+    // What was waited for: the lock, the server, the lock again.
+    assert_eq!(assert_had_its_turn(waiter).lines().count(), 4);
 }
 
 #[test]
@@ -32,7 +36,7 @@ fn a_server_that_was_restarted_is_found_again() {
     let waiter = named(&["--wait", "echo", "had its turn"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     cluster.stop(Stop::Fast);
-    waiter.wait_for_stderr_line("connecting again");
+    waiter.wait_for_stderr_line("waiting for the server");
     assert_eq!(holder.wait().code, Some(74));
     cluster.start_again();
     let outcome = waiter.wait();
