@@ -20,6 +20,7 @@ mod certificates;
 mod chaos;
 mod cluster;
 mod conninfo;
+mod daemon;
 mod documentation;
 mod events;
 mod exclusion;

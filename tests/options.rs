@@ -58,6 +58,10 @@ fn a_bad_number_or_duration_is_told_with_its_option() {
         ("--timeout=99999999999999999999", "for '--timeout <DURATION>'"),
         ("--min-hold=-1s", "for '--min-hold <DURATION>'"),
         ("--kill-after=-5", "for '--kill-after <DURATION>'"),
+        (
+            "--signal=RTMIN",
+            "invalid value 'RTMIN' for '--signal <SIGNAL>': a signal looks like TERM, SIGTERM or 15",
+        ),
         ("--lease=1s", "for '--lease <DURATION>': a lease is 2 seconds or longer"),
         ("--lease=25d", "for '--lease <DURATION>': a lease is 24 days or shorter"),
         ("--log-format=xml", "for '--log-format <FORMAT>' [possible values: text, json]"),

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::exit::Status;
 use super::json::Value;
+use super::signal_name;
 use super::supervisor::Why;
 use crate::lock::{Guard, Holder, Lost};
 
@@ -22,7 +25,7 @@ pub(super) enum Event<'a> {
     Suspended { why: Why },
     Resumed { why: Why },
     Lost { lost: &'a Lost, held: Duration, when: String },
-    Stopping { cause: &'static str, signal: i32 },
+    Stopping { cause: &'a str, signal: Signal },
     Exited { status: Status, ran: Duration },
     Released { held: Duration },
 }
@@ -107,7 +110,7 @@ impl Event<'_> {
                 vec![("reason", Value::from(lost.to_string())), ("held", Value::Seconds(*held))]
             }
             Self::Stopping { cause, signal } => {
-                vec![("cause", Value::from(*cause)), ("signal", Value::Number((*signal).into()))]
+                vec![("cause", Value::from(*cause)), ("signal", Value::Number(signal.as_raw().into()))]
             }
             Self::Exited { status: Status::Exited(code), ran } => {
                 vec![("code", Value::Number((*code).into())), ("ran", Value::Seconds(*ran))]
@@ -152,9 +155,9 @@ impl Event<'_> {
             Self::Lost { lost, held, when } => {
                 format!("lost the lock {lock} at {when}, after {held:.1?}: {lost}")
             }
+            Self::Stopping { cause, signal: Signal::KILL } => format!("killed the program: {cause}"),
             Self::Stopping { cause, signal } => {
-                let signal = if *signal == 9 { "killed" } else { "sent SIGTERM to" };
-                format!("{signal} the program: {cause}")
+                format!("sent {} to the program: {cause}", signal_name::name(*signal))
             }
             Self::Exited { status: Status::Exited(code), ran } => {
                 format!("the program ended after {ran:.1?} with exit code {code}")

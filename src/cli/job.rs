@@ -20,12 +20,16 @@ use crate::net::Moment;
 #[derive(Debug)]
 pub(super) struct Job {
     program: Pid,
+    /// What asks the job to end.
+    stop_signal: Signal,
     leads_group: bool,
     status: Option<Status>,
     /// Whether the program is stopped, whoever has done that.
     is_stopped: bool,
     news: News,
     preexisting: PreexistingChildren,
+    /// A child of heimdall that is none of the job's, until it has ended.
+    beside: Option<Pid>,
     /// Who has been stopped by us, and is to be continued by us.
     stopped: Vec<Pid>,
     /// Who has been asked to end.
@@ -38,21 +42,25 @@ pub(super) struct Job {
 pub(super) struct News {
     pub(super) ended: Option<Status>,
     pub(super) stopped_by: Option<Signal>,
+    /// What ran beside the job has ended.
+    pub(super) beside_ended: Option<Status>,
 }
 
 impl Job {
-    /// Starts the program.
-    pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
+    /// Starts the program, which this signal asks to end.
+    pub(super) fn start(start: Start<'_>, stop_signal: Signal) -> io::Result<Self> {
         adopt_orphans();
         let preexisting = PreexistingChildren::find()?;
         let leads_group = !start.in_our_group;
         Ok(Self {
             program: spawn(start)?,
+            stop_signal,
             leads_group,
             status: None,
             is_stopped: false,
             news: News::default(),
             preexisting,
+            beside: None,
             stopped: Vec::new(),
             asked: Vec::new(),
             is_childless: false,
@@ -61,6 +69,30 @@ impl Job {
 
     pub(super) fn pid(&self) -> i32 {
         self.program.as_raw_nonzero().get()
+    }
+
+    /// What asks the job to end.
+    pub(super) fn stop_signal(&self) -> Signal {
+        self.stop_signal
+    }
+
+    /// Starts something that is none of the job's, in a process group of its own: it is stopped by
+    /// [`Job::kill_beside`] alone.
+    pub(super) fn start_beside(&mut self, start: Start<'_>) -> io::Result<()> {
+        self.beside = Some(spawn(start)?);
+        Ok(())
+    }
+
+    /// Kills what [`Job::start_beside`] has started, and its process group.
+    pub(super) fn kill_beside(&self) {
+        if let Some(beside) = self.beside {
+            send(-beside.as_raw_nonzero().get(), Signal::KILL.as_raw());
+        }
+    }
+
+    /// Whether what runs beside the job is left.
+    pub(super) fn is_beside_left(&self) -> bool {
+        self.beside.is_some()
     }
 
     /// Whether the program is in our process group.
@@ -146,7 +178,9 @@ impl Job {
 
     /// All processes of the job, zombies included.
     fn all(&self) -> io::Result<Vec<Process>> {
-        descendants(|child| child != self.program && self.preexisting.include(child))
+        descendants(|child| {
+            child != self.program && (self.beside == Some(child) || self.preexisting.include(child))
+        })
     }
 
     /// Who of the job is neither stopped nor a zombie.
@@ -158,10 +192,11 @@ impl Job {
     /// Asks the program and all its descendants to end.
     pub(super) fn terminate(&mut self) {
         if is_alone_and_cannot_see() {
-            signal_all(NixSignal::SIGTERM);
+            let signal = NixSignal::try_from(self.stop_signal.as_raw()).unwrap_or(NixSignal::SIGTERM);
+            signal_all(signal);
             return signal_all(NixSignal::SIGCONT);
         }
-        self.signal_target(Signal::TERM);
+        self.signal_target(self.stop_signal);
         self.signal_target(Signal::CONT);
         self.asked.push(self.program);
         // What is forked while we walk is found in the next walk.
@@ -185,7 +220,7 @@ impl Job {
             .collect();
         for process in &new {
             // Also a stopped one hears it, as with timeout(1).
-            let _ = kill_process(process.pid, Signal::TERM);
+            let _ = kill_process(process.pid, self.stop_signal);
             let _ = kill_process(process.pid, Signal::CONT);
             self.asked.push(process.pid);
         }
@@ -243,6 +278,10 @@ impl Job {
                     self.news.stopped_by = news.stopping_signal().and_then(Signal::from_named_raw);
                 }
                 Ok(Some((_, news))) if news.stopped() || news.continued() => {}
+                Ok(Some((pid, news))) if Some(pid) == self.beside => {
+                    self.beside = None;
+                    self.news.beside_ended = status(news);
+                }
                 Ok(Some((pid, _))) => self.preexisting.forget(pid),
                 Ok(None) => return,
                 Err(Errno::INTR) => {}
@@ -260,7 +299,8 @@ impl Job {
             // Who has lost its parent has become our child, where the system does that.
             return !ADOPTS && self.leads_group && test_kill_process_group(self.program) != Err(Errno::SRCH);
         }
-        !self.preexisting.have_been() || self.all().map_or(true, |left| !left.is_empty())
+        let is_alone = !self.preexisting.have_been() && self.beside.is_none();
+        is_alone || self.all().map_or(true, |left| !left.is_empty())
     }
 }
 

@@ -11,11 +11,13 @@ mod json;
 mod list;
 mod mistake;
 mod name;
+mod on_lost;
 mod options;
 mod preexisting;
 mod report;
 mod run;
 mod show;
+mod signal_name;
 #[cfg(target_os = "linux")]
 mod signal_queue;
 #[cfg(not(target_os = "linux"))]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueHint};
+use rustix::process::Signal;
 
 use super::duration;
 use super::event::Level;
@@ -12,6 +13,7 @@ use super::exit::DEFAULT_BUSY;
 use super::mistake;
 use super::name::{Lock, Name};
 use super::report::Format;
+use super::signal_name;
 use crate::lock::{Key, Mode};
 
 /// The command line as typed.
@@ -62,12 +64,18 @@ pub(super) struct Args {
     /// Stop the program after that long, such as 90, 500ms or 1h30m [default: never]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     timeout: Option<Duration>,
-    /// From SIGTERM to SIGKILL when heimdall stops the program
+    /// What stops the program when --timeout runs out or the lock is lost: a signal's name or number
+    #[arg(short, long, value_name = "SIGNAL", allow_hyphen_values = true, value_parser = signal_name::parse, default_value = "TERM")]
+    signal: Signal,
+    /// From that signal to SIGKILL when heimdall stops the program
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "10s")]
     kill_after: Duration,
     /// Hold the lock at least that long, for short jobs on hosts with skewed clocks
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "0")]
     min_hold: Duration,
+    /// Have /bin/sh run COMMAND at once when the lock is lost, for a quarter of the lease at most
+    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
+    on_lost: Option<OsString>,
     /// Hold the lock until the whole job has ended, not only PROGRAM
     #[arg(long)]
     drain: bool,
@@ -136,7 +144,11 @@ pub(super) struct RunOptions {
     pub(super) allows_pooler: bool,
     /// `None` is never.
     pub(super) timeout: Option<Duration>,
+    /// What the program is stopped by.
+    pub(super) signal: Signal,
     pub(super) kill_after: Duration,
+    /// What the shell runs when the lock is lost.
+    pub(super) on_lost: Option<OsString>,
     pub(super) min_hold: Duration,
     /// Whether the lock is held until the whole job has ended.
     pub(super) drains: bool,
@@ -238,7 +250,9 @@ impl TryFrom<Args> for Command {
                 wait: wait_policy,
                 allows_pooler: args.allow_pooler,
                 timeout: args.timeout.filter(|timeout| !timeout.is_zero()),
+                signal: args.signal,
                 kill_after: args.kill_after,
+                on_lost: args.on_lost,
                 min_hold: args.min_hold,
                 drains: args.drain,
                 lease: args.lease,

@@ -10,6 +10,7 @@ use super::event::{Event, Level};
 use super::exit::{Exit, Status};
 use super::job::Job;
 use super::name::{Lock, Name};
+use super::on_lost::{OnLost, shell};
 use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
 use super::report::{Format, Report};
 use super::show;
@@ -95,8 +96,19 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         drains: options.drains,
         is_group_shared: job.is_group_shared(),
     };
+    let mask = *signals.mask();
+    let shell = options.on_lost.as_deref().map(shell);
+    let on_lost = shell.as_ref().map(|(program, arguments)| Start {
+        program,
+        arguments,
+        variables: variables(&options.lock, &guard),
+        in_our_group: false,
+        inherited: None,
+        mask: &mask,
+    });
+    let on_lost = OnLost::new(on_lost, options.lease);
     let sources = Sources { guard: &mut guard, signals: &mut signals, timer: &timer };
-    let exit_reason = supervise(&mut job, sources, terms, report);
+    let exit_reason = supervise(&mut job, sources, on_lost, terms, report);
     if exit_reason == ExitReason::Stopped(Cause::Lost) {
         report.error("the lock was lost while the program ran; the program has been stopped");
         return Ok(Exit::Lost);
@@ -142,14 +154,15 @@ fn start(options: &RunOptions, guard: &Guard) -> io::Result<(Signals, Timer, Job
     let in_our_group = terminal::is_there();
     let signals = Signals::catch(in_our_group)?;
     let timer = Timer::new()?;
-    let job = Job::start(Start {
+    let start = Start {
         program: &options.program,
         arguments: &options.arguments,
         variables: variables(&options.lock, guard),
         in_our_group,
         inherited: options.inherits.then(|| guard.as_fd()),
         mask: signals.mask(),
-    })?;
+    };
+    let job = Job::start(start, options.signal)?;
     Ok((signals, timer, job))
 }
 

@@ -9,7 +9,9 @@ use rustix::process::{Pid, Signal};
 use super::event;
 use super::exit::Exit;
 use super::job::Job;
+use super::on_lost::OnLost;
 use super::report::Report;
+use super::signal_name;
 use super::signals::{Received, Signals, stop_ourselves};
 use super::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Supervisor, Terms, Then};
 use super::timer::Timer;
@@ -23,13 +25,20 @@ pub(super) struct Sources<'a> {
 }
 
 /// Waits for the end of the program, and makes sure that the program ends when the lock is lost.
-pub(super) fn supervise(job: &mut Job, sources: Sources<'_>, terms: Terms, report: &Report) -> ExitReason {
+pub(super) fn supervise(
+    job: &mut Job,
+    sources: Sources<'_>,
+    on_lost: OnLost<'_>,
+    terms: Terms,
+    report: &Report,
+) -> ExitReason {
     let now = Moment::now();
     let last_answered = sources.guard.last_answered();
     let mut supervision = Supervision {
         supervisor: Supervisor::new(terms, last_answered, now),
         job,
         sources,
+        on_lost,
         report,
         last_answered,
         lost: None,
@@ -45,8 +54,10 @@ pub(super) fn supervise(job: &mut Job, sources: Sources<'_>, terms: Terms, repor
         supervision.feed(Event::Tick);
         supervision.receive(ready);
         supervision.guard(|guard| guard.tick(Moment::now()));
+        supervision.on_lost.tick(Moment::now(), supervision.job, report);
         match supervision.then {
-            Then::Exit(reason) => return reason,
+            Then::Exit(reason) if !supervision.job.is_beside_left() => return reason,
+            Then::Exit(_) => ready = supervision.wait(None),
             Then::Wait(until) => ready = supervision.wait(until),
         }
     }
@@ -66,6 +77,7 @@ struct Supervision<'a> {
     supervisor: Supervisor,
     job: &'a mut Job,
     sources: Sources<'a>,
+    on_lost: OnLost<'a>,
     report: &'a Report,
     /// Once the lock is lost, no more is said to the server.
     lost: Option<Lost>,
@@ -94,8 +106,11 @@ impl Supervision<'_> {
             None => (Some(guard.as_fd()), guard.next_tick()),
             Some(_) => (None, None),
         };
-        let until =
-            if self.has_more { Some(Moment::now()) } else { until.into_iter().chain(next_tick).min() };
+        let until = if self.has_more {
+            Some(Moment::now())
+        } else {
+            until.into_iter().chain(next_tick).chain(self.on_lost.ends_at()).min()
+        };
         let [signals, connection] = timer.wait([Some(signals.as_fd()), socket], until);
         Ready { signals, connection }
     }
@@ -118,6 +133,9 @@ impl Supervision<'_> {
 
     fn reap(&mut self) {
         let news = self.job.reap();
+        if let Some(status) = news.beside_ended {
+            self.on_lost.ended(status, self.report);
+        }
         self.feed(news.ended.map_or(Event::Reaped, Event::Ended));
         if let Some(signal) = news.stopped_by {
             self.feed(Event::Stopped(signal));
@@ -157,6 +175,7 @@ impl Supervision<'_> {
                 // The program may have ended meanwhile: then it never ran without the lock.
                 self.reap();
                 self.feed(Event::Lost);
+                self.on_lost.start(Moment::now(), self.job, self.report);
                 None
             }
         }
@@ -225,17 +244,18 @@ impl Supervision<'_> {
                     Cause::Lost => "the lock is lost",
                     Cause::TimedOut => "--timeout ran out",
                 };
-                event::Event::Stopping { cause, signal: Signal::TERM.as_raw() }
+                event::Event::Stopping { cause, signal: self.job.stop_signal() }
             }
             News::Draining => event::Event::Draining,
             News::Suspended(why) => event::Event::Suspended { why },
             News::Resumed(why) => event::Event::Resumed { why },
             News::Killed(reason) => {
+                let asked_by = signal_name::name(self.job.stop_signal());
                 let cause = match reason {
-                    Reason::Stubborn => "it did not end after SIGTERM",
-                    Reason::Late => "the server may have freed the lock",
+                    Reason::Stubborn => format!("it did not end after {asked_by}"),
+                    Reason::Late => "the server may have freed the lock".to_owned(),
                 };
-                event::Event::Stopping { cause, signal: Signal::KILL.as_raw() }
+                return self.report.event(&event::Event::Stopping { cause: &cause, signal: Signal::KILL });
             }
             News::Lost => {
                 let Some(lost) = &self.lost else { return };

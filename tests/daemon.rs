@@ -1,0 +1,21 @@
+//! heimdall as the way to run one of something: started again, seen and stopped.
+
+mod on_lost;
+mod signal;
+
+use crate::support::heimdall::Heimdall;
+use crate::support::postgres::shared;
+
+/// A lock of this name, on the shared server: these tests act on the server's side.
+fn heimdall(name: &str) -> Heimdall {
+    let conninfo = format!("{} user=trust_user dbname=app", shared().tcp());
+    Heimdall::new().database(&conninfo).args(["--namespace", "daemon", "--name", name])
+}
+
+/// Ends the session that holds the lock of this name.
+fn lose(name: &str) {
+    let sql = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'heimdall:daemon/{name}'"
+    );
+    assert_eq!(shared().sql(&sql), "t");
+}
