@@ -179,11 +179,11 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     let drained = heimdall("drained").args(["--drain", "sh", "-c", "sleep 0.3 & exit 3"]).run();
     told(&drained, "drained", "connecting connected acquired started exited draining released");
 
-    let sleeper = heimdall("suspended").args(["--lease=2s", "cat"]).pipe_stdin().spawn();
+    let sleeper = heimdall("suspended").args(["--lease=4s", "cat"]).pipe_stdin().spawn();
     sleeper.wait_for_stderr_line("\"started\"");
     sleeper.signal(19);
     // Three quarters of the lease.
-    thread::sleep(Duration::from_millis(1600));
+    thread::sleep(Duration::from_millis(3200));
     sleeper.signal(18);
     sleeper.wait_for_stderr_line("\"resumed\"");
     sleeper.signal(15);

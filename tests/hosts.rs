@@ -2,9 +2,8 @@
 
 mod leaving;
 
-use std::net::TcpListener;
-
 use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::ports;
 use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
 use crate::support::scripted::{Connection, Scripted, backend};
 
@@ -215,9 +214,9 @@ fn assert_runs_in_a_session_of(cluster: &Cluster, conninfo: &str) {
 #[test]
 fn a_host_that_never_answers_costs_no_more_than_connect_timeout() {
     // The kernel accepts for it, and nobody ever reads.
-    let black_hole = TcpListener::bind("127.0.0.1:0").unwrap();
+    let black_hole = ports::listen();
     let silent = black_hole.local_addr().unwrap().port();
-    let more = "user=trust_user dbname=app connect_timeout=2";
+    let more = "user=trust_user dbname=app connect_timeout=4";
     for sslmode in ["disable", "prefer"] {
         assert_lands_on(
             shared().port(),

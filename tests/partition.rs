@@ -30,7 +30,7 @@ fn a_lock_taken_on_another_host_is_held_and_released_on_the_server() {
 fn a_pulled_cable_is_no_news_to_the_server() {
     let Some(hosts) = Namespaces::for_test("a pulled cable") else { return };
     let cluster = hosts.start_cluster(&ClusterOptions::default());
-    let conninfo = format!("{} user=postgres dbname=postgres connect_timeout=2", hosts.tcp(&cluster));
+    let conninfo = format!("{} user=postgres dbname=postgres connect_timeout=4", hosts.tcp(&cluster));
     let _holder = hosts.heimdall().database(&conninfo).args(["--key", "7"]).hold();
     hosts.pull_the_cable();
     let cut_off = hosts.heimdall().database(&conninfo).args(["--key", "8", "true"]).run();

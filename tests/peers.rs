@@ -1,12 +1,12 @@
 //! Peers that are not what they should be: each ends in one clear line, in time, with the right code.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::thread;
 
 use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::ports;
 use crate::support::scripted::{Connection, Scripted, backend};
 
 fn connect(conninfo: &str) -> Outcome {
@@ -26,7 +26,7 @@ fn assert_fails(conninfo: &str, code: i32, words: &[&str]) {
 
 /// A listener that says `greeting` to whoever comes, and keeps the connection open.
 fn greeter(greeting: &'static [u8]) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = ports::listen();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -40,8 +40,7 @@ fn greeter(greeting: &'static [u8]) -> u16 {
 
 #[test]
 fn a_refused_connection_names_host_address_and_port() {
-    // Bound and not listening: nobody else gets the port, and nobody answers on it.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = ports::free();
     assert_fails(
         &format!("host=localhost hostaddr=127.0.0.1 port={free} user=ann"),
         69,
@@ -76,7 +75,7 @@ fn a_missing_socket_is_told_with_its_path() {
 fn a_silent_server_costs_no_more_than_connect_timeout() {
     let port = greeter(b"");
     assert_fails(
-        &format!("host=127.0.0.1 port={port} user=ann connect_timeout=1"),
+        &format!("host=127.0.0.1 port={port} user=ann connect_timeout=2"),
         69,
         &[&format!("at \"127.0.0.1\", port {port} failed: timeout expired")],
     );
@@ -90,7 +89,7 @@ fn a_server_that_never_stops_talking_costs_no_more_than_connect_timeout() {
         let notice = backend::notice_response(&[(b'S', "NOTICE"), (b'M', "blah")]).repeat(100);
         connection.send_until_closed(&notice);
     });
-    assert_fails(&format!("{} user=ann connect_timeout=1", server.tcp()), 69, &["timeout expired"]);
+    assert_fails(&format!("{} user=ann connect_timeout=2", server.tcp()), 69, &["timeout expired"]);
 }
 
 #[test]

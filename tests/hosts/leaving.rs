@@ -44,7 +44,7 @@ fn a_server_that_goes_silent_before_it_answers_costs_no_more_than_connect_timeou
         connection.drain();
     });
     let ports = [server.address().port(), shared().port()];
-    let more = "user=trust_user dbname=app sslmode=disable connect_timeout=2";
+    let more = "user=trust_user dbname=app sslmode=disable connect_timeout=4";
     assert_lands_on(shared().port(), &format!("{} {more}", hosts(&ports)));
 }
 

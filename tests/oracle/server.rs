@@ -1,7 +1,6 @@
 //! Servers that ask every client for a password, note what arrives, and let no one in.
 
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -9,6 +8,7 @@ use std::{mem, thread};
 
 use heimdall::auth::md5;
 
+use crate::support::ports;
 use crate::support::scripted::{StartupPacket, backend};
 
 /// What has arrived at any of the servers. They run until the tests end.
@@ -41,7 +41,7 @@ impl Arrivals {
 
     /// Listens on a free port of 127.0.0.1, where passwords are asked for as MD5.
     pub fn listen(&self, endpoint: &'static str) -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = ports::listen();
         let port = listener.local_addr().unwrap().port();
         let arrivals = self.clone();
         thread::spawn(move || {

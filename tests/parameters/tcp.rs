@@ -1,7 +1,7 @@
 //! What is set on the program's TCP socket, seen through a copy of its descriptor (`man 2 pidfd_getfd`).
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open}
 
 use super::{connect, trusted};
 use crate::support::heimdall::Running;
+use crate::support::ports;
 use crate::support::postgres::shared;
 
 /// Keepalives on, their idle time and interval in seconds, their count, and the user timeout in milliseconds.
@@ -19,7 +20,7 @@ struct Limits(bool, u64, u64, u32, u32);
 
 #[test]
 fn a_silent_connection_is_given_up_as_the_parameters_say() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = ports::listen();
     let Limits(_, idle, interval, count, timeout) =
         limits(&TcpStream::connect(listener.local_addr().unwrap()).unwrap());
     for (given, expected) in [

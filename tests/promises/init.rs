@@ -1,10 +1,10 @@
 //! heimdall as process 1 of a container, which has more to do than others.
 
-use std::net::TcpListener;
 use std::process::Command;
 
 use super::did_not_run;
 use crate::support::heimdall::{BINARY, Heimdall, Running};
+use crate::support::ports;
 use crate::support::postgres::database;
 use crate::support::processes::family;
 
@@ -40,7 +40,7 @@ fn promise_10_as_process_1_heimdall_reaps_orphans_while_it_waits_too() {
     assert_reaps(&waiter);
     let Some(heimdall) = init("reaping orphans without a server", OWN_PROC) else { return };
     // Nothing listens there any more.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = ports::free();
     let nowhere = format!("host=127.0.0.1 port={port} user=ann sslmode=disable");
     let waiter = heimdall.database(&nowhere).args(["--name", "init waits", "--wait", "true"]).spawn();
     waiter.wait_for_stderr_line("waiting for the server");
@@ -87,7 +87,7 @@ fn as_process_1_heimdall_is_ended_by_a_signal_while_it_connects() {
 
 fn is_ended_while_connecting(number: i32, signal: &str) {
     let Some(heimdall) = init("process 1 while connecting", OWN_PROC) else { return };
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = ports::listen();
     let conninfo = format!("host=127.0.0.1 port={} user=ann", silent.local_addr().unwrap().port());
     let running = heimdall.database(&conninfo).args(["--name", "init", "true"]).spawn();
     let _connection = silent.accept().unwrap();

@@ -51,7 +51,7 @@ fn promise_4_by_three_quarters_of_a_lease_after_the_last_answer_the_job_is_dead(
 fn promise_4_a_server_that_stands_still_is_given_up() {
     let running = Heimdall::new()
         .database(&ours())
-        .args(["--name", "still", "--lease", "2s", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; sleep 300"])
+        .args(["--name", "still", "--lease", "6s", "sh", "-c", "echo $HEIMDALL_BACKEND_PID; sleep 300"])
         .spawn();
     let backend = super::pids(&running.wait_for_stdout_line(""))[0];
     // A question that is not answered at all would be known earlier.
@@ -61,7 +61,7 @@ fn promise_4_a_server_that_stands_still_is_given_up() {
     let _stopped = Stopped::stop(backend);
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(74));
-    assert!(outcome.stderr.contains("the server has been silent for 1."), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the server has been silent for 3."), "{}", outcome.stderr);
 }
 
 #[test]

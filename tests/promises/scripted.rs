@@ -47,7 +47,7 @@ fn promise_4_a_heartbeat_that_is_answered_by_an_error_is_answered() {
     });
     let mut running = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["--name", "canceled", "--lease", "2s", "sh", "-c", "cat; exit 5"])
+        .args(["--name", "canceled", "--lease", "6s", "sh", "-c", "cat; exit 5"])
         .pipe_stdin()
         .spawn();
     is_answered.recv().unwrap();
@@ -70,7 +70,7 @@ fn promise_4_a_flood_is_no_answer_and_keeps_nobody_from_signals() {
     let server = flood();
     let running = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["--name", "flood", "--lease", "2s", "bash", "-c", LISTENER])
+        .args(["--name", "flood", "--lease", "6s", "bash", "-c", LISTENER])
         .spawn();
     let program = pids(&running.wait_for_stdout_line(""));
     running.signal(10);
@@ -78,7 +78,7 @@ fn promise_4_a_flood_is_no_answer_and_keeps_nobody_from_signals() {
     let outcome = running.wait();
     assert_gone(&program);
     assert_eq!(outcome.code, Some(74));
-    assert!(outcome.stderr.contains("the server has been silent for 1."), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the server has been silent for 3."), "{}", outcome.stderr);
 }
 
 #[test]

@@ -66,17 +66,17 @@ fn promise_13_a_job_that_wakes_up_when_its_lock_is_free_does_nothing_beside_the_
 fn promise_13_a_job_that_wakes_up_late_goes_on_once_the_server_says_that_the_lock_is_still_its() {
     let mut running = Heimdall::new()
         .database(&ours())
-        .args(["--name", "wakes up", "--lease", "2s", "bash", "-c", JOB])
+        .args(["--name", "wakes up", "--lease", "4s", "bash", "-c", JOB])
         .pipe_stdin()
         .spawn();
     let stopped = suspend(&running);
-    thread::sleep(Duration::from_secs(2));
+    thread::sleep(Duration::from_secs(4));
     drop(stopped);
     running.wait_for_stderr_line("is still ours; the program goes on");
     running.close_stdin();
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(5), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("which was last heard of 2."), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("which was last heard of 4."), "{}", outcome.stderr);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn promise_13_who_reads_late_that_the_lock_is_granted_asks_again_before_the_prog
         does_stand.recv().unwrap();
         connection.send(&backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]));
         // More than a third of the lease.
-        thread::sleep(Duration::from_millis(800));
+        thread::sleep(Duration::from_millis(2200));
         asked.send(()).unwrap();
         // Not what keeps the lock, which is said when the program has started.
         let (_, question) = connection.message_after_commit();
@@ -127,7 +127,7 @@ fn promise_13_who_reads_late_that_the_lock_is_granted_asks_again_before_the_prog
     });
     let running = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["--name", "reads late", "--lease", "2s", "echo", "ran"])
+        .args(["--name", "reads late", "--lease", "6s", "echo", "ran"])
         .spawn();
     is_asked.recv().unwrap();
     let heimdall = Stopped::stop(Pid::from_raw(running.pid()).unwrap());

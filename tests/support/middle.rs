@@ -1,14 +1,14 @@
 //! A man in the middle: TLS with the client, TLS with the server, and everything in clear text in between.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::poll;
 use super::postgres::TlsServer;
+use super::{poll, ports};
 
 /// Listens on 127.0.0.1 until the tests end; what it starts for a client ends with the client.
 pub struct Middle {
@@ -19,7 +19,7 @@ impl Middle {
     /// Presents the certificate of this name to all who come, one after the other, and speaks for them to the
     /// server.
     pub fn start(server: &TlsServer, certificate: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = ports::listen();
         let port = listener.local_addr().unwrap().port();
         let certificate = server.pki.path(certificate);
         let upstream = server.cluster.port();
@@ -44,10 +44,10 @@ fn speak_for(mut client: TcpStream, certificate: &Path, server: u16) {
     let start = |command: &mut Command| {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     };
-    let inside = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
+    let inside = ("127.0.0.1", ports::free());
     let mut near = start(
         Command::new("openssl")
-            .args(["s_server", "-quiet", "-naccept", "1", "-accept", &inside.to_string()])
+            .args(["s_server", "-quiet", "-naccept", "1", "-accept", &format!("{}:{}", inside.0, inside.1)])
             .arg("-cert")
             .arg(certificate.with_extension("crt"))
             .arg("-key")

@@ -18,6 +18,7 @@ pub mod middle;
 pub mod namespaces;
 pub mod pgbouncer;
 pub mod pki;
+pub mod ports;
 pub mod postgres;
 pub mod processes;
 pub mod proxy;

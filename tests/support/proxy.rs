@@ -1,11 +1,13 @@
 //! A slow network between a client and a server, which can break down.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use super::ports;
 
 /// A listening socket of 127.0.0.1 whose connections go on to another address, late.
 pub struct Proxy {
@@ -37,7 +39,7 @@ impl Proxy {
     /// Every byte takes `delay`, in either direction. A client's first bytes take a round trip more,
     /// which stands for the TCP handshake, since the real one is over before the proxy hears of it.
     pub fn start(target: SocketAddr, delay: Duration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = ports::listen();
         let address = listener.local_addr().unwrap();
         let network = Arc::new(Network { delay, ..Network::default() });
         let shared = Arc::clone(&network);
@@ -158,7 +160,7 @@ mod tests {
 
     /// A client and a server that are `DELAY` apart.
     fn connect() -> (Proxy, TcpStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = ports::listen();
         let proxy = Proxy::start(listener.local_addr().unwrap(), DELAY);
         let client = TcpStream::connect(proxy.address()).unwrap();
         let server = listener.accept().unwrap().0;

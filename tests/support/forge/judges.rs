@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -19,6 +19,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::keys;
+use crate::support::ports;
 use crate::support::postgres::client;
 
 /// 2027-01-15, when good certificates are valid, as they are today.
@@ -118,7 +119,7 @@ pub struct Presenter {
 
 impl Presenter {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = ports::listen();
         let port = listener.local_addr().unwrap().port();
         let config: Arc<Mutex<Option<Arc<ServerConfig>>>> = Arc::default();
         let shared = Arc::clone(&config);

@@ -20,7 +20,7 @@ use std::{fs, io::Write, iter};
 
 use nix::unistd::User;
 
-use super::poll;
+use super::{poll, ports};
 
 pub use binaries::{client, psql_version};
 pub use console::Console;
@@ -224,8 +224,7 @@ fn hba(lines: &str) -> String {
 fn free_port() -> (u16, bool) {
     let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
     loop {
-        let ipv4 = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = ipv4.local_addr().unwrap().port();
+        let port = ports::free();
         if !has_ipv6 || TcpListener::bind(("::1", port)).is_ok() {
             return (port, has_ipv6);
         }

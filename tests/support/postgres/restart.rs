@@ -23,16 +23,19 @@ pub enum Stop {
 impl Cluster {
     /// Stops the server and waits until it has, at most 30 seconds long.
     pub fn stop(&self, how: Stop) {
-        let file = self.directory.path().join("data/postmaster.pid");
-        let pid = fs::read_to_string(&file).expect("the server runs");
+        let pid =
+            fs::read_to_string(self.directory.path().join("data/postmaster.pid")).expect("the server runs");
         let pid = Pid::from_raw(pid.lines().next().unwrap().parse().unwrap()).unwrap();
         let signal = match how {
             Stop::Smart => Signal::TERM,
             Stop::Fast => Signal::INT,
             Stop::Immediate => Signal::QUIT,
         };
+        // The last that it does, after it has removed its files.
+        let ends = || self.log().matches("database system is shut down").count();
+        let before = ends();
         kill_process(pid, signal).unwrap();
-        poll(Duration::from_secs(30), || (!file.exists()).then_some(()))
+        poll(Duration::from_secs(30), || (ends() > before).then_some(()))
             .unwrap_or_else(|| panic!("the server does not stop:\n{}", self.log()));
     }
 

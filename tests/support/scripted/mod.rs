@@ -3,7 +3,7 @@
 pub mod backend;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,6 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
+
+use super::ports;
 
 /// A listening socket of 127.0.0.1 with a script for each connection.
 ///
@@ -42,7 +44,7 @@ pub struct StartupPacket {
 impl Scripted {
     /// Runs `script` for each connection, one after the other.
     pub fn start(mut script: impl FnMut(&mut Connection) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = ports::listen();
         let address = listener.local_addr().unwrap();
         let flights = Arc::new(AtomicUsize::new(0));
         let stopped = Arc::new(AtomicBool::new(false));
