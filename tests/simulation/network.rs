@@ -47,10 +47,11 @@ pub struct Connection {
 
 #[derive(Debug)]
 struct Way<M> {
-    /// Not delivered, and sent again once the way is free; with their numbers.
+    /// Not delivered, since the way is not free or something is missing before it; with their numbers.
     held: VecDeque<(u32, M)>,
     last_arrival: Time,
     sent: u32,
+    delivered: u32,
 }
 
 /// What a client's kernel sends.
@@ -123,9 +124,9 @@ impl fmt::Display for Host {
     }
 }
 
-impl<M> Way<M> {
+impl<M: Copy> Way<M> {
     fn new() -> Self {
-        Self { held: VecDeque::new(), last_arrival: Time::default(), sent: 0 }
+        Self { held: VecDeque::new(), last_arrival: Time::default(), sent: 0, delivered: 0 }
     }
 
     /// The number of something that is sent.
@@ -138,6 +139,17 @@ impl<M> Way<M> {
     fn hold(&mut self, number: u32, message: M) {
         let at = self.held.partition_point(|(held, _)| *held < number);
         self.held.insert(at, (number, message));
+    }
+
+    /// What has its turn, if it is there.
+    fn next(&mut self) -> Option<M> {
+        let (number, message) = *self.held.front()?;
+        if number != self.delivered + 1 {
+            return None;
+        }
+        self.delivered = number;
+        self.held.pop_front();
+        Some(message)
     }
 
     /// When something arrives that is sent now: not before what was sent earlier.
@@ -197,23 +209,35 @@ impl World {
 
     pub fn arrive_at_server(&mut self, id: usize, number: u32, message: ToServer) {
         let connection = &mut self.connections[id];
-        let is_cut = !self.hosts[connection.host].reaches_server || !self.server.is_reachable();
-        if is_cut || !connection.to_server.held.is_empty() {
-            return connection.to_server.hold(number, message);
+        if number == ON_ITS_OWN {
+            return self.serve(id, message);
         }
-        self.serve(id, message);
+        connection.to_server.hold(number, message);
+        if self.hosts[connection.host].reaches_server && self.server.is_reachable() {
+            while let Some(message) = self.connections[id].to_server.next() {
+                self.serve(id, message);
+            }
+        }
     }
 
     pub fn arrive_at_client(&mut self, id: usize, number: u32, message: ToClient) {
         let connection = &mut self.connections[id];
+        connection.to_client.hold(number, message);
         let host = &self.hosts[connection.host];
-        if !host.is_reached || host.is_down() || !connection.to_client.held.is_empty() {
-            return connection.to_client.hold(number, message);
+        if host.is_reached && !host.is_down() {
+            while let Some(message) = self.connections[id].to_client.next() {
+                self.deliver_to_client(id, message);
+            }
         }
+    }
+
+    fn deliver_to_client(&mut self, id: usize, message: ToClient) {
+        let connection = &self.connections[id];
+        let host = &self.hosts[connection.host];
         if connection.is_forgotten {
             // The kernel of a host that knows nothing of the connection says so.
             let transit = host.transit(&mut self.dice);
-            return self.schedule(transit, Event::AtServer(id, u32::MAX, ToServer::Reset));
+            return self.schedule(transit, Event::AtServer(id, ON_ITS_OWN, ToServer::Reset));
         }
         let (run, reaches_server) = (connection.run, host.reaches_server);
         if matches!(message, ToClient::Answer(_)) {
@@ -279,6 +303,9 @@ impl World {
 
 /// In parts of a thousand: 1.047 to 0.953 is a tenth.
 const MAX_GAIN: u64 = 47;
+
+/// The number of a segment that belongs to no connection that its sender knows.
+const ON_ITS_OWN: u32 = u32::MAX;
 
 /// TCP's shortest time until it sends again what was lost, on Linux.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
