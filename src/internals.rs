@@ -56,6 +56,7 @@ pub mod heartbeat {
 #[cfg(feature = "cli")]
 pub mod rules {
     pub use crate::cli::exit::Status;
+    pub use crate::cli::supervision::*;
     pub use crate::cli::supervisor::*;
     pub use crate::cli::waiter::*;
 }

@@ -28,6 +28,8 @@ mod spawn;
 mod stderr;
 mod supervise;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod supervision;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod supervisor;
 mod terminal;
 mod timer;

@@ -11,6 +11,7 @@ use signal_hook::consts::FORBIDDEN;
 use signal_hook::flag::register_conditional_shutdown;
 
 use super::signal_queue::{Info, SignalQueue};
+use super::supervision::Received;
 
 /// The signals that came since they were last taken.
 pub(super) struct Signals {
@@ -22,19 +23,6 @@ pub(super) struct Signals {
     leads_session: bool,
     mask: SigSet,
     typed: Vec<Signal>,
-}
-
-/// What came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Received {
-    /// A child may have ended, stopped or gone on.
-    Child,
-    /// A signal for us alone, to be passed on.
-    Sent(i32),
-    /// A signal for us alone that asks us to stop.
-    Stop(Signal),
-    /// A signal that was typed at the terminal, whose whole foreground group got it, the program too.
-    Typed,
 }
 
 impl Signals {

@@ -1,6 +1,5 @@
 //! The one loop while the program runs: it waits for the connection, signals and time at once, and does what the rules say.
 
-use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
 
@@ -12,8 +11,9 @@ use super::job::Job;
 use super::on_lost::OnLost;
 use super::report::Report;
 use super::signal_name;
-use super::signals::{Received, Signals, stop_ourselves};
-use super::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Supervisor, Terms, Then};
+use super::signals::{Signals, stop_ourselves};
+use super::supervision::{Received, Supervised, Supervision};
+use super::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Terms, Then};
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment, Polled};
 
@@ -32,34 +32,19 @@ pub(super) fn supervise(
     terms: Terms,
     report: &Report,
 ) -> ExitReason {
-    let now = Moment::now();
-    let last_answered = sources.guard.last_answered();
-    let mut supervision = Supervision {
-        supervisor: Supervisor::new(terms, last_answered, now),
-        job,
-        sources,
-        on_lost,
-        report,
-        last_answered,
-        lost: None,
-        has_more: true,
-        refused: None,
-        then: Then::Wait(None),
-    };
-    supervision.listen();
-    supervision.guard(|guard| guard.start_heartbeat(terms.lease, now));
+    let mut run = Run { job, sources, on_lost, report, lease: terms.lease, lost: None, refused: None };
+    let mut supervision = Supervision::begin(terms, &mut run);
     let mut ready = Ready::default();
     loop {
-        // Before anything else: if this host wakes up late, the job must not go on.
-        supervision.feed(Event::Tick);
-        supervision.receive(ready);
-        supervision.guard(|guard| guard.tick(Moment::now()));
-        supervision.on_lost.tick(Moment::now(), supervision.job, report);
-        match supervision.then {
-            Then::Exit(reason) if !supervision.job.is_beside_left() => return reason,
-            Then::Exit(_) => ready = supervision.wait(None),
-            Then::Wait(until) => ready = supervision.wait(until),
-        }
+        let received = run.receive(ready);
+        let then = supervision.round(&mut run, received, ready.connection);
+        run.tend_on_lost();
+        let until = match then {
+            Then::Exit(reason) if !run.job.is_beside_left() => return reason,
+            Then::Exit(_) => None,
+            Then::Wait(until) => until,
+        };
+        ready = run.wait(if supervision.has_more() { Some(Moment::now()) } else { until });
     }
 }
 
@@ -73,22 +58,15 @@ impl From<ExitReason> for Exit {
     }
 }
 
-struct Supervision<'a> {
-    supervisor: Supervisor,
+struct Run<'a> {
     job: &'a mut Job,
     sources: Sources<'a>,
     on_lost: OnLost<'a>,
     report: &'a Report,
-    /// Once the lock is lost, no more is said to the server.
+    lease: Duration,
     lost: Option<Lost>,
-    /// The connection may hold more than was read: at first, what came along with the answer that granted the lock.
-    has_more: bool,
-    /// The last answer that the rules know of.
-    last_answered: Moment,
     /// The process that can't be killed, once the user has been told.
     refused: Option<Pid>,
-    /// What the rules say to do next.
-    then: Then,
 }
 
 /// Where there is something to read.
@@ -98,99 +76,11 @@ struct Ready {
     connection: bool,
 }
 
-impl Supervision<'_> {
-    fn wait(&self, until: Option<Moment>) -> Ready {
-        let Sources { guard, signals, timer } = &self.sources;
-        // A lost connection stays readable and would make the loop spin.
-        let (socket, next_tick) = match self.lost {
-            None => (Some(guard.as_fd()), guard.next_tick()),
-            Some(_) => (None, None),
-        };
-        let until = if self.has_more {
-            Some(Moment::now())
-        } else {
-            until.into_iter().chain(next_tick).chain(self.on_lost.ends_at()).min()
-        };
-        let [signals, connection] = timer.wait([Some(signals.as_fd()), socket], until);
-        Ready { signals, connection }
-    }
+impl Supervised for Run<'_> {
+    type Lost = Lost;
 
-    fn receive(&mut self, ready: Ready) {
-        if ready.signals {
-            for received in self.sources.signals.take() {
-                match received {
-                    Received::Child => self.reap(),
-                    Received::Typed => self.feed(Event::Typed),
-                    Received::Sent(signal) => self.feed(Event::Signal(signal)),
-                    Received::Stop(signal) => self.feed(Event::Stop(signal)),
-                }
-            }
-        }
-        if ready.connection || self.has_more {
-            self.listen();
-        }
-    }
-
-    fn reap(&mut self) {
-        let news = self.job.reap();
-        if let Some(status) = news.beside_ended {
-            self.on_lost.ended(status, self.report);
-        }
-        self.feed(news.ended.map_or(Event::Reaped, Event::Ended));
-        if let Some(signal) = news.stopped_by {
-            self.feed(Event::Stopped(signal));
-        }
-    }
-
-    /// Reads one thing at a time, so that a server that never stops sending can't keep us from everything else.
-    fn listen(&mut self) {
-        let polled = self.guard(Guard::poll);
-        self.has_more = !matches!(polled, None | Some(Polled::Nothing));
-        match polled {
-            Some(Polled::Notice(notice)) => self.report.notice(notice),
-            Some(Polled::NotInForce(what)) => self
-                .report
-                .warning(format_args!("the session's settings are not in force as they should be: {what}")),
-            Some(Polled::Nothing | Polled::Progress) | None => {}
-        }
-    }
-
-    /// Has the guard do something, unless the lock is lost already; it may turn out to be lost now.
-    fn guard<T>(&mut self, act: impl FnOnce(&mut Guard) -> Result<T, Lost>) -> Option<T> {
-        if self.lost.is_some() {
-            return None;
-        }
-        match act(self.sources.guard) {
-            Ok(done) => {
-                let last_answered = self.sources.guard.last_answered();
-                if last_answered != self.last_answered {
-                    self.last_answered = last_answered;
-                    self.feed(Event::Answered(last_answered));
-                }
-                Some(done)
-            }
-            Err(lost) => {
-                self.lost = Some(lost);
-                self.has_more = false;
-                // The program may have ended meanwhile: then it never ran without the lock.
-                self.reap();
-                self.feed(Event::Lost);
-                self.on_lost.start(Moment::now(), self.job, self.report);
-                None
-            }
-        }
-    }
-
-    /// Tells the rules of an event, and does what they say.
-    fn feed(&mut self, event: Event) {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            let actions = self.supervisor.step(event, Moment::now());
-            self.then = actions.then;
-            for action in actions.now {
-                events.extend(self.act(action));
-            }
-        }
+    fn now(&self) -> Moment {
+        Moment::now()
     }
 
     fn act(&mut self, action: Action) -> Option<Event> {
@@ -204,7 +94,8 @@ impl Supervision<'_> {
                 stop_ourselves(signal);
                 return Some(Event::Continued);
             }
-            Action::Renew => drop(self.guard(|guard| guard.renew(Moment::now()))),
+            // The supervision does that itself.
+            Action::Renew => {}
             Action::Terminate => self.job.terminate(),
             Action::TerminateOrphans => self.job.terminate_orphans(),
             Action::Kill => self.kill(),
@@ -212,6 +103,72 @@ impl Supervision<'_> {
             Action::Tell(news) => self.tell(news),
         }
         None
+    }
+
+    fn reap(&mut self) -> Vec<Event> {
+        let news = self.job.reap();
+        if let Some(status) = news.beside_ended {
+            self.on_lost.ended(status, self.report);
+        }
+        let ended = news.ended.map_or(Event::Reaped, Event::Ended);
+        [Some(ended), news.stopped_by.map(Event::Stopped)].into_iter().flatten().collect()
+    }
+
+    fn last_answered(&self) -> Moment {
+        self.sources.guard.last_answered()
+    }
+
+    fn start_heartbeat(&mut self, now: Moment) -> Result<(), Lost> {
+        self.sources.guard.start_heartbeat(self.lease, now)
+    }
+
+    fn listen(&mut self) -> Result<bool, Lost> {
+        match self.sources.guard.poll()? {
+            Polled::Nothing => return Ok(false),
+            Polled::Progress => {}
+            Polled::Notice(notice) => self.report.notice(notice),
+            Polled::NotInForce(what) => self
+                .report
+                .warning(format_args!("the session's settings are not in force as they should be: {what}")),
+        }
+        Ok(true)
+    }
+
+    fn tick(&mut self, now: Moment) -> Result<(), Lost> {
+        self.sources.guard.tick(now)
+    }
+
+    fn renew(&mut self, now: Moment) -> Result<(), Lost> {
+        self.sources.guard.renew(now)
+    }
+
+    fn lose(&mut self, lost: Lost) {
+        self.lost = Some(lost);
+    }
+}
+
+impl Run<'_> {
+    fn wait(&self, until: Option<Moment>) -> Ready {
+        let Sources { guard, signals, timer } = &self.sources;
+        // A lost connection stays readable and would make the loop spin.
+        let (socket, next_tick) = match self.lost {
+            None => (Some(guard.as_fd()), guard.next_tick()),
+            Some(_) => (None, None),
+        };
+        let until = until.into_iter().chain(next_tick).chain(self.on_lost.ends_at()).min();
+        let [signals, connection] = timer.wait([Some(signals.as_fd()), socket], until);
+        Ready { signals, connection }
+    }
+
+    fn receive(&mut self, ready: Ready) -> Vec<Received> {
+        if ready.signals { self.sources.signals.take() } else { Vec::new() }
+    }
+
+    fn tend_on_lost(&mut self) {
+        if self.lost.is_some() {
+            self.on_lost.start(Moment::now(), self.job, self.report);
+        }
+        self.on_lost.tick(Moment::now(), self.job, self.report);
     }
 
     fn look(&self) -> Left {

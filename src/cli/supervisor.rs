@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::exit::Status;
 use crate::lock::Moment;
+use crate::lock::heartbeat::Heartbeat;
 
 /// What a run is to keep to.
 #[derive(Debug, Clone, Copy)]
@@ -322,7 +323,7 @@ impl Supervisor {
 
     /// Whether the last answer is fresh enough for a stopped job to go on.
     fn is_fresh(&self, now: Moment) -> bool {
-        now < self.last_answered.after(self.terms.lease / FRESH)
+        Heartbeat::is_fresh(self.last_answered, self.terms.lease, now)
     }
 
     /// What a host that wakes up late does first: the job might run beside the next holder's.
@@ -461,9 +462,6 @@ impl Supervisor {
         }
     }
 }
-
-/// An answer is fresh for this part of a lease, which is as long as the server may take to answer.
-const FRESH: u32 = 3;
 
 /// What usually ends a program.
 const ENDING: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];

@@ -198,11 +198,11 @@ impl Guard {
     /// The lock is lost: no answer came in time, or by what the server has sent.
     pub fn confirm(&mut self, lease: Duration) -> Result<(), Lost> {
         let now = Moment::now();
-        let patience = lease / 3;
-        if now < self.last_answered().after(patience) {
+        if Heartbeat::is_fresh(self.last_answered(), lease, now) {
             return Ok(());
         }
         self.ping(now)?;
+        let patience = Heartbeat::patience(lease);
         let backends: Result<Vec<i32>, _> =
             self.connection.answer(Deadline::after(patience), |row| row.parse(sql::settings::PID));
         match backends {

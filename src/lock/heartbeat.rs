@@ -79,13 +79,24 @@ impl Heartbeat {
         }
     }
 
+    /// How long the server may take to answer.
+    pub fn patience(lease: Duration) -> Duration {
+        lease / ANSWER
+    }
+
+    /// Whether an answer to a question of that moment is recent enough for what the lock protects to start or go on: no older
+    /// than any question whose answer is still waited for.
+    pub fn is_fresh(asked: Moment, lease: Duration, now: Moment) -> bool {
+        now < asked.after(Self::patience(lease))
+    }
+
     fn ping_at(&self) -> Moment {
         if self.is_hasty { self.last_answered } else { self.last_answered.after(self.lease / PING) }
     }
 
     fn lost_at(&self) -> Moment {
         let usual = self.last_answered.after(self.lease / LOST);
-        self.renewed.map_or(usual, |renewed| usual.max(renewed.after(self.lease / ANSWER)))
+        self.renewed.map_or(usual, |renewed| usual.max(renewed.after(Self::patience(self.lease))))
     }
 }
 

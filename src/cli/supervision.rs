@@ -1,0 +1,183 @@
+//! How a run is supervised: in which order it is looked at what has come, and what the rules are told of it. The job and the
+//! lock are someone else's, so that a simulation plays the same rounds as a real run.
+
+use std::collections::VecDeque;
+
+use rustix::process::Signal;
+
+use super::supervisor::{Action, Event, Supervisor, Terms, Then};
+use crate::lock::Moment;
+
+/// A job and the lock that it runs under.
+pub trait Supervised {
+    /// Why a lock is lost.
+    type Lost;
+
+    /// What the clock shows.
+    fn now(&self) -> Moment;
+
+    /// Does what the rules say, but for [`Action::Renew`]; returns what they are to be told of it.
+    fn act(&mut self, action: Action) -> Option<Event>;
+
+    /// Reaps children; returns what there is to tell of them.
+    fn reap(&mut self) -> Vec<Event>;
+
+    /// When the server was asked what it has answered last.
+    fn last_answered(&self) -> Moment;
+
+    /// Begins to ask for signs of life.
+    ///
+    /// # Errors
+    /// The lock is lost.
+    fn start_heartbeat(&mut self, now: Moment) -> Result<(), Self::Lost>;
+
+    /// Reads one thing that the server has sent, without waiting; returns whether there may be more.
+    ///
+    /// # Errors
+    /// The lock is lost.
+    fn listen(&mut self) -> Result<bool, Self::Lost>;
+
+    /// Asks the server for a sign of life, where that is due.
+    ///
+    /// # Errors
+    /// The lock is lost.
+    fn tick(&mut self, now: Moment) -> Result<(), Self::Lost>;
+
+    /// Asks the server for a fresh sign of life, however long it has been silent.
+    ///
+    /// # Errors
+    /// The lock is lost.
+    fn renew(&mut self, now: Moment) -> Result<(), Self::Lost>;
+
+    /// Notes why the lock is lost, before the rules know that it is.
+    fn lose(&mut self, lost: Self::Lost);
+}
+
+/// A signal that came, or what came with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// A child may have ended, stopped or gone on.
+    Child,
+    /// A signal for us alone, to be passed on.
+    Sent(i32),
+    /// A signal for us alone that asks us to stop.
+    Stop(Signal),
+    /// A signal that was typed at the terminal, whose whole foreground group got it, the program too.
+    Typed,
+}
+
+/// The supervision of one run.
+#[derive(Debug)]
+pub struct Supervision {
+    supervisor: Supervisor,
+    /// The last answer that the rules know of.
+    last_answered: Moment,
+    /// Once the lock is lost, no more is said to the server.
+    is_lost: bool,
+    /// The connection may hold more than was read: at first, what came along with the answer that granted the lock.
+    has_more: bool,
+    /// What the rules say to do next.
+    then: Then,
+}
+
+impl Supervision {
+    /// The program has just started.
+    pub fn begin<S: Supervised>(terms: Terms, supervised: &mut S) -> Self {
+        let now = supervised.now();
+        let last_answered = supervised.last_answered();
+        let supervisor = Supervisor::new(terms, last_answered, now);
+        let mut this =
+            Self { supervisor, last_answered, is_lost: false, has_more: true, then: Then::Wait(None) };
+        this.listen(supervised);
+        this.ask(supervised, |supervised| supervised.start_heartbeat(now));
+        this
+    }
+
+    /// Whether the connection may hold more than was read, so that the next round does not wait for it.
+    pub fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Looks at everything once, also at the clock; reads from the connection if it is readable. Returns what to do then.
+    pub fn round<S: Supervised>(
+        &mut self,
+        supervised: &mut S,
+        received: impl IntoIterator<Item = Received>,
+        is_readable: bool,
+    ) -> Then {
+        // Before anything else: if this host wakes up late, the job must not go on.
+        self.feed(supervised, Event::Tick);
+        for received in received {
+            match received {
+                Received::Child => self.reap(supervised),
+                Received::Typed => self.feed(supervised, Event::Typed),
+                Received::Sent(signal) => self.feed(supervised, Event::Signal(signal)),
+                Received::Stop(signal) => self.feed(supervised, Event::Stop(signal)),
+            }
+        }
+        if is_readable || self.has_more {
+            self.listen(supervised);
+        }
+        let now = supervised.now();
+        self.ask(supervised, |supervised| supervised.tick(now));
+        self.then
+    }
+
+    /// Tells the rules of an event, and has done what they say.
+    pub fn feed<S: Supervised>(&mut self, supervised: &mut S, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let actions = self.supervisor.step(event, supervised.now());
+            self.then = actions.then;
+            for action in actions.now {
+                if action == Action::Renew {
+                    let now = supervised.now();
+                    self.ask(supervised, |supervised| supervised.renew(now));
+                } else {
+                    events.extend(supervised.act(action));
+                }
+            }
+        }
+    }
+
+    fn reap<S: Supervised>(&mut self, supervised: &mut S) {
+        for event in supervised.reap() {
+            self.feed(supervised, event);
+        }
+    }
+
+    /// Reads one thing at a time, so that a server that never stops sending can't keep us from everything else.
+    fn listen<S: Supervised>(&mut self, supervised: &mut S) {
+        self.has_more = self.ask(supervised, Supervised::listen).unwrap_or(false);
+    }
+
+    /// Has something done with the lock, unless it is lost already; it may turn out to be lost now.
+    fn ask<S: Supervised, T>(
+        &mut self,
+        supervised: &mut S,
+        act: impl FnOnce(&mut S) -> Result<T, S::Lost>,
+    ) -> Option<T> {
+        if self.is_lost {
+            return None;
+        }
+        match act(supervised) {
+            Ok(done) => {
+                let last_answered = supervised.last_answered();
+                if last_answered != self.last_answered {
+                    self.last_answered = last_answered;
+                    self.feed(supervised, Event::Answered(last_answered));
+                }
+                Some(done)
+            }
+            Err(lost) => {
+                supervised.lose(lost);
+                self.is_lost = true;
+                self.has_more = false;
+                // The program may have ended meanwhile: then it never ran without the lock.
+                self.reap(supervised);
+                self.feed(supervised, Event::Lost);
+                None
+            }
+        }
+    }
+}
