@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Settings, Error> {
     }
     let mut settings = Settings::default();
     if !text.is_empty() {
-        settings.set("dbname", text.to_owned(), false)?;
+        settings.set("dbname", text.to_owned());
     }
     Ok(settings)
 }
@@ -61,7 +61,9 @@ fn keywords(text: &str) -> Result<Settings, Error> {
             return Err(Error::NoEquals(Excerpt::new(keyword, private || !is_known), position));
         };
         let (value, after) = value(after.trim_start_matches(is_space))?;
-        private |= settings.set(keyword, value, private)?.masked;
+        let parameter = settings.set(keyword, value);
+        let unknown = || Error::UnknownOption(Excerpt::keyword(keyword, private));
+        private |= parameter.ok_or_else(unknown)?.masked;
         rest = after.trim_start_matches(is_space);
     }
     Ok(settings)

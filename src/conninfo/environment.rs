@@ -1,12 +1,15 @@
-//! What a process knows without being told: its environment variables and its user.
+//! What a process finds around it: environment variables, its user, and the small files that people write for libpq.
 
 use std::env;
 use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use super::error::Error;
+use super::error::{Error, FileFault, MAX_FILE_BYTES};
 
 /// The surroundings in which a connection string is read: [those of this process](Environment::of_process), or any
 /// others, so that a test needs no global state.
@@ -80,4 +83,60 @@ impl Environment<'_> {
 /// current directory, which may be anyone's.
 pub(super) fn in_directory(directory: &Path, file: &str) -> PathBuf {
     if directory.as_os_str().is_empty() { Path::new("/").join(file) } else { directory.join(file) }
+}
+
+/// A regular file, open for reading, with a bound. Opening anything else may hang, as a pipe does.
+pub(crate) struct PlainFile {
+    file: File,
+    metadata: Metadata,
+}
+
+impl PlainFile {
+    /// Opens a file; `None` if there is none.
+    ///
+    /// What can't be seen, in a directory that we may not enter, is as if it were not there unless it `is_named`: the
+    /// usual files are looked for in a home directory that may be another user's.
+    pub(crate) fn open(path: &Path, is_named: bool) -> Result<Option<PlainFile>, FileFault> {
+        // Before opening, which would wait for the other end of a pipe.
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(FileFault::NotPlain),
+            Err(error) => {
+                let is_missing =
+                    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+                return if is_missing || !is_named {
+                    Ok(None)
+                } else {
+                    Err(FileFault::Unreadable(error.kind()))
+                };
+            }
+        }
+        let file = File::open(path).map_err(|error| FileFault::Unreadable(error.kind()))?;
+        let metadata = file.metadata().map_err(|error| FileFault::Unreadable(error.kind()))?;
+        Ok(Some(PlainFile { file, metadata }))
+    }
+
+    /// Whether the group or others can do anything with it.
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.metadata.mode() & 0o077 != 0
+    }
+
+    /// The same for a private key, which root may let a group read (libpq's `initialize_SSL`).
+    #[cfg(feature = "tls")]
+    pub(crate) fn is_exposed_key(&self) -> bool {
+        let forbidden = if self.metadata.uid() == 0 { 0o037 } else { 0o077 };
+        self.metadata.mode() & forbidden != 0
+    }
+
+    /// Its contents.
+    pub(crate) fn read(self) -> Result<Vec<u8>, FileFault> {
+        let mut bytes = Vec::new();
+        let read = self.file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+        let length = read.map_err(|error| FileFault::Unreadable(error.kind()))?;
+        if u64::try_from(length).is_ok_and(|length| length <= MAX_FILE_BYTES) {
+            Ok(bytes)
+        } else {
+            Err(FileFault::TooLarge)
+        }
+    }
 }

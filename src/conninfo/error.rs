@@ -1,9 +1,8 @@
 //! What can be wrong with what the user said about the connection, in libpq's words where it has some.
 
-use std::fmt;
+use std::{fmt, io};
 
-use super::file::FileFault;
-use super::source::Origin;
+use super::settings::Origin;
 use super::table;
 use crate::auth::policy::RequireAuthError;
 
@@ -193,6 +192,24 @@ impl Error {
     }
 }
 
+/// Why a file that is there can't be read. The display goes after its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileFault {
+    /// A directory, a pipe, a device.
+    #[error("is not a plain file")]
+    NotPlain,
+    /// More than any such file needs.
+    #[error("is larger than {MAX_FILE_BYTES} bytes")]
+    TooLarge,
+    /// The system does not let us read it.
+    #[error("could not be read: {0}")]
+    Unreadable(io::ErrorKind),
+    /// Not UTF-8, or with NUL bytes.
+    #[error("is not UTF-8 text")]
+    NotText,
+}
+
 /// What is wrong with a line of a service file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -287,6 +304,9 @@ fn separators(found: char) -> &'static str {
 /// What to do about a password with delimiters in it.
 pub(super) const ENCODE: &str = "\":\", \"/\", \"?\" and \"@\" in a user name or password must be percent-encoded \
                       (%3A, %2F, %3F, %40)";
+
+/// Room for thousands of passwords in a file.
+pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Longer than any keyword, scheme or word that a parameter can have.
 const MAX_SHOWN: usize = 60;

@@ -8,7 +8,7 @@
 //!         │ resolve       parameters.rs; with environment.rs, service.rs, passfile.rs
 //!         ▼
 //!    Parameters           every value in force, and where it came from: parameters.rs
-//!         │ interpret     interpret.rs; with hosts.rs, values.rs, unsupported.rs
+//!         │ interpret     interpret.rs; with hosts.rs, values.rs
 //!         ▼
 //!      Config             the values as types, checked: config.rs
 //! ```
@@ -16,14 +16,13 @@
 //! What may be a secret in the wrong place goes no further than its source: misplaced.rs and the URI's grammar see to that.
 //!
 //! [`Config::resolve`] does all of it. [`Parameters::resolve`] and [`Config::new`] do it in two steps, for who wants to
-//! see the values and where each is from (`source.rs`). `table.rs` lists every parameter, `spelling.rs` knows which one a
-//! misspelt one was meant to be, `error.rs` what can be wrong with them, `file.rs` reads the small files that libpq's users write.
+//! see the values and where each is from. `table.rs` lists every parameter, `spelling.rs` knows which one a misspelt one was
+//! meant to be, `error.rs` what can be wrong with them.
 
 mod config;
 mod connection_string;
 mod environment;
 mod error;
-mod file;
 mod hosts;
 mod interpret;
 mod misplaced;
@@ -31,23 +30,20 @@ mod parameters;
 pub(crate) mod passfile;
 pub(crate) mod service;
 mod settings;
-mod source;
 pub(crate) mod spelling;
 mod table;
-mod unsupported;
 mod uri;
 mod values;
 
 pub use crate::auth::policy::ChannelBinding;
 pub use config::{Config, RootCertificates, TlsFile};
-pub use environment::{Environment, Passwd};
-pub use error::{Error, Excerpt, LineFault};
-pub use file::FileFault;
 #[cfg(feature = "tls")]
-pub(crate) use file::PlainFile;
+pub(crate) use environment::PlainFile;
+pub use environment::{Environment, Passwd};
+pub use error::{Error, Excerpt, FileFault, LineFault};
 pub use hosts::{Endpoint, Host, SOCKET_DIRECTORIES};
 pub use parameters::Parameters;
-pub use source::{Origin, Source};
+pub use settings::{Origin, Source};
 pub use table::{Parameter, TABLE as PARAMETERS};
 pub use values::{
     LoadBalanceHosts, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,

@@ -10,8 +10,7 @@ use super::hosts::{self, Host};
 use super::misplaced;
 use super::passfile::Passfile;
 use super::service::{self, Service};
-use super::settings::Settings;
-use super::source::{Origin, Source};
+use super::settings::{Origin, Settings, Source};
 use super::table::{self, Parameter, TABLE};
 use super::values::MASK;
 

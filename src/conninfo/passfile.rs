@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::PlainFile;
+use super::environment::PlainFile;
 use super::hosts::{Host, SOCKET_DIRECTORIES};
 use super::values::Secret;
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::environment::{Environment, in_directory};
-use super::error::{Error, LineFault};
-use super::file::{FileFault, PlainFile};
+use super::environment::{Environment, PlainFile, in_directory};
+use super::error::{Error, FileFault, LineFault};
 use super::misplaced;
-use super::source::Origin;
+use super::settings::Origin;
 use super::table;
 use super::values::is_space;
 

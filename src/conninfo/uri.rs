@@ -53,10 +53,10 @@ impl<'a> Uri<'a> {
         }
         // Where the ":" is lost, the password is a part of the user.
         if !user.is_empty() {
-            self.settings.set("user", decode(user, true)?, true)?;
+            self.settings.set("user", decode(user, true)?);
         }
         if !password.is_empty() {
-            self.settings.set("password", decode(password, true)?, true)?;
+            self.settings.set("password", decode(password, true)?);
         }
         // No host has an "@" inside. An abstract socket begins with it.
         let (authority, _) = until(rest, &['/', '?']);
@@ -132,23 +132,24 @@ impl<'a> Uri<'a> {
                 return Err(Error::ExtraSeparator(Excerpt::keyword(key, private)));
             }
             let key = decode(key, private)?;
-            let unknown = Error::UnknownQueryParameter(Excerpt::keyword(&key, private));
+            let unknown = || Error::UnknownQueryParameter(Excerpt::keyword(&key, private));
             // A misspelt "password" is an unknown key.
             let is_secret = table::find(&key).is_none_or(|parameter| parameter.masked);
             let value = decode(value, private || is_secret)?;
-            private |= is_secret;
             match (key.as_str(), value.as_str()) {
                 // What JDBC says.
-                ("ssl", "true") => self.settings.set("sslmode", "require".to_owned(), private),
-                _ => self.settings.set(&key, value, private),
+                ("ssl", "true") => self.settings.set("sslmode", "require".to_owned()),
+                _ => self.settings.set(&key, value),
             }
-            .map_err(|_| unknown)?;
+            .ok_or_else(unknown)?;
+            private |= is_secret;
         }
         Ok(())
     }
 
     fn set(&mut self, keyword: &str, text: &str) -> Result<(), Error> {
-        self.settings.set(keyword, decode(text, self.private)?, self.private).map(drop)
+        self.settings.set(keyword, decode(text, self.private)?);
+        Ok(())
     }
 
     /// The error for a delimiter in the wrong place, with which `rest` begins.
