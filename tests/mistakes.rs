@@ -64,7 +64,7 @@ const COMMAND_LINES: &[Row] = &[
     ("-F true", 64, &["heimdall keeps running, to watch the lock"], &[]),
     ("--no-fork true", 64, &["heimdall keeps running, to watch the lock"], &[]),
     ("--name x -w 10 true", 64, &["write --wait=10"], &[]),
-    ("--name x -wsoon true", 64, &["unexpected argument '-s'"], &[]),
+    ("--name x -wsoon true", 64, &["invalid value 'oon' for '--signal"], &[]),
     // consul lock's, timeout's, psql's.
     ("-try 10s true", 64, &["-try of consul lock, is --wait=DURATION"], &[]),
     ("-n 4 true", 64, &["--slots N"], &[]),

@@ -26,7 +26,8 @@ fn trusted() -> String {
 }
 
 fn connect(conninfo: &str) -> Heimdall {
-    Heimdall::new().database(conninfo).args(["--namespace", &this_test(), "--name", conninfo])
+    let name = format!("by {conninfo}");
+    Heimdall::new().database(conninfo).args(["--namespace", &this_test(), "--name", &name])
 }
 
 fn assert_ran(outcome: &Outcome) {
