@@ -66,10 +66,10 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     expected.extend(whole(LockRequest::slots("audit", "b", 2)));
     let key = Key::Single(8);
     expected.extend(acquire(one(key)));
-    expected.push(Statement::Holders(Some(vec![key])));
+    expected.push(Statement::Holders(vec![key]));
     expected.extend(acquire(one(key)));
     expected.push(Statement::Acquire { request: one(key), owner: Owner::Us });
-    expected.push(Statement::Holders(None));
+    expected.push(Statement::List(None));
     // How often it was tried while it was waited for is chance.
     statements.dedup();
     let expected: Vec<String> = expected.iter().map(|statement| statement.query().sql().to_owned()).collect();

@@ -79,7 +79,7 @@ fn check(outcome: &Outcome, key: Key) -> Vec<String> {
         let [always, sometimes] =
             documented.get(&event).unwrap_or_else(|| panic!("{event} is not documented"));
         let common: &[&str] = if is_ours && event != "wire" { &["pid", "token"] } else { &[] };
-        let common = ["time", "event", "message", "key"].iter().chain(common);
+        let common = ["time", "event", "host", "message", "namespace", "name", "key"].iter().chain(common);
         let always: BTreeSet<String> = common.map(ToString::to_string).chain(always.clone()).collect();
         let found: BTreeSet<String> = line.keys().cloned().collect();
         assert!(found.is_superset(&always), "{event}: {found:?}");
@@ -97,8 +97,20 @@ fn check(outcome: &Outcome, key: Key) -> Vec<String> {
     events
 }
 
-const NUMBERS: [&str; 11] =
-    ["pid", "token", "slot", "waited", "held", "ran", "process", "signal", "code", "holder_pid", "silence"];
+const NUMBERS: [&str; 12] = [
+    "pid",
+    "token",
+    "slot",
+    "waited",
+    "held",
+    "ran",
+    "process",
+    "signal",
+    "code",
+    "holder_pid",
+    "holder_process",
+    "silence",
+];
 
 fn heimdall(name: &str) -> Heimdall {
     logged_in("user=trust_user", name)
@@ -225,11 +237,11 @@ fn what_the_objects_say_is_what_the_program_sees() {
 }
 
 #[test]
-fn quietly_only_a_lost_lock_and_errors_are_told() {
+fn quietly_only_errors_and_what_is_done_to_the_job_are_told() {
     assert_eq!(heimdall("quiet").args(["-q", "true"]).run().stderr, "");
     let outcome = lose(heimdall("quiet").arg("-q").hold());
     let events: Vec<String> = read(&outcome.stderr).iter().map(|line| line["event"].1.clone()).collect();
-    assert_eq!(events, ["lost", "error"]);
+    assert_eq!(events, ["lost", "stopping", "error"]);
 }
 
 #[test]

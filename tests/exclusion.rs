@@ -67,29 +67,30 @@ fn the_lock_is_the_one_of_the_go_program() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&app.stdout), "f\n");
     shared().wait_for(
-        "select count(*) from pg_stat_activity where application_name = 'heimdall:joker/test'",
+        "select count(*) from pg_stat_activity where application_name like 'heimdall:joker/test%'",
         "1",
     );
 }
 
 #[test]
-fn the_sql_of_print_key_finds_the_lock_and_ends_its_holder() {
+fn the_sql_of_print_key_finds_the_holder_and_does_no_harm() {
     let holder = Heimdall::new()
         .database(&format!("{} user=trust_user dbname=app", shared().socket()))
         .args(["--key", "-5,6"])
         .hold();
     let printed = Heimdall::new().args(["--key", "-5,6", "--print-key"]).run();
-    let lines: Vec<&str> = printed.stdout.lines().collect();
-    let [key, find, terminate] = lines[..] else { panic!("{lines:?}") };
-    assert_eq!(key, "-5,6");
+    let [key, comment, find] = printed.stdout.lines().collect::<Vec<&str>>().try_into().unwrap();
+    assert_eq!((key, comment), ("-5,6", "-- who holds the lock with key -5,6:"));
     let ask = |sql: &str| {
         let mut psql = shared().psql(&format!("{} user=postgres dbname=app", shared().socket()));
         let answer = psql.args(["-XAtqc", sql]).output().unwrap();
         String::from_utf8(answer.stdout).unwrap().trim().to_owned()
     };
-    assert_eq!(ask(&find.replace("SELECT *", "SELECT pid")), holder.backend);
-    assert_eq!(ask(terminate), "t");
-    assert_eq!(holder.wait().code, Some(74));
+    let found = ask(find);
+    assert!(found.starts_with(&format!("{}|trust_user|heimdall:-5,6 ", holder.backend)), "{found}");
+    // Whatever psql makes of the whole of it, the holder lives.
+    ask(&printed.stdout);
+    holder.finish();
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The line of a busy lock: who holds it, as far as the role may see, for one round trip more.
 
 use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use heimdall::lock::Key;
 
 use crate::support::heimdall::Heimdall;
+use crate::support::holder::host;
 use crate::support::postgres::{Cluster, ClusterOptions, shared};
 use crate::support::scripted::{Connection, Scripted, backend};
 
@@ -27,30 +30,67 @@ fn busy(user: &str, name: &str) -> String {
 #[test]
 fn a_busy_lock_names_its_holder_to_the_same_role_and_a_superuser() {
     let holder = heimdall("trust_user", "named").hold();
-    let backend = &holder.backend;
-    let since = shared().sql(&format!(
-        "select to_char(backend_start at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
-         from pg_stat_activity where pid = {backend}"
-    ));
+    let (backend, process) = (&holder.backend, holder.pid());
+    let since = since(&holder.backend);
     let expected = format!(
-        "heimdall: the lock holders/named (key {}) is held elsewhere: by backend {backend}, \
-         heimdall:holders/named, from 127.0.0.1, connected since {since}\n",
-        Key::named("holders", "named")
+        "heimdall: the lock holders/named is held elsewhere: by process {process} on {} (server process {backend}, \
+         from 127.0.0.1), since {since}\n",
+        host()
     );
     for user in ["trust_user", "postgres"] {
         assert_eq!(busy(user, "named"), expected, "{user}");
     }
+    let verbose = heimdall("trust_user", "named").args(["-v", "true"]).run();
+    let key = format!("the lock holders/named (key {}) is held elsewhere", Key::named("holders", "named"));
+    assert!(verbose.stderr.contains(&key), "{}", verbose.stderr);
+}
+
+#[test]
+fn since_is_when_the_lock_was_taken_and_not_when_the_session_began() {
+    let first = heimdall("trust_user", "waited").hold();
+    let second = heimdall("trust_user", "waited").arg("--wait");
+    let waiter = second.args(["sh", "-c", "echo $HEIMDALL_BACKEND_PID; exec cat"]).pipe_stdin().spawn();
+    waiter.wait_for_stderr_line("waiting");
+    // Two moments that differ in a text of whole seconds.
+    thread::sleep(Duration::from_millis(1100));
+    first.finish();
+    let backend = waiter.wait_for_stdout_line("");
+    let taken = since(&backend);
+    let line = busy("trust_user", "waited");
+    assert!(line.ends_with(&format!(", since {taken}\n")), "{line}");
+    let began = shared()
+        .sql(&format!("select backend_start < '{taken}' from pg_stat_activity where pid = {backend}"));
+    assert_eq!(began, "t");
+}
+
+/// When the session's heimdall has taken the lock, once that is told.
+fn since(backend: &str) -> String {
+    let stamp = format!(
+        "from pg_stat_activity, substring(application_name from ' @([0-9]{{10}})$') as seconds where pid = {backend}"
+    );
+    shared().wait_for(&format!("select seconds is not null {stamp}"), "t");
+    shared().sql(&format!(
+        "select to_char(to_timestamp(seconds::int8) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') {stamp}"
+    ))
 }
 
 #[test]
 fn what_a_role_may_not_see_is_left_out() {
     let holder = heimdall("postgres", "masked").hold();
+    let since = since(&holder.backend);
     let expected = format!(
-        "heimdall: the lock holders/masked (key {}) is held elsewhere: by backend {}, heimdall:holders/masked\n",
-        Key::named("holders", "masked"),
+        "heimdall: the lock holders/masked is held elsewhere: by process {} on {} (server process {}), since {since}\n",
+        holder.pid(),
+        host(),
         holder.backend
     );
     assert_eq!(busy("trust_user", "masked"), expected);
+    let named = heimdall("postgres", "set").env("PGAPPNAME", "my job").hold();
+    let expected = format!(
+        "heimdall: the lock holders/set is held elsewhere: by server process {}, my job\n",
+        named.backend
+    );
+    assert_eq!(busy("trust_user", "set"), expected);
 }
 
 #[test]
@@ -109,7 +149,7 @@ fn to_name_the_holder_takes_one_flight_and_none_where_nobody_is_told() {
             .arg("true")
             .run();
         assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
-        let is_told = outcome.stderr.ends_with("is held elsewhere: by backend 77, psql\n");
+        let is_told = outcome.stderr.ends_with("is held elsewhere: by server process 77, psql\n");
         assert!(if options.is_empty() { is_told } else { outcome.stderr.is_empty() }, "{}", outcome.stderr);
         // A goodbye in the flight after that needs no answer.
         assert_eq!(count.recv().unwrap() - 1, expected, "{options:?}");

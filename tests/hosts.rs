@@ -205,7 +205,7 @@ fn assert_runs_in_a_session_of(cluster: &Cluster, conninfo: &str) {
         .pipe_stdin()
         .spawn();
     let pid = running.wait_for_stdout_line("");
-    let held = format!("select application_name from pg_stat_activity where pid = {pid}");
+    let held = format!("select split_part(application_name, ' ', 1) from pg_stat_activity where pid = {pid}");
     assert_eq!(cluster.sql(&held), "heimdall:hosts/session", "{conninfo}");
     running.close_stdin();
     assert_eq!(running.wait().stderr, "", "{conninfo}");

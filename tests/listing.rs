@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use heimdall::lock::Key;
 
 use crate::support::heimdall::Heimdall;
-use crate::support::holder::Holder;
+use crate::support::holder::{Holder, host};
 use crate::support::postgres::{Cluster, shared};
 
 /// A database for each test, since others lock and wait meanwhile.
@@ -22,7 +22,10 @@ impl Database {
     }
 
     fn hold(&self, user: &str, options: &[&str]) -> Holder {
-        Heimdall::new().database(&self.conninfo(user)).args(options).hold()
+        let holder = Heimdall::new().database(&self.conninfo(user)).args(options).hold();
+        let stamped = "select application_name ~ ' @[0-9]{10}$' from pg_stat_activity where pid =";
+        shared().wait_for(&format!("{stamped} {}", holder.backend), "t");
+        holder
     }
 
     fn list(&self, user: &str, options: &[&str]) -> String {
@@ -82,7 +85,10 @@ fn rows(expected: &[&[&str]]) -> Vec<Vec<String>> {
 #[test]
 fn where_nobody_holds_anything_there_is_a_head_and_no_error() {
     let database = Database::new("list_nothing");
-    assert_eq!(database.list("trust_user", &[]), "KEY  LOCK  MODE  STATE  PID  APPLICATION  CLIENT  SINCE\n");
+    assert_eq!(
+        database.list("trust_user", &[]),
+        "KEY  LOCK  MODE  STATE  PID  APPLICATION  HOST  CLIENT  SINCE  CONNECTED\n"
+    );
     assert_eq!(database.list("trust_user", &["--log-format=json"]), "");
     assert_eq!(cells(&database.list("trust_user", &["--name", "x"])).len(), 1);
 }
@@ -100,45 +106,46 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
     let elsewhere = Database::new("list_elsewhere");
     let _other = elsewhere.hold("trust_user", &["--namespace", "a", "--name", "read"]);
 
+    let host = host();
     let expected = |client: &str, named: &dyn Fn(&str) -> String| {
         let [slot, next, read] =
             [Key::slot("a", "slots", 1), Key::slot("a", "slots", 2), Key::named("a", "read")]
                 .map(|key| key.to_string());
         let line = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
         let psql = shared().sql("select pid from pg_stat_activity where application_name = 'psql of a person' and datname = 'list_all'");
+        let held = |key: &str, name: &str, mode: &str, holder: &Holder| {
+            let place = format!("{host}:{}", holder.pid());
+            line(&[
+                key,
+                name,
+                mode,
+                "granted",
+                &holder.backend,
+                "heimdall",
+                &place,
+                client,
+                "moment",
+                "moment",
+            ])
+        };
         let mut lines = vec![
-            line(&[
-                &slot,
-                &named("a/slots"),
-                "exclusive",
-                "granted",
-                &first.backend,
-                "heimdall:a/slots",
-                client,
-                "moment",
-            ]),
-            line(&[
-                &next,
-                &named("a/slots#2"),
-                "exclusive",
-                "granted",
-                &second.backend,
-                "heimdall:a/slots",
-                client,
-                "moment",
-            ]),
+            held(&slot, &named("a/slots"), "exclusive", &first),
+            held(&next, &named("a/slots#2"), "exclusive", &second),
+            held(&read, &named("a/read"), "shared", &third),
+            // Whose lock that is, the other session tells.
             line(&[
                 &read,
                 &named("a/read"),
-                "shared",
-                "granted",
-                &third.backend,
-                "heimdall:a/read",
+                "exclusive",
+                "waiting",
+                &psql,
+                "psql of a person",
+                "-",
                 client,
+                "-",
                 "moment",
             ]),
-            line(&[&read, "-", "exclusive", "waiting", &psql, "psql of a person", client, "moment"]),
-            line(&["-7", "-", "exclusive", "granted", &fourth.backend, "heimdall:-7", client, "moment"]),
+            held("-7", "-", "exclusive", &fourth),
         ];
         lines.sort();
         lines
@@ -147,7 +154,18 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
         let mut found = cells(&database.list(user, &[]));
         assert_eq!(
             found.remove(0),
-            rows(&[&["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION", "CLIENT", "SINCE"]])[0]
+            rows(&[&[
+                "KEY",
+                "LOCK",
+                "MODE",
+                "STATE",
+                "PID",
+                "APPLICATION",
+                "HOST",
+                "CLIENT",
+                "SINCE",
+                "CONNECTED"
+            ]])[0]
         );
         found.sort();
         assert_eq!(found, expected("127.0.0.1", &str::to_owned), "{user}");
@@ -172,20 +190,16 @@ fn what_a_role_may_not_see_is_no_column() {
     let database = Database::new("list_masked");
     let holder = database.hold("postgres", &["--namespace", "a", "--name", "b"]);
     let key = Key::named("a", "b").to_string();
+    let place = format!("{}:{}", host(), holder.pid());
     assert_eq!(
         cells(&database.list("trust_user", &[])),
         rows(&[
-            &["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION"],
-            &[&key, "a/b", "exclusive", "granted", &holder.backend, "heimdall:a/b"],
+            &["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION", "HOST", "SINCE"],
+            &[&key, "a/b", "exclusive", "granted", &holder.backend, "heimdall", &place, "moment"],
         ])
     );
     let json = database.list("trust_user", &["--log-format", "json"]);
-    let expected = format!(
-        "{{\"key\":\"{key}\",\"lock\":\"a/b\",\"mode\":\"exclusive\",\"granted\":true,\"pid\":{},\
-         \"application\":\"heimdall:a/b\"}}\n",
-        holder.backend
-    );
-    assert_eq!(json, expected);
+    assert!(!json.contains("\"client\"") && !json.contains("\"connected\""), "{json}");
 }
 
 #[test]
@@ -209,19 +223,39 @@ fn in_json_each_lock_is_an_object_of_its_own() {
     assert_eq!(read("granted"), "true | false");
     assert_eq!(read("mode"), "exclusive | shared");
     assert_eq!(read("client"), "127.0.0.1 | 127.0.0.1");
-    assert_eq!(read("application"), "heimdall:\"quoted\"/back\\slash | psql of a person");
-    for since in read("since").split(" | ") {
-        assert_eq!(shared().sql(&format!("select now() - '{since}'::timestamptz < '1 hour'")), "t");
+    let applications = read("application");
+    let own = format!("heimdall:\"quoted\"/back\\slash {}:{} @", host(), holder.pid());
+    assert!(
+        applications.starts_with(&own) && applications.ends_with(" | psql of a person"),
+        "{applications}"
+    );
+    let lock = "\\\"quoted\\\"/back\\\\slash";
+    assert_eq!(read("lock"), format!("{lock} | {lock}"));
+    assert_eq!(read("host"), format!("{} | ", host()));
+    assert_eq!(read("process"), format!("{} | ", holder.pid()));
+    for moment in
+        [read("since"), read("connected")].join(" | ").split(" | ").filter(|moment| !moment.is_empty())
+    {
+        assert_eq!(shared().sql(&format!("select now() - '{moment}'::timestamptz < '1 hour'")), "t");
     }
 }
 
 #[test]
-fn a_standby_can_be_listed_though_it_is_no_place_for_a_lock() {
+fn a_standby_is_refused_since_it_knows_nothing_of_the_locks() {
     let primary = Cluster::start(&crate::support::postgres::ClusterOptions::default());
     let standby = primary.start_standby();
     let outcome = Heimdall::new()
         .database(&format!("{} user=postgres dbname=postgres", standby.tcp()))
         .arg("--list")
         .run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(76), ""), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("it is a standby"), "{}", outcome.stderr);
+    // Where there is a primary beside it, that is asked.
+    let both = format!(
+        "host=127.0.0.1,127.0.0.1 port={},{} user=postgres dbname=postgres",
+        standby.port(),
+        primary.port()
+    );
+    let outcome = Heimdall::new().database(&both).arg("--list").run();
     assert_eq!((outcome.code, outcome.stdout.lines().count()), (Some(0), 1), "{}", outcome.stderr);
 }

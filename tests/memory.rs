@@ -52,6 +52,11 @@ fn holder(application: &str, client: &str, since: &str) -> Vec<u8> {
     backend::data_row(&[&["1", "2", "2", "f", "t", "7"].map(Some)[..], &texts].concat())
 }
 
+/// Begins the answer to `--list`.
+fn list(connection: &mut Connection) {
+    connection.send(&[backend::row(&["42", "f"].map(Some)), backend::command_complete("SELECT 1")].concat());
+}
+
 fn rows_without_end(connection: &mut Connection, row: &[u8]) {
     connection.send(&backend::row_description(&["column"; 9]));
     connection.send_until_closed(&row.repeat(1 + 100_000 / row.len()));
@@ -136,6 +141,7 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
         "long rows of a list",
         |connection| {
             log_in(connection);
+            list(connection);
             rows_without_end(connection, &holder(&"x".repeat(4_000), &"x".repeat(4_000), &"x".repeat(4_000)));
         },
         &["--list"],
@@ -146,6 +152,7 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
         "short rows of a list",
         |connection| {
             log_in(connection);
+            list(connection);
             rows_without_end(connection, &holder("", "", ""));
         },
         &["--list"],
@@ -157,6 +164,7 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
         |connection| {
             log_in(connection);
             let row = holder(&"\u{fffd}".repeat(200), &"\u{fffd}".repeat(200), &"\u{fffd}".repeat(200));
+            list(connection);
             connection.send(&backend::row_description(&["column"; 9]));
             // As it is counted: the text, and what a row takes besides.
             connection.send(&row.repeat(2_000));
@@ -171,6 +179,7 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
         "a list of many that are short",
         |connection| {
             log_in(connection);
+            list(connection);
             connection.send(&backend::row_description(&["column"; 9]));
             let wide = holder(&"x".repeat(200), &"x".repeat(200), &"x".repeat(200));
             connection.send(&[wide, holder("heimdall:a/b", "local", "").repeat(25_000)].concat());

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use heimdall::conninfo::PARAMETERS;
+use heimdall::lock::Key;
 
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::postgres::shared;
@@ -26,7 +27,8 @@ fn trusted() -> String {
 }
 
 fn connect(conninfo: &str) -> Heimdall {
-    let name = format!("by {conninfo}");
+    // A lock for each, whose name tells nothing of a secret.
+    let name = format!("key {}", Key::named("", conninfo));
     Heimdall::new().database(conninfo).args(["--namespace", &this_test(), "--name", &name])
 }
 
@@ -73,7 +75,7 @@ fn what_the_server_is_told_of_us_is_what_was_given_and_no_more() {
     // The lock's name is the last resort.
     assert_eq!(name("application_name=a fallback_application_name=b").as_deref(), Some("a"));
     assert_eq!(name("fallback_application_name=b").as_deref(), Some("b"));
-    assert_eq!(name("").as_deref(), Some("heimdall:parameters/n"));
+    assert!(name("").unwrap().starts_with("heimdall:parameters/n "));
     assert_eq!(name("application_name='' fallback_application_name=b"), None);
     for (given, told) in
         [("", "UTF8"), ("client_encoding=auto", "UTF8"), ("client_encoding=LATIN1", "LATIN1")]

@@ -223,7 +223,7 @@ fn promise_8_another_backend_than_the_greeting_said_is_a_pooler() {
         connection.expect(b'Q');
         connection.close();
     });
-    assert_fails(&format!("{} user=ann", server.tcp()), 76, &["stays with the pooler's backend 43"]);
+    assert_fails(&format!("{} user=ann", server.tcp()), 76, &["stays with the pooler's server process 43"]);
 }
 
 #[test]

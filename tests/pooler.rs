@@ -50,7 +50,7 @@ fn a_pooler_of_whole_sessions_can_be_allowed() {
 
     let busy = allowed(&pooler, "whole sessions").arg("true").run();
     assert_eq!(busy.code, Some(75), "{}", busy.stderr);
-    assert!(busy.stderr.contains(&format!(": by backend {backend}, ")), "{}", busy.stderr);
+    assert!(busy.stderr.contains(&format!("(server process {backend}, ")), "{}", busy.stderr);
     let list = allowed(&pooler, "whole sessions").arg("--list").run();
     assert!(list.stdout.contains(&format!("  {backend}  ")), "{list:?}");
     let waiter = allowed(&pooler, "whole sessions").args(["--wait", "echo", "had its turn"]).spawn();
@@ -114,8 +114,9 @@ fn a_session_that_has_the_lock_already_for_another_client_is_refused() {
     let backend = shared().holder(key).unwrap();
     let refused = allowed(&pooler, "reentrant").args(["echo", "ran"]).run();
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(76), ""), "{}", refused.stderr);
-    let words =
-        format!("by backend {backend}, which has the lock already, taken by another client of the pooler");
+    let words = format!(
+        "by server process {backend}, which has the lock already, taken by another client of the pooler"
+    );
     assert!(refused.stderr.contains(&words), "{}", refused.stderr);
     // The client's lock is still its own, once.
     assert_eq!(query(&pooler, &format!("select pg_advisory_unlock({key})")), "t");
@@ -165,7 +166,7 @@ fn a_pooler_that_swaps_sessions_is_found_out() {
             .args(["--allow-pooler", "--name", "swapped", "sleep", "300"])
             .run();
         assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
-        let words = "a connection pooler has put another session in the place of backend 43";
+        let words = "a connection pooler has put another session in the place of server process 43";
         assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
     }
 }

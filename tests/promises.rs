@@ -183,7 +183,7 @@ const FAMILY: &str = "sleep 300 & echo $$ $!; wait";
 /// Ends the session that holds the lock of this name in the default namespace.
 fn terminate_backend(name: &str) {
     let sql = format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'heimdall:heimdall/{name}'"
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'heimdall:heimdall/{name}%'"
     );
     assert_eq!(shared().sql(&sql), "t");
 }

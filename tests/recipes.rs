@@ -82,7 +82,7 @@ fn lines_go_to_syslog() {
 fn who_holds_the_lock_of_a_job_that_hangs_is_found() {
     let kitchen = Kitchen::new("A job that hangs", &["nightly-run"]);
     let nothing = kitchen.sh(kitchen.block(0)).run();
-    assert!(nothing.stdout.contains("pg_terminate_backend"), "{nothing:?}");
+    assert!(nothing.stdout.contains("-- who holds the lock billing/nightly:"), "{nothing:?}");
     let _first = kitchen.start("heimdall --namespace billing --name nightly ./nightly-run", "nightly-run");
     let held = kitchen.sh(kitchen.block(0)).run();
     assert!(held.stdout.contains("billing/nightly"), "{held:?}");

@@ -59,7 +59,7 @@ fn promise_9_nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
         assert_eq!(heimdall(options).args(["--list"]).run().code, Some(0));
         assert_eq!(heimdall(&["--list"]).run().code, Some(0));
         let printed = Heimdall::new().args(options).arg("--print-key").run().stdout;
-        let find = printed.lines().find(|line| line.starts_with("SELECT *")).unwrap();
+        let find = printed.lines().find(|line| line.starts_with("SELECT ")).unwrap();
         psql(&database, find);
         // Some signs of life.
         holder.close_stdin();

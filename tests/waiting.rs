@@ -70,7 +70,7 @@ fn a_wait_that_is_too_short_ends_as_a_busy_lock_does() {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{}", outcome.stderr);
         let lines: Vec<&str> = outcome.stderr.lines().collect();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[1].contains("is still held elsewhere after 700.0ms: by backend "), "{lines:?}");
+        assert!(lines[1].contains("is still held elsewhere after 700.0ms: by process "), "{lines:?}");
     }
 }
 
@@ -80,7 +80,7 @@ fn to_wait_for_no_time_is_to_try_once() {
     let outcome = heimdall("no time").args(["--wait=0", "echo", "ran"]).run();
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(75), ""));
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("is held elsewhere: by backend "), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("is held elsewhere: by process "), "{}", outcome.stderr);
 }
 
 #[test]

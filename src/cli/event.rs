@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::exit::Status;
 use super::json::Value;
+use super::session_name::Told;
 use super::signal_name;
 use super::supervisor::Why;
 use crate::lock::{Guard, Holder, Lost};
@@ -33,7 +34,7 @@ pub(super) enum Event<'a> {
 /// How much is told; each level tells also what the ones before it tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
-    /// `--quiet`: errors only.
+    /// `--quiet`: errors, and what heimdall does to the job.
     Quiet,
     /// Also a busy lock, and warnings.
     Normal,
@@ -68,13 +69,12 @@ impl Event<'_> {
     /// Returns the lowest level at which a person is told.
     pub(super) fn level(&self) -> Level {
         match self {
-            Self::Lost { .. } => Level::Quiet,
-            Self::Busy { .. }
-            | Self::Waiting { .. }
-            | Self::Unavailable { .. }
+            // What heimdall itself does to the job is never done without a word.
+            Self::Lost { .. }
             | Self::Suspended { why: Why::Silence(_) }
             | Self::Resumed { why: Why::Silence(_) }
-            | Self::Stopping { .. } => Level::Normal,
+            | Self::Stopping { .. } => Level::Quiet,
+            Self::Busy { .. } | Self::Waiting { .. } | Self::Unavailable { .. } => Level::Normal,
             Self::Acquired { waited, .. } if !waited.is_zero() => Level::Normal,
             _ => Level::Verbose,
         }
@@ -130,7 +130,7 @@ impl Event<'_> {
             Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(", held", holders)),
             Self::Unavailable { reason } => format!("waiting for the server: {reason}"),
             Self::Acquired { guard, waited } => format!(
-                "acquired the lock {lock}, {}backend {}, fencing token {}{}",
+                "acquired the lock {lock}, {}server process {}, fencing token {}{}",
                 if guard.slot() > 1 { format!("slot {}, ", guard.slot()) } else { String::new() },
                 guard.backend_pid(),
                 guard.token(),
@@ -171,39 +171,52 @@ impl Event<'_> {
 }
 
 fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
-    let text = |name, value: &Option<String>| value.clone().map(|value| (name, Value::Text(value)));
+    let text = |name, value: Option<String>| value.map(|value| (name, Value::Text(value)));
+    let told = Told::by(holder);
+    let (host, process) = told.place.unzip();
     [
         holder.pid.map(|pid| ("holder_pid", Value::Number(pid.into()))),
-        text("holder_application", &holder.application),
-        text("holder_client", &holder.client),
-        text("holder_since", &holder.since),
+        text("holder_application", holder.application.clone()),
+        text("holder_host", host),
+        process.map(|process| ("holder_process", Value::Number(process.into()))),
+        text("holder_client", holder.client.clone()),
+        text("holder_since", told.since),
+        text("holder_connected", holder.connected.clone()),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-/// Shows `: by backend 42, app, from 10.0.0.1, connected since …; and by 2 more`, as far as it is known, after the text that
-/// it begins with.
+/// Shows `: by process 4711 on db1 (server process 42, from 10.0.0.1), since …; and by 2 more`, as far as it is known, after the
+/// text that it begins with.
 struct Held<'a>(&'static str, &'a [Holder]);
 
 impl fmt::Display for Held<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, others)) = self.1.split_first() else { return Ok(()) };
-        match first.pid {
-            Some(pid) => write!(f, "{} by backend {pid}", self.0)?,
-            None => write!(f, "{} by a prepared transaction", self.0)?,
+        let told = Told::by(first);
+        let from = match first.client.as_deref() {
+            Some("local") => ", from the server's own host".to_owned(),
+            Some(client) => format!(", from {client}"),
+            None => String::new(),
+        };
+        f.write_str(self.0)?;
+        match (first.pid, &told.place) {
+            (Some(pid), Some((host, process))) => {
+                write!(f, " by process {process} on {host} (server process {pid}{from})")?;
+            }
+            (Some(pid), None) => {
+                let application =
+                    first.application.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+                write!(f, " by server process {pid}{application}{from}")?;
+            }
+            (None, _) => f.write_str(" by a prepared transaction")?,
         }
-        if let Some(application) = &first.application {
-            write!(f, ", {application}")?;
-        }
-        match first.client.as_deref() {
-            Some("local") => f.write_str(", from the server's own host")?,
-            Some(client) => write!(f, ", from {client}")?,
-            None => {}
-        }
-        if let Some(since) = &first.since {
-            write!(f, ", connected since {since}")?;
+        match (&told.since, &first.connected) {
+            (Some(since), _) => write!(f, ", since {since}")?,
+            (None, Some(connected)) => write!(f, ", connected since {connected}")?,
+            (None, None) => {}
         }
         if others.is_empty() { Ok(()) } else { write!(f, "; and by {} more", others.len()) }
     }

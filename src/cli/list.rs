@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use super::json::{self, Value};
 use super::name::{Lock, Name};
-use super::options::MAX_SLOTS;
 use super::report::Format;
-use crate::lock::{Holder, Key};
+use super::session_name::{self, Told};
+use crate::lock::Holder;
 
 /// Writes a line for each, as it is made: there may be many.
 pub(super) fn write(
@@ -16,42 +16,55 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     match format {
-        Format::Json => {
-            holders.iter().try_for_each(|holder| writeln!(out, "{}", json::object(&fields(holder, lock))))
+        Format::Json => holders.iter().try_for_each(|holder| {
+            writeln!(out, "{}", json::object(&fields(holder, name(holder, holders, lock))))
+        }),
+        Format::Text => {
+            table(|| holders.iter().map(|holder| cells(holder, name(holder, holders, lock))), out)
         }
-        Format::Text => table(|| holders.iter().map(|holder| cells(holder, lock)), out),
     }
 }
 
-fn fields(holder: &Holder, lock: Option<&Lock>) -> Vec<(&'static str, Value)> {
+fn fields(holder: &Holder, name: Option<String>) -> Vec<(&'static str, Value)> {
     let text = |name, value: Option<String>| value.map(|value| (name, Value::Text(value)));
+    let told = Told::by(holder);
+    let (host, process) = told.place.unzip();
     [
         text("key", Some(holder.key.to_string())),
-        text("lock", name(holder, lock)),
+        text("lock", name),
         text("mode", Some(mode(holder).to_owned())),
         Some(("granted", Value::Flag(holder.is_granted))),
         holder.pid.map(|pid| ("pid", Value::Number(pid.into()))),
         text("application", holder.application.clone()),
+        text("host", host),
+        process.map(|process| ("process", Value::Number(process.into()))),
         text("client", holder.client.clone()),
-        text("since", holder.since.clone()),
+        text("since", told.since),
+        text("connected", holder.connected.clone()),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-const TITLES: [&str; 8] = ["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION", "CLIENT", "SINCE"];
+const TITLES: [&str; 10] =
+    ["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION", "HOST", "CLIENT", "SINCE", "CONNECTED"];
 
-fn cells(holder: &Holder, lock: Option<&Lock>) -> [Option<String>; 8] {
+fn cells(holder: &Holder, name: Option<String>) -> [Option<String>; 10] {
+    let told = Told::by(holder);
+    // The rest of what a heimdall's says stands in other columns.
+    let is_heimdall = told != Told::default();
     [
         Some(holder.key.to_string()),
-        name(holder, lock),
+        name,
         Some(mode(holder).to_owned()),
         Some(if holder.is_granted { "granted" } else { "waiting" }.to_owned()),
         holder.pid.map(|pid| pid.to_string()),
-        holder.application.clone(),
+        if is_heimdall { Some("heimdall".to_owned()) } else { holder.application.clone() },
+        told.place.map(|(host, process)| format!("{host}:{process}")),
         holder.client.clone(),
-        holder.since.clone(),
+        told.since,
+        holder.connected.clone(),
     ]
 }
 
@@ -60,12 +73,12 @@ fn mode(holder: &Holder) -> &'static str {
 }
 
 /// Columns are as wide as their widest cell; one of which nothing is known is left out.
-fn table<R: Iterator<Item = [Option<String>; 8]>>(
+fn table<R: Iterator<Item = [Option<String>; 10]>>(
     rows: impl Fn() -> R,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let titles = TITLES.map(|title| Some(title.to_owned()));
-    let mut widths = [0; 8];
+    let mut widths = [0; 10];
     for row in rows() {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.map_or(0, |cell| cell.chars().count()));
@@ -87,31 +100,19 @@ fn table<R: Iterator<Item = [Option<String>; 8]>>(
     Ok(())
 }
 
-/// Returns the lock's name: that asked for, or what the heimdall that holds it says in its `application_name`, if the key
-/// is really that name's.
-fn name(holder: &Holder, lock: Option<&Lock>) -> Option<String> {
+/// Returns the lock's name: that asked for, or what any heimdall that holds it or waits for it says.
+fn name(holder: &Holder, all: &[Holder], lock: Option<&Lock>) -> Option<String> {
     if let Some(Name::Named { namespace, name }) = lock.map(|lock| &lock.name) {
-        return known(holder.key, namespace, name);
+        return session_name::known(holder.key, namespace, name);
     }
-    let text = holder.application.as_deref()?.strip_prefix("heimdall:")?;
-    text.match_indices('/').find_map(|(at, _)| {
-        let (namespace, name) = text.split_at_checked(at)?;
-        known(holder.key, namespace, name.strip_prefix('/')?)
-    })
-}
-
-fn known(key: Key, namespace: &str, name: &str) -> Option<String> {
-    if !key.is_in(namespace) {
-        return None;
-    }
-    let slot = (1..=MAX_SLOTS).find(|slot| Key::slot(namespace, name, *slot) == key)?;
-    let number = if slot == 1 { String::new() } else { format!("#{slot}") };
-    Some(format!("{}/{}{number}", namespace.escape_debug(), name.escape_debug()))
+    let mut of_same_key = all.iter().filter(|other| other.key == holder.key);
+    Told::by(holder).name.or_else(|| of_same_key.find_map(|other| Told::by(other).name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lock::Key;
 
     fn holder(key: Key, application: &str) -> Holder {
         Holder {
@@ -121,7 +122,7 @@ mod tests {
             pid: Some(42),
             application: Some(application.to_owned()),
             client: None,
-            since: None,
+            connected: None,
         }
     }
 
@@ -132,16 +133,6 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_believed_where_the_key_bears_it_out() {
-        let of = |key, application| name(&holder(key, application), None);
-        assert_eq!(of(Key::named("a/b", "c"), "heimdall:a/b/c").as_deref(), Some("a/b/c"));
-        assert_eq!(of(Key::slot("a", "b", 7), "heimdall:a/b").as_deref(), Some("a/b#7"));
-        assert_eq!(of(Key::named("a", "c"), "heimdall:a/b"), None);
-        assert_eq!(of(Key::named("a", "b"), "psql"), None);
-        assert_eq!(of(Key::Single(1), "heimdall:1"), None);
-    }
-
-    #[test]
     fn columns_that_may_not_be_seen_are_left_out() {
         let rows = [holder(Key::Pair(1, 2), "psql"), holder(Key::Single(3), "")];
         let expected = "KEY  MODE       STATE    PID  APPLICATION\n\
@@ -149,5 +140,19 @@ mod tests {
                         3    exclusive  granted  42\n";
         assert_eq!(text(&rows), expected);
         assert!(text(&[]).starts_with("KEY  LOCK  MODE"));
+    }
+
+    #[test]
+    fn what_a_heimdall_tells_of_itself_has_columns_of_its_own_and_names_the_lock_for_others() {
+        let key = Key::named("a", "b");
+        let rows = [holder(key, "heimdall:a/b db1:7 @1790000000"), holder(key, "psql")];
+        let lines = text(&rows);
+        let cells: Vec<Vec<&str>> = lines.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(cells[0][1..], ["LOCK", "MODE", "STATE", "PID", "APPLICATION", "HOST", "SINCE"]);
+        assert_eq!(
+            cells[1][1..],
+            ["a/b", "exclusive", "granted", "42", "heimdall", "db1:7", "2026-09-21T14:13:20Z"]
+        );
+        assert_eq!(cells[2][1..], ["a/b", "exclusive", "granted", "42", "psql", "-", "-"]);
     }
 }

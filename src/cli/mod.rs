@@ -16,6 +16,7 @@ mod options;
 mod preexisting;
 mod report;
 mod run;
+mod session_name;
 mod show;
 mod signal_name;
 #[cfg(target_os = "linux")]

@@ -51,6 +51,16 @@ impl Lock {
         }
     }
 
+    /// Returns the name as messages show it, with control characters escaped.
+    pub(super) fn short(&self) -> String {
+        match &self.name {
+            Name::Named { namespace, name } => {
+                format!("{}/{}", namespace.escape_debug(), name.escape_debug())
+            }
+            Name::Key(key) => format!("with key {key}"),
+        }
+    }
+
     /// Returns what to ask of the server.
     pub(super) fn request(&self) -> LockRequest {
         match &self.name {
@@ -62,14 +72,12 @@ impl Lock {
     }
 }
 
-/// As messages show it, with control characters escaped.
+/// As messages show it to those who want to know all.
 impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Name::Named { namespace, name } => {
-                write!(f, "{}/{} (key {})", namespace.escape_debug(), name.escape_debug(), self.key())
-            }
-            Name::Key(key) => write!(f, "with key {key}"),
+            Name::Named { .. } => write!(f, "{} (key {})", self.short(), self.key()),
+            Name::Key(_) => f.write_str(&self.short()),
         }
     }
 }

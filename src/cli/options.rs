@@ -91,13 +91,13 @@ pub(super) struct Args {
     /// Print who holds and who waits, for the named lock or for all of the database
     #[arg(long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
     list: bool,
-    /// Print the lock's key, and the SQL that finds it in pg_locks and that ends its holder
+    /// Print the lock's key, and the SQL that finds its holder
     #[arg(long, conflicts_with_all = ["print_conninfo", "program"])]
     print_key: bool,
     /// Print every connection parameter in force and where it came from; passwords masked
     #[arg(long, conflicts_with = "program")]
     print_conninfo: bool,
-    /// Print errors only
+    /// Print errors only, and what heimdall does to the job
     #[arg(short, long, conflicts_with_all = ["verbose", "debug"])]
     quiet: bool,
     /// Print one line for each transition

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use super::event::{Event, Level};
 use super::json::{self, Value};
-use super::name::Lock;
+use super::name::{Lock, Name};
+use super::session_name;
 use super::stderr;
 use super::terminal;
 use crate::lock::Guard;
@@ -28,29 +29,41 @@ pub(super) struct Report {
     format: Format,
     /// The lock as the user calls it.
     lock: String,
-    /// Fields of every line in JSON: the lock's key and, once it is ours, the session that holds it.
+    /// Fields of every line in JSON: this host, the lock and, once it is ours, the session that holds it.
     facts: Vec<(&'static str, Value)>,
 }
 
 impl Report {
     pub(super) fn new(level: Level, format: Format) -> Self {
         Self { level, format, lock: String::new(), facts: Vec::new() }
+            .with("host", Value::from(session_name::host()))
+    }
+
+    fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.facts.retain(|(known, _)| *known != name);
+        self.facts.push((name, value));
+        self
     }
 
     /// Adds the lock to each line.
     pub(super) fn with_lock(self, lock: &Lock) -> Self {
-        let facts = vec![("key", Value::Text(lock.key().to_string()))];
-        Self { lock: lock.to_string(), facts, ..self }
+        // Who asks for more, and programs, get the key too.
+        let is_long = self.level >= Level::Verbose || self.format == Format::Json;
+        let text = if is_long { lock.to_string() } else { lock.short() };
+        let report = match &lock.name {
+            Name::Named { namespace, name } => self
+                .with("namespace", Value::from(namespace.as_str()))
+                .with("name", Value::from(name.as_str())),
+            Name::Key(_) => self,
+        };
+        Self { lock: text, ..report.with("key", Value::Text(lock.key().to_string())) }
     }
 
     /// Adds the session that holds the lock to each line.
     pub(super) fn with_session(self, guard: &Guard) -> Self {
-        let facts = vec![
-            ("key", Value::Text(guard.key().to_string())),
-            ("pid", Value::Number(guard.backend_pid().into())),
-            ("token", Value::Number(guard.token().into())),
-        ];
-        Self { facts, ..self }
+        self.with("key", Value::Text(guard.key().to_string()))
+            .with("pid", Value::Number(guard.backend_pid().into()))
+            .with("token", Value::Number(guard.token().into()))
     }
 
     /// Waits until all lines are written, no longer than that.

@@ -13,6 +13,7 @@ use super::name::{Lock, Name};
 use super::on_lost::{OnLost, shell};
 use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
 use super::report::{Format, Report};
+use super::session_name;
 use super::show;
 use super::signals::{Signals, die_of, let_signals_end_process_1};
 use super::spawn::Start;
@@ -125,7 +126,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
 
 /// Returns the lock and how long it has waited for it.
 fn acquire(options: &RunOptions, config: &Config, report: &Report) -> Result<(Guard, Duration), Exit> {
-    let application_name = application_name(&options.lock);
+    let application_name = session_name::of(&options.lock);
     let connect = connect::options(config, &application_name, options.allows_pooler, report);
     let limit = match options.wait {
         WaitPolicy::None => Some(Duration::ZERO),
@@ -193,23 +194,8 @@ fn variables(lock: &Lock, guard: &Guard) -> Vec<(&'static str, Option<String>)> 
     ]
 }
 
-/// What others see in `pg_stat_activity`, cut where the server would cut it.
-fn application_name(lock: &Lock) -> String {
-    let mut text = match &lock.name {
-        Name::Named { namespace, name } => format!("heimdall:{namespace}/{name}"),
-        Name::Key(key) => format!("heimdall:{key}"),
-    };
-    while text.len() > MAX_APPLICATION_NAME {
-        text.pop();
-    }
-    text
-}
-
 /// How long the reader of standard error may keep the program from starting.
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// How long heimdall waits at its end for its last lines to be read.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The longest name the server keeps, in bytes (`NAMEDATALEN` - 1).
-const MAX_APPLICATION_NAME: usize = 63;

@@ -28,10 +28,11 @@ pub(super) fn holders(
     Ok(print(|out| list::write(&holders, lock, format, out), report))
 }
 
-/// `--print-key`: the keys, and the SQL to find and to end their holders.
+/// `--print-key`: the keys, and the SQL that finds their holders.
 pub(super) fn key(lock: &Lock, report: &Report) -> Exit {
     let keys: Vec<Key> = lock.request().keys().collect();
-    let lines = keys.iter().map(Key::to_string).chain([sql::find(&keys), sql::terminate(&keys)]);
+    let comment = format!("-- who holds the lock {}:", lock.short());
+    let lines = keys.iter().map(Key::to_string).chain([comment, sql::find(&keys)]);
     text(&lines.fold(String::new(), |all, line| all + &line + "\n"), report)
 }
 

@@ -74,7 +74,7 @@ impl Contender {
     /// # Errors
     /// No answer.
     pub fn holders(&mut self) -> Result<Vec<Holder>, QueryError> {
-        let query = Statement::Holders(Some(self.request.keys().collect())).query();
+        let query = Statement::Holders(self.request.keys().collect()).query();
         let mut holders = self.connection.run(&query, Deadline::after(COURTESY_TIMEOUT), Holder::read)?;
         let mut known = BTreeSet::new();
         holders.retain(|holder| holder.is_granted && holder.pid.is_none_or(|pid| known.insert(pid)));

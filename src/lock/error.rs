@@ -60,12 +60,12 @@ pub enum UnsafeServer {
     Pooler,
     /// As [`UnsafeServer::Pooler`], and this backend of it has our lock, which could not be given back.
     #[error(
-        "{POOLER}; the lock could not be given back, and stays with the pooler's backend {0} until that ends"
+        "{POOLER}; the lock could not be given back, and stays with the pooler's server process {0} until that ends"
     )]
     PoolerKeeps(i32),
     /// A pooler is in between, and the backend that it gave us holds the lock already, for another client.
     #[error(
-        "a connection pooler answers for it by backend {0}, which has the lock already, taken by another client of the \
+        "a connection pooler answers for it by server process {0}, which has the lock already, taken by another client of the \
          pooler; a lock there would not exclude that client"
     )]
     PoolerHolds(i32),
@@ -118,7 +118,7 @@ pub enum Lost {
     Silent(Duration),
     /// Another backend answers than this one, which holds the lock: a pooler is in between.
     #[error(
-        "a connection pooler has put another session in the place of backend {0}, with which the lock may stay"
+        "a connection pooler has put another session in the place of server process {0}, with which the lock may stay"
     )]
     OtherBackend(i32),
 }

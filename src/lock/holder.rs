@@ -1,9 +1,9 @@
 //! Who holds a lock and who waits for it, as far as this role may see.
 
-use super::error::Error;
+use super::error::{Error, UnsafeServer};
 use super::key::Key;
 use super::sql::{self, Statement};
-use crate::net::{self, ConnectOptions, Deadline, Rejected};
+use crate::net::{self, ConnectOptions, Connection, Deadline, Rejected};
 use crate::proto::Row;
 use crate::proto::text::printable;
 
@@ -24,28 +24,59 @@ pub struct Holder {
     /// The client's address, or `local` for a Unix socket.
     pub client: Option<String>,
     /// When the session began, in RFC 3339.
-    pub since: Option<String>,
+    pub connected: Option<String>,
 }
 
 /// Connects and lists the sessions that hold or want one of these keys, or any advisory lock of this database.
 ///
 /// # Errors
-/// No connection or no answer.
+/// No connection or no answer, or a server on which no lock would exclude, as for [`acquire`](super::acquire): its list would
+/// not be that of the locks.
 pub fn list(
     options: &ConnectOptions<'_>,
     keys: Option<Vec<Key>>,
     limit: Deadline,
 ) -> Result<Vec<Holder>, Error> {
-    net::connect(options, &Statement::Holders(keys).query(), limit, |mut connection, deadline| {
-        let server_address = connection.server_address().to_owned();
-        let suits = options.check_session(connection.server(), None, None);
-        let listed = suits.map_err(Rejected::PassOver).and_then(|()| {
-            let answer = connection.answer(deadline, Holder::read);
-            answer.map_err(|error| Rejected::Stop(Error::Listing { server_address, error: error.into() }))
-        });
+    net::connect(options, &Statement::List(keys).query(), limit, |mut connection, deadline| {
+        let listed = read_list(options, &mut connection, deadline);
         connection.close();
         listed
     })
+}
+
+fn read_list(
+    options: &ConnectOptions<'_>,
+    connection: &mut Connection,
+    deadline: Deadline,
+) -> Result<Vec<Holder>, Rejected<Error>> {
+    let server_address = connection.server_address().to_owned();
+    let is_unsafe = |reason| Rejected::Stop(Error::Unsafe { server_address: server_address.clone(), reason });
+    options.check_session(connection.server(), None, None).map_err(Rejected::PassOver)?;
+    if connection.server().is_cockroach {
+        // It need not even know what the statement names.
+        return Err(is_unsafe(UnsafeServer::Cockroach));
+    }
+    let mut server = None;
+    let answer = connection.answer(deadline, |row| match server {
+        None => {
+            let pid: i32 = row.parse(sql::acquire::PID)?;
+            server = Some((pid, row.flag(sql::acquire::STANDBY)?));
+            Some(None)
+        }
+        Some(_) => Holder::read(row).map(Some),
+    });
+    let holders = answer
+        .map_err(|error| Error::Listing { server_address: server_address.clone(), error: error.into() })
+        .map_err(Rejected::Stop)?;
+    let (pid, is_standby) = server.unzip();
+    options.check_session(connection.server(), is_standby, None).map_err(Rejected::PassOver)?;
+    if is_standby == Some(true) {
+        return Err(is_unsafe(UnsafeServer::Standby));
+    }
+    if connection.server().pid != pid && !options.allows_pooler() {
+        return Err(is_unsafe(UnsafeServer::Pooler));
+    }
+    Ok(holders.into_iter().flatten().collect())
 }
 
 impl Holder {
@@ -63,7 +94,7 @@ impl Holder {
             application: text(row, sql::holders::APPLICATION, MAX_APPLICATION)
                 .filter(|name| !name.is_empty()),
             client: text(row, sql::holders::CLIENT, MAX_CLIENT),
-            since: text(row, sql::holders::SINCE, MAX_SINCE),
+            connected: text(row, sql::holders::CONNECTED, MAX_MOMENT),
         })
     }
 }
@@ -80,4 +111,4 @@ const MAX_APPLICATION: usize = 128;
 const MAX_CLIENT: usize = 46;
 
 /// Longer than any moment in RFC 3339, to the second.
-const MAX_SINCE: usize = 32;
+const MAX_MOMENT: usize = 32;

@@ -38,8 +38,11 @@ pub enum Statement {
         /// Where.
         owner: Owner,
     },
-    /// Who holds these locks, or any of this database, and who waits for them; rows with columns as in `holders`.
-    Holders(Option<Vec<Key>>),
+    /// Who holds these locks, and who waits for them; rows with columns as in `holders`.
+    Holders(Vec<Key>),
+    /// The same for a client that has not asked for a lock, of these locks or of any of this database: one row, its columns
+    /// as in `acquire` as far as `STANDBY`, and then those rows.
+    List(Option<Vec<Key>>),
 }
 
 /// Whose session of the server a statement runs in.
@@ -75,7 +78,11 @@ impl Statement {
             Self::Ping => "-- heimdall: a sign of life".to_owned(),
             Self::Release { key, mode, owner: Owner::Us } => alone(&release(*key, *mode)),
             Self::Release { key, mode, owner: _ } => format!("COMMIT; {}", alone(&release(*key, *mode))),
-            Self::Holders(keys) => alone(&holders(keys.as_deref())),
+            Self::Holders(keys) => alone(&holders(Some(keys))),
+            Self::List(keys) => alone(&format!(
+                "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(); {}",
+                holders(keys.as_deref())
+            )),
         }
     }
 }
@@ -155,10 +162,19 @@ fn suffix(mode: Mode) -> &'static str {
 
 fn set(settings: &Settings) -> String {
     let is_local = settings.is_local();
-    settings.values().fold("SELECT pg_catalog.pg_backend_pid()".to_owned(), |sql, (name, value)| {
-        sql + &format!(", pg_catalog.set_config('{name}', '{value}', {is_local})")
-    })
+    let set =
+        settings.values().fold("SELECT pg_catalog.pg_backend_pid()".to_owned(), |sql, (name, value)| {
+            sql + &format!(", pg_catalog.set_config('{name}', '{value}', {is_local})")
+        });
+    if is_local { set } else { format!("{set}, {STAMP}") }
 }
+
+/// Adds the moment to the name of heimdall's session, where there is room for it, so that others see since when it holds the
+/// lock (`cli/session_name.rs`); a pooler's session has no name of ours. It follows the values, where no one looks at what it
+/// returns.
+const STAMP: &str = "CASE WHEN pg_catalog.strpos(pg_catalog.current_setting('application_name'), 'heimdall:') OPERATOR(pg_catalog.=) 1 \
+     AND pg_catalog.octet_length(pg_catalog.current_setting('application_name')) OPERATOR(pg_catalog.<=) 51 THEN pg_catalog.set_config('application_name', pg_catalog.concat(pg_catalog.current_setting('application_name'), ' @', \
+     pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()))), false) END";
 
 /// The columns of the row that answers [`Statement::Settings`].
 pub mod settings {
@@ -210,21 +226,17 @@ pub mod holders {
     /// The client's address, or `local`; NULL where the role may not see it.
     pub const CLIENT: usize = 7;
     /// `backend_start` in RFC 3339; NULL where the role may not see it.
-    pub const SINCE: usize = 8;
+    pub const CONNECTED: usize = 8;
 }
 
-/// What a person types into psql to see the locks: never sent by heimdall.
+/// What a person types into psql to see who holds the locks: never sent by heimdall.
 #[must_use]
 pub fn find(keys: &[Key]) -> String {
-    format!("SELECT * FROM pg_catalog.pg_locks WHERE {};", condition("", Some(keys)))
-}
-
-/// What a person types into psql to end the sessions that hold the locks: never sent by heimdall.
-#[must_use]
-pub fn terminate(keys: &[Key]) -> String {
     format!(
-        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_locks WHERE granted AND {};",
-        condition("", Some(keys))
+        "SELECT l.pid, a.usename, a.application_name, a.client_addr, a.backend_start \
+         FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid \
+         WHERE l.granted AND {};",
+        condition("l.", Some(keys))
     )
 }
 

@@ -60,7 +60,7 @@ pub fn polling() {
     for waiter in &waiters {
         waiter.wait_for_stderr_line("waiting for the lock");
     }
-    let sql = "select pid from pg_stat_activity where application_name = 'heimdall:heimdall/polling'";
+    let sql = "select pid from pg_stat_activity where application_name like 'heimdall:heimdall/polling%'";
     let backends = cluster.sql(sql);
     let backends: Vec<&str> = backends.lines().collect();
     assert_eq!(backends.len(), WAITERS + 1);

@@ -124,7 +124,7 @@ impl Login {
 /// What a client says by itself: its name, and heimdall's encoding.
 fn is_own((name, value): &(String, String)) -> bool {
     match name.as_str() {
-        "application_name" => value == "psql" || value == "heimdall:heimdall/oracle",
+        "application_name" => value == "psql" || value.starts_with("heimdall:heimdall/oracle "),
         "client_encoding" => value == "UTF8",
         _ => false,
     }

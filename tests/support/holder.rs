@@ -64,4 +64,10 @@ impl Drop for Holder {
     }
 }
 
+/// This host's name as heimdall tells it to others: without its domain.
+pub fn host() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_str().unwrap().split('.').next().unwrap().to_owned()
+}
+
 const RUNS: &str = "only finish, wait and drop take it away";

@@ -72,7 +72,7 @@ fn a_signal_ends_the_wait_at_once_and_leaves_nothing() {
         let outcome = waiter.wait();
         assert_eq!((outcome.signal, outcome.stdout.as_str()), (Some(signal), ""));
         let sessions =
-            "select count(*) from pg_stat_activity where application_name = 'heimdall:waiting/signalled'";
+            "select count(*) from pg_stat_activity where application_name like 'heimdall:waiting/signalled%'";
         shared().wait_for(sessions, "1");
     }
 }
