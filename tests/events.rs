@@ -210,7 +210,7 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     // A setting that makes the server talk while the program runs.
     let talkative = heimdall("notice").env("PGOPTIONS", "-c client_min_messages=debug5");
     let mut talkative = talkative.args(["-v", "cat"]).pipe_stdin().spawn();
-    talkative.wait_for_stderr_line("\"notice\"");
+    talkative.wait_for_stderr_line("\"event\":\"notice\"");
     talkative.close_stdin();
     seen.extend(check(&talkative.wait(), key("notice")));
     assert_eq!(seen, documented().into_keys().collect());

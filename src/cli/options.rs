@@ -11,7 +11,7 @@ use super::duration;
 use super::event::Level;
 use super::exit::DEFAULT_BUSY;
 use super::mistake;
-use super::name::{Lock, Name};
+use super::name::{Lock, MAX_SLOTS, Name};
 use super::report::Format;
 use super::signal_name;
 use crate::lock::{Key, Mode};
@@ -287,9 +287,6 @@ fn is_lock_option(word: &OsString) -> bool {
 
 /// What a command looks like, for who has typed nothing yet.
 const FORM: &str = "a command is heimdall [OPTIONS] --name NAME PROGRAM [ARG]..., for example: heimdall --name nightly ./nightly-run";
-
-/// More holders than anyone needs, and few enough for one statement.
-pub(super) const MAX_SLOTS: u16 = 1000;
 
 fn early_exit(error: &clap::Error, words: &[OsString], own: usize) -> EarlyExit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {

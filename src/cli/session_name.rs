@@ -16,8 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::system::uname;
 
-use super::name::{Lock, Name};
-use super::options::MAX_SLOTS;
+use super::name::{Lock, MAX_SLOTS, Name};
 use crate::lock::{Holder, Key};
 
 /// What a heimdall has told of itself, as far as the lock's key bears it out.

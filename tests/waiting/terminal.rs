@@ -24,7 +24,7 @@ fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
     let mut terminal = waiter("drawn", &[]);
     // Three times, at different moments.
     for seconds in ["0s", "1s", "2s"] {
-        terminal.wait_for(&format!("{ERASE}heimdall: {seconds} waiting for the lock waiting/drawn "));
+        terminal.wait_for(&format!("{ERASE}heimdall: {seconds} waiting for the lock waiting/drawn, "));
     }
     terminal.resize(24, 40);
     terminal.wait_for("3s waiting");
