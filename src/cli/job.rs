@@ -13,7 +13,9 @@ use rustix::process::{
 use super::descendants::{Process, descendants};
 use super::exit::Status;
 use super::preexisting::PreexistingChildren;
+use super::signal_bits::SignalBits;
 use super::spawn::{Start, spawn};
+use super::witness::Witness;
 use crate::net::Moment;
 
 /// A started program and its descendants.
@@ -30,6 +32,8 @@ pub(super) struct Job {
     preexisting: PreexistingChildren,
     /// A child of heimdall that is none of the job's, until it has ended.
     beside: Option<Pid>,
+    /// Where the program is in our group, as long as it runs.
+    witness: Option<Witness>,
     /// Who has been stopped by us, and is to be continued by us.
     stopped: Vec<Pid>,
     /// Who has been asked to end.
@@ -52,9 +56,12 @@ impl Job {
         adopt_orphans();
         let preexisting = PreexistingChildren::find()?;
         let leads_group = !start.in_our_group;
+        // Without one, what is sent to the group reaches the program twice.
+        let witness = if leads_group { None } else { Witness::start().ok() };
         Ok(Self {
             program: spawn(start)?,
             stop_signal,
+            witness,
             leads_group,
             status: None,
             is_stopped: false,
@@ -109,6 +116,23 @@ impl Job {
         for process in self.all().unwrap_or_default() {
             send(process.pid.as_raw_nonzero().get(), number);
         }
+    }
+
+    /// Returns the signals that were sent since the last call to heimdall's whole group, where the program has got them too.
+    /// `take` takes those of heimdall, so that none comes between.
+    pub(super) fn sent_to_group(&mut self, mut take: impl FnMut()) -> SignalBits {
+        take();
+        let mut sent = SignalBits::default();
+        // What a witness has seen stays with it. Another one takes its place until it has seen nothing that was taken here.
+        for _ in 0..MAX_WITNESSES {
+            let Some(witness) = self.witness.take_if(|witness| !witness.seen().are_none()) else { break };
+            self.witness = Witness::start().ok();
+            take();
+            sent = sent.with(witness.seen());
+        }
+        // What stops a process takes back the SIGCONT before it, which must not go on its way to the program here.
+        let stops = [Signal::TSTP, Signal::TTIN, Signal::TTOU].iter().any(|stop| sent.contain(stop.as_raw()));
+        if stops { sent.with(SignalBits::of(Signal::CONT)) } else { sent }
     }
 
     /// Continues the program, and its process group where it leads one, if it is stopped; or what it has left of the kind.
@@ -178,9 +202,10 @@ impl Job {
 
     /// All processes of the job, zombies included.
     fn all(&self) -> io::Result<Vec<Process>> {
-        descendants(|child| {
-            child != self.program && (self.beside == Some(child) || self.preexisting.include(child))
-        })
+        let is_ours = |child| {
+            self.beside == Some(child) || self.witness.as_ref().is_some_and(|witness| witness.pid() == child)
+        };
+        descendants(|child| is_ours(child) || (child != self.program && self.preexisting.include(child)))
     }
 
     /// Who of the job is neither stopped nor a zombie.
@@ -274,6 +299,9 @@ impl Job {
                 Ok(Some((pid, news))) if pid == self.program => {
                     self.is_stopped = news.stopped();
                     self.status = status(news);
+                    if self.status.is_some() {
+                        self.witness = None;
+                    }
                     self.news.ended = self.status;
                     self.news.stopped_by = news.stopping_signal().and_then(Signal::from_named_raw);
                 }
@@ -282,7 +310,10 @@ impl Job {
                     self.beside = None;
                     self.news.beside_ended = status(news);
                 }
-                Ok(Some((pid, _))) => self.preexisting.forget(pid),
+                Ok(Some((pid, _))) => {
+                    self.preexisting.forget(pid);
+                    self.witness.take_if(|witness| witness.pid() == pid).into_iter().for_each(Witness::bury);
+                }
                 Ok(None) => return,
                 Err(Errno::INTR) => {}
                 Err(_) => {
@@ -356,5 +387,8 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(50);
 /// A tree that forks while it is walked comes to its end in a few walks; one that never does must not keep us from
 /// all else. The next look at it goes on.
 const MAX_WALKS: usize = 100;
+
+/// A group that never stops signalling itself must not keep us from all else.
+const MAX_WITNESSES: usize = 10;
 
 const ADOPTS: bool = cfg!(target_os = "linux");

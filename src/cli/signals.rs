@@ -10,14 +10,15 @@ use rustix::process::{Resource, Rlimit, Signal, getpid, setrlimit};
 use signal_hook::consts::FORBIDDEN;
 use signal_hook::flag::register_conditional_shutdown;
 
+use super::signal_bits::SignalBits;
 use super::signal_queue::{Info, SignalQueue};
 use super::supervision::Received;
 
 /// The signals that came since they were last taken.
 pub(super) struct Signals {
     queue: SignalQueue,
-    /// Those that our caller has ignored, one bit each.
-    ignored: u64,
+    /// Those that our caller has ignored.
+    ignored: SignalBits,
     /// Whether the program is in our process group, and gets what the terminal sends to it.
     is_group_shared: bool,
     leads_session: bool,
@@ -61,7 +62,7 @@ impl Signals {
         match signal {
             Signal::CHILD => Some(Received::Child),
             // Rust's runtime has ignored it, and the program does not.
-            signal if signal != Signal::PIPE && is_in(self.ignored, info.signal) => None,
+            signal if signal != Signal::PIPE && self.ignored.contain(info.signal) => None,
             Signal::PIPE | Signal::XFSZ if info.is_our_own => None,
             // About heimdall's own use of files and processor time.
             Signal::XFSZ | Signal::XCPU if info.is_from_kernel => None,
@@ -123,7 +124,7 @@ pub(super) fn let_signals_end_process_1() {
         return;
     }
     let ignored = ignored();
-    for signal in (1..=MAX_SIGNAL).filter(|signal| !is_in(ignored, *signal)) {
+    for signal in (1..=MAX_SIGNAL).filter(|signal| !ignored.contain(*signal)) {
         let is_harmless = Signal::from_named_raw(signal).is_some_and(|signal| HARMLESS.contains(&signal));
         if !is_harmless && !FORBIDDEN.contains(&signal) {
             // The C library keeps some of the real-time signals for itself.
@@ -139,31 +140,7 @@ const HARMLESS: [Signal; 7] =
 /// The last real-time signal of Linux; elsewhere no signal has a higher number.
 const MAX_SIGNAL: i32 = 64;
 
-/// The set of signals ignored since our start, one bit each (`man 5 proc`, `SigIgn`); empty where there is
-/// no such file.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0)
-}
-
-fn is_in(set: u64, signal: i32) -> bool {
-    u32::try_from(signal - 1)
-        .ok()
-        .and_then(|bit| set.checked_shr(bit))
-        .is_some_and(|shifted| shifted & 1 == 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_has_one_bit_a_signal() {
-        assert!(is_in(0b1, 1));
-        assert!(!is_in(0b1, 2));
-        assert!(is_in(1 << 14, 15));
-        assert!(!is_in(u64::MAX, 65));
-        assert!(!is_in(u64::MAX, 0));
-    }
+/// The signals ignored since our start.
+fn ignored() -> SignalBits {
+    SignalBits::read("self", "SigIgn")
 }

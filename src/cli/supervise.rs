@@ -36,6 +36,8 @@ pub(super) fn supervise(
     let mut supervision = Supervision::begin(terms, &mut run);
     let mut ready = Ready::default();
     loop {
+        // To find out whom signals were for takes a moment, in which a host that wakes up late must not go on.
+        supervision.feed(&mut run, Event::Tick);
         let received = run.receive(ready);
         let then = supervision.round(&mut run, received, ready.connection);
         run.tend_on_lost();
@@ -161,7 +163,17 @@ impl Run<'_> {
     }
 
     fn receive(&mut self, ready: Ready) -> Vec<Received> {
-        if ready.signals { self.sources.signals.take() } else { Vec::new() }
+        let mut received = Vec::new();
+        if ready.signals {
+            let signals = &mut *self.sources.signals;
+            let has_reached_program = self.job.sent_to_group(|| received.extend(signals.take()));
+            received.retain(|received| match received {
+                Received::Sent(signal) => !has_reached_program.contain(*signal),
+                Received::Stop(signal) => !has_reached_program.contain(signal.as_raw()),
+                Received::Child | Received::Typed => true,
+            });
+        }
+        received
     }
 
     fn tend_on_lost(&mut self) {

@@ -189,3 +189,59 @@ fn promise_2_a_line_that_the_terminal_stops_the_background_for_keeps_heimdall_fr
     let program = rustix::process::Pid::from_raw(program.parse().unwrap()).unwrap();
     assert!(test_kill_process(program).is_err());
 }
+
+#[test]
+fn promise_10_a_signal_for_the_whole_group_reaches_the_program_once() {
+    let mut terminal = bash();
+    let script = "exec {pause}<> <(:); for s in HUP INT TERM USR2; do trap \"n$s=\\$((n$s+1)); echo got $s\" $s; done; \
+                  trap \"echo in all \\$nHUP \\$nINT \\$nTERM \\$nUSR2; exit 4\" USR1; \
+                  echo ready $PPID; while :; do read -t 0.05 -u $pause; done";
+    terminal.enter(&format!("heimdall --name group bash -c '{script}' &"));
+    terminal.wait_for("ready ");
+    let heimdall = terminal.wait_for("\r\n");
+    terminal.enter("kill -s TSTP %1");
+    wait_until_stopped(&heimdall);
+    terminal.enter("bg");
+    wait_until_running(&heimdall);
+    // One that heimdall passes on tells that it has seen those before, which would be one with a second of their kind.
+    for (kill, got) in [
+        ("kill %1", "TERM"),
+        ("kill -s USR2 $HEIMDALL", "USR2"),
+        ("kill -s HUP -- -$HEIMDALL", "HUP"),
+        ("kill -s INT $HEIMDALL", "INT"),
+        ("kill -s HUP $HEIMDALL", "HUP"),
+        ("kill $HEIMDALL", "TERM"),
+    ] {
+        terminal.enter(&format!("HEIMDALL={heimdall}; {kill}"));
+        terminal.wait_for(&format!("got {got}\r\n"));
+    }
+    signal(&heimdall, Signal::USR1);
+    terminal.wait_for("in all 2 1 2 1\r\n");
+}
+
+#[test]
+fn nothing_of_heimdall_is_left_when_it_is_killed_on_a_terminal() {
+    let mut terminal = bash();
+    terminal.enter("heimdall --name killed sh -c 'echo heimdall $PPID; exec sleep 300' 7</dev/null &");
+    terminal.wait_for("heimdall ");
+    let heimdall = terminal.wait_for("\r\n");
+    let group = || {
+        let script = format!("ps -A -o pgid=,pid=,args= | grep '^ *{heimdall} ' || true");
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let witness = poll(Duration::from_secs(30), || {
+        let line = group().lines().find(|line| line.ends_with("witness of signals"))?.to_owned();
+        line.split_whitespace().nth(1).map(str::to_owned)
+    });
+    let witness = witness.expect("a witness");
+    let mut open: Vec<_> =
+        fs::read_dir(format!("/proc/{witness}/fd")).unwrap().map(|fd| fd.unwrap().file_name()).collect();
+    open.sort();
+    assert_eq!(open, ["0", "1", "2"]);
+    let stream = |fd| fs::read_link(format!("/proc/{witness}/fd/{fd}")).unwrap();
+    assert!(["0", "1", "2"].iter().all(|fd| stream(fd).to_str().unwrap().starts_with("pipe:")));
+    signal(&heimdall, Signal::KILL);
+    poll(Duration::from_secs(30), || (!group().contains("heimdall")).then_some(())).expect("it is gone");
+    assert!(group().contains("sleep 300"));
+}
