@@ -1,9 +1,11 @@
 //! Real logins: each method over TCP and Unix socket, and what the user reads when one fails.
 
+use std::time::Duration;
+
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::holder::host;
 use crate::support::postgres::{Cluster, ClusterOptions, PASSWORD, shared};
-use crate::support::this_test;
+use crate::support::{poll, this_test};
 
 fn log_in(conninfo: &str) -> Outcome {
     Heimdall::new()
@@ -256,5 +258,27 @@ fn the_application_name_says_which_lock() {
         let shown = "regexp_replace(application_name, ' @[0-9]{10}$', ' @SECONDS')";
         let expected = expected.replace("PID", &running.pid().to_string());
         shared().wait_for(&format!("select {shown} from pg_stat_activity where pid = {pid}"), &expected);
+    }
+}
+
+#[test]
+fn the_lines_that_an_early_statement_leaves_in_the_log_are_told_by_the_page_and_the_error() {
+    let page = include_str!("../docs/locks.md");
+    for (conninfo, in_log, told) in [
+        ("user=md5_user", "expected password response, got message type 81", "got message type 81"),
+        ("user=scram_user", "expected SASL response, got message type 81", "got message type 81"),
+        (
+            "user=trust_user password=x require_auth=scram-sha-256",
+            "invalid frontend message type 112",
+            "invalid frontend message type 112",
+        ),
+    ] {
+        let conninfo = format!("{} dbname=app {conninfo}", shared().tcp());
+        let outcome = Heimdall::new().database(&conninfo).args(["--name", &this_test(), "true"]).run();
+        assert_eq!(outcome.code, Some(77), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(&format!("log may say \"{told}\"")), "{}", outcome.stderr);
+        assert!(page.contains(&format!("`FATAL: {in_log}`")), "{in_log}");
+        let is_logged = poll(Duration::from_secs(10), || shared().log().contains(in_log).then_some(()));
+        assert!(is_logged.is_some(), "{in_log}");
     }
 }

@@ -1,5 +1,6 @@
 //! A pooler between heimdall and the server: the lock would belong to a session that others share.
 
+mod errors;
 mod load;
 
 use heimdall::lock::Key;

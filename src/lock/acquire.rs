@@ -140,11 +140,11 @@ impl Contender {
                 self.leave(answer.ok().as_ref());
                 Err(Rejected::PassOver(error))
             }
-            (Err(_), Ok(())) if self.connection.server().is_cockroach => {
-                // It need not even know what the statement names.
-                Err(Rejected::Stop(self.refuse(None, UnsafeServer::Cockroach)))
-            }
             (Err(error), Ok(())) => {
+                if let Some(reason) = UnsafeServer::reported(self.connection.server()) {
+                    // It need not even know what the statement names.
+                    return Err(Rejected::Stop(self.refuse(None, reason)));
+                }
                 let error = net::Error::from(error);
                 // Not once the server has begun to answer: then it is not the connection that has failed.
                 if !has_begun && error.is_of_this_server() {
@@ -181,8 +181,8 @@ impl Contender {
 
     fn unsafe_server(&self, row: &AcquireRow) -> Option<UnsafeServer> {
         let is_in_transaction = self.connection.transaction() == Transaction::Open;
-        if self.connection.server().is_cockroach {
-            Some(UnsafeServer::Cockroach)
+        if let Some(reason) = UnsafeServer::reported(self.connection.server()) {
+            Some(reason)
         } else if row.is_standby {
             Some(UnsafeServer::Standby)
         } else if self.owner == Owner::Pooler && !(self.allows_pooler && is_in_transaction) {

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::net;
-use crate::proto::{self, ErrorKind, ServerMessage};
+use crate::proto::{self, ErrorKind, Server, ServerMessage};
 
 /// Why there is no lock, other than that someone else has it.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,11 @@ pub enum UnsafeServer {
     /// It is CockroachDB: its advisory lock functions do nothing.
     #[error("it is CockroachDB, whose advisory locks exclude no one; use PostgreSQL")]
     Cockroach,
+    /// It is the console of `PgBouncer`, as which its database `pgbouncer` poses.
+    #[error(
+        "this is PgBouncer's console and not a database; name a database that it pools, or connect to the server itself"
+    )]
+    Console,
     /// A pooler is in between, which may give the session with our lock to someone else.
     #[error("{POOLER}")]
     Pooler,
@@ -69,6 +74,19 @@ pub enum UnsafeServer {
          pooler; a lock there would not exclude that client"
     )]
     PoolerHolds(i32),
+}
+
+impl UnsafeServer {
+    /// Returns what a server has said of itself at login that makes a lock there useless.
+    pub(super) fn reported(server: &Server) -> Option<Self> {
+        if server.is_cockroach {
+            Some(Self::Cockroach)
+        } else if server.is_console() {
+            Some(Self::Console)
+        } else {
+            None
+        }
+    }
 }
 
 const POOLER: &str = "a connection pooler answers for it, and could give our session with the lock to others; \

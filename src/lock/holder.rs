@@ -52,9 +52,9 @@ fn read_list(
     let server_address = connection.server_address().to_owned();
     let is_unsafe = |reason| Rejected::Stop(Error::Unsafe { server_address: server_address.clone(), reason });
     options.check_session(connection.server(), None, None).map_err(Rejected::PassOver)?;
-    if connection.server().is_cockroach {
+    if let Some(reason) = UnsafeServer::reported(connection.server()) {
         // It need not even know what the statement names.
-        return Err(is_unsafe(UnsafeServer::Cockroach));
+        return Err(is_unsafe(reason));
     }
     let mut server = None;
     let answer = connection.answer(deadline, |row| match server {

@@ -1,5 +1,6 @@
 //! What can go wrong in a conversation, and whose fault it is.
 
+use super::error_kind::ErrorKind;
 use super::reader::Malformed;
 use super::server::ServerMessage;
 use super::version;
@@ -93,7 +94,7 @@ pub enum Error {
     /// The server asks for a password, and none is configured.
     #[error(
         "a password is needed: the server asks for {method} authentication, and none is given (password in the \
-         connection string, PGPASSWORD or passfile)"
+         connection string, PGPASSWORD or passfile); the server's log may say \"got message type 81\""
     )]
     PasswordNeeded {
         /// The method asked for.
@@ -101,7 +102,8 @@ pub enum Error {
     },
     /// `require_auth` does not allow that the server asks for nothing.
     #[error(
-        "authentication method requirement \"{policy}\" failed: server did not complete authentication (require_auth)"
+        "authentication method requirement \"{policy}\" failed: server did not complete authentication (require_auth); its \
+         log may say \"invalid frontend message type 112\""
     )]
     NoneAsked {
         /// The policy.
@@ -176,20 +178,6 @@ pub enum Stage {
     Session,
 }
 
-/// Who has to act on an error; the exit code depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The peer breaks the protocol or is no PostgreSQL.
-    Protocol,
-    /// The identity was not proved, or is not allowed to do this.
-    Authentication,
-    /// A connection parameter names something that does not exist.
-    Configuration,
-    /// The server can't serve now.
-    Unavailable,
-}
-
 impl Error {
     /// Who has to act.
     #[must_use]
@@ -221,8 +209,7 @@ impl Error {
             | Self::NotAllowed { .. }
             | Self::CleartextRefused
             | Self::UnsupportedMethod { .. } => ErrorKind::Authentication,
-            Self::Server { message, .. } if is_of_pooler(message) => ErrorKind::Unavailable,
-            Self::Server { message, stage } => sqlstate_kind(&message.code, *stage),
+            Self::Server { message, stage } => ErrorKind::of(message, *stage == Stage::Session),
         }
     }
 }
@@ -236,40 +223,6 @@ fn requested(method: &str) -> &str {
         other => other,
     }
 }
-
-/// By SQLSTATE (PostgreSQL documentation, appendix A).
-fn sqlstate_kind(code: &str, stage: Stage) -> ErrorKind {
-    match code {
-        // insufficient_privilege: no CONNECT on the database, or no EXECUTE on a function.
-        "42501" => ErrorKind::Authentication,
-        // The database does not exist, or a startup parameter or its value is unknown.
-        "3D000" => ErrorKind::Configuration,
-        // protocol_violation
-        "08P01" => ErrorKind::Protocol,
-        _ => match code.get(..2) {
-            // invalid_authorization_specification
-            Some("28") => ErrorKind::Authentication,
-            Some("22" | "42") if stage != Stage::Session => ErrorKind::Configuration,
-            _ => ErrorKind::Unavailable,
-        },
-    }
-}
-
-/// Whether this is `PgBouncer`, which has no room or no server and calls that a violation of the protocol, as it does
-/// everything: only the name of the setting says what is meant.
-fn is_of_pooler(message: &ServerMessage) -> bool {
-    message.code == "08P01" && PGBOUNCER_LIMITS.iter().any(|limit| message.message.contains(limit))
-}
-
-/// Settings of `PgBouncer` that stand in what it says when a limit of its own is reached (`man 5 pgbouncer`).
-const PGBOUNCER_LIMITS: [&str; 6] = [
-    "max_client_conn",
-    "max_db_client_connections",
-    "max_user_client_connections",
-    "query_wait_timeout",
-    "client_login_timeout",
-    "server_login_retry",
-];
 
 #[cfg(test)]
 mod tests {

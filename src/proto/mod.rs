@@ -16,6 +16,7 @@
 mod authentication;
 pub(crate) mod backend;
 mod error;
+mod error_kind;
 pub(crate) mod frame;
 pub(crate) mod frontend;
 mod login;
@@ -27,7 +28,8 @@ pub(crate) mod text;
 mod version;
 
 pub use backend::{Row, Transaction};
-pub use error::{Error, ErrorKind, Stage, Unbound};
+pub use error::{Error, Stage, Unbound};
+pub use error_kind::ErrorKind;
 pub use frontend::{Query, Startup, Unsendable};
 pub use login::{Channel, Login, Password};
 pub use reader::Malformed;

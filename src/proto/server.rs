@@ -98,6 +98,12 @@ impl Server {
         number.parse().unwrap_or(0)
     }
 
+    /// Whether this is no server but the console of `PgBouncer`, from which it is managed.
+    #[must_use]
+    pub fn is_console(&self) -> bool {
+        self.version.as_deref().is_some_and(|version| version.ends_with("/bouncer"))
+    }
+
     /// Records a `ParameterStatus`; one that we have no use for is dropped, so that a peer can't fill our memory with
     /// parameters.
     pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
