@@ -60,3 +60,9 @@ pub mod rules {
     pub use crate::cli::supervisor::*;
     pub use crate::cli::waiter::*;
 }
+
+/// The rules of starting a program again.
+#[cfg(feature = "cli")]
+pub mod restart {
+    pub use crate::cli::restart::*;
+}

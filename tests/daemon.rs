@@ -1,6 +1,7 @@
 //! heimdall as the way to run one of something: started again, seen and stopped.
 
 mod on_lost;
+mod restart;
 mod signal;
 
 use crate::support::heimdall::Heimdall;
@@ -15,7 +16,7 @@ fn heimdall(name: &str) -> Heimdall {
 /// Ends the session that holds the lock of this name.
 fn lose(name: &str) {
     let sql = format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'heimdall:daemon/{name}'"
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'heimdall:daemon/{name} %'"
     );
     assert_eq!(shared().sql(&sql), "t");
 }

@@ -97,7 +97,7 @@ fn check(outcome: &Outcome, key: Key) -> Vec<String> {
     events
 }
 
-const NUMBERS: [&str; 12] = [
+const NUMBERS: &[&str] = &[
     "pid",
     "token",
     "slot",
@@ -110,6 +110,8 @@ const NUMBERS: [&str; 12] = [
     "holder_pid",
     "holder_process",
     "silence",
+    "pause",
+    "restarts",
 ];
 
 fn heimdall(name: &str) -> Heimdall {
@@ -204,6 +206,10 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
 
     let all = "connecting connected acquired started lost stopping exited error";
     told(&lose(heimdall("lost").hold()), "lost", all);
+
+    let restarted = heimdall("restarted").args(["--restart", "--restart-limit=1", "false"]).run();
+    let all = "connecting connected acquired started exited restarting started exited error released";
+    told(&restarted, "restarted", all);
 
     let wire = heimdall("wire").args(["--debug", "true"]).run();
     seen.extend(check(&wire, key("wire")));

@@ -74,6 +74,16 @@ fn a_bad_number_or_duration_is_told_with_its_option() {
 }
 
 #[test]
+fn restart_takes_its_value_after_an_equals_sign() {
+    assert_usage(
+        &["--name", "x", "--restart=sometimes", "true"],
+        "for '--restart[=<WHEN>]' [possible values: no, lost, on-failure, always]",
+    );
+    assert_usage(&["--name", "x", "--restart", "lost", "true"], "write --restart=lost");
+    assert_usage(&["--name", "x", "--restart-limit=2", "true"], "--restart");
+}
+
+#[test]
 fn options_that_contradict_each_other_are_both_named() {
     for (arguments, words) in [
         (&["--name", "x", "--shared", "--slots", "2", "true"][..], ["--shared", "--slots <N>"]),

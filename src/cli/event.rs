@@ -29,6 +29,7 @@ pub(super) enum Event<'a> {
     Stopping { cause: &'a str, signal: Signal },
     Exited { status: Status, ran: Duration },
     Released { held: Duration },
+    Restarting { pause: Duration, keeps_lock: bool, count: u32 },
 }
 
 /// How much is told; each level tells also what the ones before it tell.
@@ -63,6 +64,7 @@ impl Event<'_> {
             Self::Stopping { .. } => "stopping",
             Self::Exited { .. } => "exited",
             Self::Released { .. } => "released",
+            Self::Restarting { .. } => "restarting",
         }
     }
 
@@ -74,7 +76,9 @@ impl Event<'_> {
             | Self::Suspended { why: Why::Silence(_) }
             | Self::Resumed { why: Why::Silence(_) }
             | Self::Stopping { .. } => Level::Quiet,
-            Self::Busy { .. } | Self::Waiting { .. } | Self::Unavailable { .. } => Level::Normal,
+            Self::Busy { .. } | Self::Waiting { .. } | Self::Unavailable { .. } | Self::Restarting { .. } => {
+                Level::Normal
+            }
             Self::Acquired { waited, .. } if !waited.is_zero() => Level::Normal,
             _ => Level::Verbose,
         }
@@ -119,6 +123,9 @@ impl Event<'_> {
                 vec![("signal", Value::Number((*signal).into())), ("ran", Value::Seconds(*ran))]
             }
             Self::Released { held } => vec![("held", Value::Seconds(*held))],
+            Self::Restarting { pause, keeps_lock: _, count } => {
+                vec![("pause", Value::Seconds(*pause)), ("restarts", Value::Number((*count).into()))]
+            }
         }
     }
 
@@ -166,6 +173,10 @@ impl Event<'_> {
                 format!("the program was killed after {ran:.1?} by signal {signal}")
             }
             Self::Released { held } => format!("released the lock {lock} after {held:.1?}"),
+            Self::Restarting { pause, keeps_lock: true, .. } => {
+                format!("starting the program again in {pause:.0?}, under the same lock")
+            }
+            Self::Restarting { .. } => format!("going back to waiting for the lock {lock}"),
         }
     }
 }

@@ -6,6 +6,7 @@ mod duration;
 mod event;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod exit;
+mod hold;
 mod job;
 mod json;
 mod list;
@@ -14,7 +15,10 @@ mod name;
 mod on_lost;
 mod options;
 mod preexisting;
+mod program;
 mod report;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod restart;
 mod run;
 mod session_name;
 mod show;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser, ValueHint};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 use rustix::process::Signal;
 
 use super::duration;
@@ -13,6 +13,7 @@ use super::exit::DEFAULT_BUSY;
 use super::mistake;
 use super::name::{Lock, MAX_SLOTS, Name};
 use super::report::Format;
+use super::restart::{Policy, When};
 use super::signal_name;
 use crate::lock::{Key, Mode};
 
@@ -76,6 +77,15 @@ pub(super) struct Args {
     /// Have /bin/sh run COMMAND at once when the lock is lost, for a quarter of the lease at most
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     on_lost: Option<OsString>,
+    /// Start the program again after its end: after a lost lock, a failure too, or always [default: no; bare: always]
+    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    restart: Option<When>,
+    /// End when the program was started again N times in a row and has never run for a minute
+    #[arg(long, value_name = "N", requires = "restart")]
+    restart_limit: Option<u32>,
+    /// Let others take the lock before the program is started again
+    #[arg(long = "yield", requires = "restart")]
+    yields: bool,
     /// Hold the lock until the whole job has ended, not only PROGRAM
     #[arg(long)]
     drain: bool,
@@ -147,6 +157,7 @@ pub(super) struct RunOptions {
     /// What the program is stopped by.
     pub(super) signal: Signal,
     pub(super) kill_after: Duration,
+    pub(super) restart: Policy,
     /// What the shell runs when the lock is lost.
     pub(super) on_lost: Option<OsString>,
     pub(super) min_hold: Duration,
@@ -234,6 +245,15 @@ impl TryFrom<Args> for Command {
                     "to wait for {word}, write --wait={word}; to run a program, write ./{word}"
                 ));
             }
+            (Some(word), _)
+                if args.restart == Some(When::Always)
+                    && When::from_str(&word.to_string_lossy(), false).is_ok() =>
+            {
+                let word = word.to_string_lossy();
+                return Err(format!(
+                    "--restart takes a value after = alone: write --restart={word}, or ./{word} to run a program"
+                ));
+            }
             (Some(_), None) if words.any(|word| is_lock_option(&word)) => {
                 return Err(
                     "heimdall's own options stand before PROGRAM, and --name or --key among them".to_owned()
@@ -252,6 +272,11 @@ impl TryFrom<Args> for Command {
                 timeout: args.timeout.filter(|timeout| !timeout.is_zero()),
                 signal: args.signal,
                 kill_after: args.kill_after,
+                restart: Policy {
+                    when: args.restart.unwrap_or(When::No),
+                    limit: args.restart_limit,
+                    yields: args.yields,
+                },
                 on_lost: args.on_lost,
                 min_hold: args.min_hold,
                 drains: args.drain,

@@ -1,27 +1,20 @@
 //! The story: parse, resolve, connect, acquire, wait, supervise, release, exit code.
 
 use std::ffi::OsString;
-use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::connect::{self, failed};
 use super::event::{Event, Level};
-use super::exit::{Exit, Status};
-use super::job::Job;
-use super::name::{Lock, Name};
-use super::on_lost::{OnLost, shell};
+use super::exit::Exit;
+use super::hold::hold;
 use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
-use super::report::{Format, Report};
+use super::program::{Over, Programs};
+use super::report::{Format, Report, os_error_text};
+use super::restart::{Next, Restarts};
 use super::session_name;
 use super::show;
-use super::signals::{Signals, die_of, let_signals_end_process_1};
-use super::spawn::Start;
-use super::supervise::{Sources, supervise};
-use super::supervisor::{Cause, ExitReason, Terms};
-use super::terminal;
+use super::signals::{die_of, let_signals_end_process_1};
 use super::timer::Timer;
-use super::unrunnable::Unrunnable;
 use super::wait::{Wait, Waited};
 use crate::conninfo::Config;
 use crate::lock::{Contender, Guard, Moment, Release};
@@ -59,83 +52,99 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     exit.unwrap_or_else(|exit| exit)
 }
 
-/// Runs the program while the lock is held.
+/// Runs the program while the lock is held, and again where `--restart` says so.
 ///
 /// # Errors
-/// How heimdall ends where the program could not be started.
+/// How heimdall ends where there is no lock.
 fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report) -> Result<Exit, Exit> {
     let config = connect::config(database, report)?;
-    let_signals_end_process_1();
-    let (mut guard, waited) = acquire(options, &config, report)?;
-    let report = &report.clone().with_session(&guard);
-    guard.confirm(options.lease).map_err(|lost| {
-        report.error(format_args!("the lock was lost before the program was started: {lost}"));
-        Exit::Unavailable
+    let timer = Timer::new().map_err(|error| {
+        report.error(format_args!("cannot have a timer: {}", os_error_text(&error)));
+        Exit::NotExecutable
     })?;
-    report.event(&Event::Acquired { guard: &guard, waited });
-
-    // Before the program has something to say.
-    Report::flush(MOMENT);
-    let (mut signals, timer, mut job) = match start(options, &guard) {
-        Ok(started) => started,
-        Err(error) => {
-            report.error(Unrunnable { program: &options.program, error: &error });
-            release(guard, report);
-            return Err(match error.kind() {
-                io::ErrorKind::NotFound => Exit::NotFound,
-                _ => Exit::NotExecutable,
-            });
+    let_signals_end_process_1();
+    let mut programs = Programs::new(options, &timer);
+    let mut restarts = Restarts::new(options.restart);
+    let mut start_at = Moment::START;
+    let mut kept = None;
+    loop {
+        let mut guard = match kept.take() {
+            Some(guard) => guard,
+            None => acquire(options, &config, &restarts, report)?,
+        };
+        let report = &report.clone().with_session(&guard);
+        if let Err(lost) = hold(&mut guard, options.lease, &timer, start_at) {
+            report.error(format_args!("the lock was lost before the program was started: {lost}"));
+            if !restarts.are_wanted() {
+                return Err(Exit::Unavailable);
+            }
+            start_at = after_loss(options.lease);
+            continue;
         }
-    };
-    report.event(&Event::Started { pid: job.pid() });
-
-    let terms = Terms {
-        timeout: options.timeout,
-        kill_after: options.kill_after,
-        lease: options.lease,
-        min_hold: options.min_hold,
-        drains: options.drains,
-        is_group_shared: job.is_group_shared(),
-    };
-    let mask = *signals.mask();
-    let shell = options.on_lost.as_deref().map(shell);
-    let on_lost = shell.as_ref().map(|(program, arguments)| Start {
-        program,
-        arguments,
-        variables: variables(&options.lock, &guard),
-        in_our_group: false,
-        inherited: None,
-        mask: &mask,
-    });
-    let on_lost = OnLost::new(on_lost, options.lease);
-    let sources = Sources { guard: &mut guard, signals: &mut signals, timer: &timer };
-    let exit_reason = supervise(&mut job, sources, on_lost, terms, report);
-    if exit_reason == ExitReason::Stopped(Cause::Lost) {
-        report.error("the lock was lost while the program ran; the program has been stopped");
-        return Ok(Exit::Lost);
+        let over = programs.run(guard, &mut restarts, report);
+        let (pause, keeps_lock) = match restarts.step(over.end, Moment::now()) {
+            Next::Again { pause, keeps_lock } => (pause, keeps_lock),
+            Next::Exit => return Ok(exit(over, report)),
+            Next::GiveUp(count) => {
+                report.error(format_args!(
+                    "the program has been started again {count} times in a row, as often as --restart-limit allows"
+                ));
+                return Ok(exit(over, report));
+            }
+        };
+        programs.pause();
+        report.event(&Event::Restarting { pause, keeps_lock, count: restarts.count() });
+        start_at = Moment::now().after(pause);
+        match over.guard {
+            Some(guard) if keeps_lock => kept = Some(guard),
+            Some(guard) => {
+                release(guard, report);
+                timer.sleep(start_at);
+            }
+            None => start_at = start_at.max(after_loss(options.lease)),
+        }
     }
-    release(guard, report);
-    if let ExitReason::Ended(Status::Signalled(signal)) = exit_reason
-        && let Some(typed) = signals.was_typed(signal)
-    {
+}
+
+/// When a program may start after a loss that is known now: who took the lock in the meantime and has lost it, too, has
+/// stopped its job by then.
+fn after_loss(lease: Duration) -> Moment {
+    Moment::now().after(lease * 3 / 4)
+}
+
+/// Gives the lock back, if it is held; returns how heimdall ends after this program.
+fn exit(over: Over, report: &Report) -> Exit {
+    match over.guard {
+        Some(guard) => release(guard, report),
+        None => report.error("the lock was lost while the program ran; the program has been stopped"),
+    }
+    if let Some(typed) = over.typed {
         Report::flush(FLUSH_TIMEOUT);
         die_of(typed);
     }
-    Ok(exit_reason.into())
+    over.exit
 }
 
-/// Returns the lock and how long it has waited for it.
-fn acquire(options: &RunOptions, config: &Config, report: &Report) -> Result<(Guard, Duration), Exit> {
+/// Returns the lock, waiting for it as `--wait` says; who has held it once goes back to waiting for it in any case.
+fn acquire(
+    options: &RunOptions,
+    config: &Config,
+    restarts: &Restarts,
+    report: &Report,
+) -> Result<Guard, Exit> {
     let application_name = session_name::of(&options.lock);
     let connect = connect::options(config, &application_name, options.allows_pooler, report);
     let limit = match options.wait {
-        WaitPolicy::None => Some(Duration::ZERO),
+        WaitPolicy::None if restarts.count() == 0 => Some(Duration::ZERO),
         WaitPolicy::Limited(limit) => Some(limit),
-        WaitPolicy::Endless => None,
+        WaitPolicy::None | WaitPolicy::Endless => None,
     };
     let wait = Wait { connect: &connect, request: &options.lock.request(), limit, report };
     match wait.acquire() {
-        Waited::Held(guard, waited) => Ok((*guard, waited)),
+        Waited::Held(guard, waited) => {
+            report.clone().with_session(&guard).event(&Event::Acquired { guard: &guard, waited });
+            Ok(*guard)
+        }
         Waited::Busy(contender) => Err(busy(*contender, limit.unwrap_or_default(), options, report)),
         Waited::Failed(error) => Err(failed(report, &error)),
     }
@@ -151,22 +160,6 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
     Exit::Busy(options.conflict_exit_code)
 }
 
-fn start(options: &RunOptions, guard: &Guard) -> io::Result<(Signals, Timer, Job)> {
-    let in_our_group = terminal::is_there();
-    let signals = Signals::catch(in_our_group)?;
-    let timer = Timer::new()?;
-    let start = Start {
-        program: &options.program,
-        arguments: &options.arguments,
-        variables: variables(&options.lock, guard),
-        in_our_group,
-        inherited: options.inherits.then(|| guard.as_fd()),
-        mask: signals.mask(),
-    };
-    let job = Job::start(start, options.signal)?;
-    Ok((signals, timer, job))
-}
-
 fn release(guard: Guard, report: &Report) {
     let acquired = guard.acquired();
     match guard.release() {
@@ -177,25 +170,6 @@ fn release(guard: Guard, report: &Report) {
         }
     }
 }
-
-/// What the program is told of its lock; what does not apply is unset, as it may be left from a heimdall around us.
-fn variables(lock: &Lock, guard: &Guard) -> Vec<(&'static str, Option<String>)> {
-    let (namespace, name) = match &lock.name {
-        Name::Named { namespace, name } => (Some(namespace.clone()), Some(name.clone())),
-        Name::Key(_) => (None, None),
-    };
-    vec![
-        ("HEIMDALL_NAMESPACE", namespace),
-        ("HEIMDALL_NAME", name),
-        ("HEIMDALL_KEY", Some(guard.key().to_string())),
-        ("HEIMDALL_SLOT", Some(guard.slot().to_string())),
-        ("HEIMDALL_BACKEND_PID", Some(guard.backend_pid().to_string())),
-        ("HEIMDALL_FENCING_TOKEN", Some(guard.token().to_string())),
-    ]
-}
-
-/// How long the reader of standard error may keep the program from starting.
-const MOMENT: Duration = Duration::from_millis(100);
 
 /// How long heimdall waits at its end for its last lines to be read.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);

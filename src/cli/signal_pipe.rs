@@ -3,9 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal as NixSignal, raise};
 use rustix::process::Signal;
+use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithRawSiginfo;
 
@@ -21,7 +24,11 @@ pub(super) struct Info {
 }
 
 /// What the handlers have written.
-pub(super) struct SignalQueue(SignalDelivery<UnixStream, WithRawSiginfo>);
+pub(super) struct SignalQueue {
+    delivery: SignalDelivery<UnixStream, WithRawSiginfo>,
+    /// Whether what usually ends a program ends heimdall.
+    is_paused: Arc<AtomicBool>,
+}
 
 impl SignalQueue {
     /// From now on all signals come here, except those that a process may cause itself or that stop it.
@@ -33,13 +40,40 @@ impl SignalQueue {
         let delivery = SignalDelivery::with_pipe(read, write, WithRawSiginfo, &caught)?;
         // Our caller may have blocked some: they are to wait in the program.
         caught.into_iter().map(NixSignal::try_from).collect::<Result<SigSet, _>>()?.thread_unblock()?;
-        Ok(Self(delivery))
+        Ok(Self { delivery, is_paused: Arc::default() })
     }
 
     /// Takes the next signal, if there is one.
     pub(super) fn next(&mut self) -> Option<Info> {
-        let info = self.0.pending().next()?;
+        let info = self.delivery.pending().next()?;
         Some(Info { signal: info.si_signo, is_from_kernel: info.si_code != SI_USER, is_our_own: false })
+    }
+
+    /// Lets these signals take effect at once.
+    pub(super) fn pause(&mut self, _: &SigSet, signals: &[Signal]) -> io::Result<()> {
+        if !self.is_paused.swap(true, Ordering::SeqCst) && Arc::strong_count(&self.is_paused) == 1 {
+            for signal in signals {
+                register_conditional_shutdown(
+                    signal.as_raw(),
+                    128 + signal.as_raw(),
+                    Arc::clone(&self.is_paused),
+                )?;
+            }
+        }
+        while let Some(info) = self.next() {
+            if let Some(signal) = signals.iter().find(|signal| signal.as_raw() == info.signal) {
+                Self::take_effect(*signal)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on all signals come here again; those that came meanwhile, and had no effect, are forgotten.
+    #[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it can fail")]
+    pub(super) fn go_on(&mut self) -> io::Result<()> {
+        self.is_paused.store(false, Ordering::SeqCst);
+        while self.next().is_some() {}
+        Ok(())
     }
 
     /// Does to this process what the signal does by default.
@@ -53,7 +87,7 @@ impl SignalQueue {
 
 impl AsFd for SignalQueue {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.get_read().as_fd()
+        self.delivery.get_read().as_fd()
     }
 }
 

@@ -43,6 +43,22 @@ impl SignalQueue {
         })
     }
 
+    /// Lets these signals, and those that stop a process, take effect at once, unless they are in the mask that our caller
+    /// has left.
+    #[expect(clippy::unused_self, reason = "it is not the queue that changes, but what comes to it")]
+    pub(super) fn pause(&mut self, mask: &SigSet, signals: &[Signal]) -> io::Result<()> {
+        let stopping = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+        let all = signals.iter().chain(&stopping).map(|signal| NixSignal::try_from(signal.as_raw()));
+        let all = all.collect::<Result<Vec<NixSignal>, _>>()?;
+        Ok(all.into_iter().filter(|signal| !mask.contains(*signal)).collect::<SigSet>().thread_unblock()?)
+    }
+
+    /// From now on all signals come here again; those that came meanwhile, and had no effect, are forgotten.
+    pub(super) fn go_on(&mut self) -> io::Result<()> {
+        while self.next().is_some() {}
+        Ok(SigSet::all().thread_block()?)
+    }
+
     /// Does to this process what the signal does by default. If that was to stop, takes the SIGCONT that has ended it.
     pub(super) fn take_effect(signal: Signal) -> io::Result<()> {
         let signal = NixSignal::try_from(signal.as_raw())?;

@@ -10,9 +10,11 @@ use rustix::process::{Resource, Rlimit, Signal, getpid, setrlimit};
 use signal_hook::consts::FORBIDDEN;
 use signal_hook::flag::register_conditional_shutdown;
 
+use super::exit::Status;
 use super::signal_bits::SignalBits;
 use super::signal_queue::{Info, SignalQueue};
 use super::supervision::Received;
+use super::supervisor::ExitReason;
 
 /// The signals that came since they were last taken.
 pub(super) struct Signals {
@@ -24,6 +26,8 @@ pub(super) struct Signals {
     leads_session: bool,
     mask: SigSet,
     typed: Vec<Signal>,
+    /// Those that end a program, as they came.
+    ending: Vec<Signal>,
 }
 
 impl Signals {
@@ -33,7 +37,15 @@ impl Signals {
         let ignored = ignored();
         let leads_session = nix::unistd::getsid(None) == Ok(nix::unistd::getpid());
         let queue = SignalQueue::open()?;
-        Ok(Self { queue, ignored, is_group_shared, leads_session, mask, typed: Vec::new() })
+        Ok(Self {
+            queue,
+            ignored,
+            is_group_shared,
+            leads_session,
+            mask,
+            typed: Vec::new(),
+            ending: Vec::new(),
+        })
     }
 
     /// The signal mask that our caller has left.
@@ -50,9 +62,34 @@ impl Signals {
     pub(super) fn take(&mut self) -> Vec<Received> {
         let mut received = Vec::new();
         while let Some(info) = self.queue.next() {
-            received.extend(self.judge(info));
+            let Some(one) = self.judge(info) else { continue };
+            self.ending.extend(Signal::from_named_raw(info.signal).filter(|signal| ENDING.contains(signal)));
+            received.push(one);
         }
         received
+    }
+
+    /// Whether it was heimdall that was asked to end, and not the program alone: by SIGTERM or SIGINT, or by another signal
+    /// that usually ends a program, if the program has died of it. To many programs, SIGHUP means to read their
+    /// configuration again.
+    pub(super) fn ask_to_end(&self, reason: ExitReason) -> bool {
+        let death = match reason {
+            ExitReason::Ended(Status::Signalled(signal)) => Signal::from_named_raw(signal.into()),
+            _ => None,
+        };
+        self.ending.iter().any(|came| [Signal::TERM, Signal::INT].contains(came) || death == Some(*came))
+    }
+
+    /// Until the next program is started, what usually ends a program ends heimdall; other signals come to nothing.
+    pub(super) fn pause(&mut self) {
+        // Where it fails, they wait for the next program.
+        let _ = self.queue.pause(&self.mask, &ENDING);
+    }
+
+    /// Catches signals again, for the next program.
+    pub(super) fn go_on(mut self) -> io::Result<Self> {
+        self.queue.go_on()?;
+        Ok(Self { typed: Vec::new(), ending: Vec::new(), ..self })
     }
 
     fn judge(&mut self, info: Info) -> Option<Received> {
@@ -132,6 +169,9 @@ pub(super) fn let_signals_end_process_1() {
         }
     }
 }
+
+/// What usually ends a program.
+const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
 /// Those that end no process by default (`man 7 signal`).
 const HARMLESS: [Signal; 7] =

@@ -121,7 +121,11 @@ impl Supervised for Run<'_> {
     }
 
     fn start_heartbeat(&mut self, now: Moment) -> Result<(), Lost> {
-        self.sources.guard.start_heartbeat(self.lease, now)
+        // A lock that is kept from one program to the next has one.
+        match self.sources.guard.next_tick() {
+            None => self.sources.guard.start_heartbeat(self.lease, now),
+            Some(_) => Ok(()),
+        }
     }
 
     fn listen(&mut self) -> Result<bool, Lost> {
@@ -215,6 +219,10 @@ impl Run<'_> {
                 };
                 event::Event::Stopping { cause, signal: self.job.stop_signal() }
             }
+            News::Swept => event::Event::Stopping {
+                cause: "it has ended, and what it has left must not run beside the next",
+                signal: self.job.stop_signal(),
+            },
             News::Draining => event::Event::Draining,
             News::Suspended(why) => event::Event::Suspended { why },
             News::Resumed(why) => event::Event::Resumed { why },

@@ -22,6 +22,8 @@ pub struct Terms {
     pub min_hold: Duration,
     /// Whether the lock is held until the whole job has ended, and not only the program.
     pub drains: bool,
+    /// Whether what the program has left is stopped at its end, since another one follows.
+    pub sweeps: bool,
     /// Whether the program is in heimdall's process group, so that a shell takes both for one.
     pub is_group_shared: bool,
 }
@@ -104,6 +106,8 @@ pub enum News {
         status: Status,
         ran: Duration,
     },
+    /// What the program has left is asked to end.
+    Swept,
     /// heimdall waits for processes that the program has left.
     Draining,
     Lost,
@@ -203,10 +207,11 @@ enum State {
     },
     Terminating {
         kill_at: Moment,
-        cause: Cause,
+        /// `None` where the program has ended, and what it has left is to.
+        cause: Option<Cause>,
     },
     Killing {
-        cause: Cause,
+        cause: Option<Cause>,
     },
     /// Nothing is left to be done but to hold the lock for as long as `--min-hold` says.
     Over(ExitReason),
@@ -344,7 +349,7 @@ impl Supervisor {
             }
             State::Running if self.deadline.is_some_and(|deadline| deadline <= now) => {
                 let kill_at = now.after(self.terms.kill_after);
-                self.state = State::Terminating { kill_at, cause: Cause::TimedOut };
+                self.state = State::Terminating { kill_at, cause: Some(Cause::TimedOut) };
                 actions.extend([Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))]);
             }
             State::Over(_) => {}
@@ -369,7 +374,7 @@ impl Supervisor {
     fn end(&mut self, status: Status, now: Moment, actions: &mut Vec<Action>) {
         self.ended = Some(status);
         actions.push(Action::Tell(News::Exited { status, ran: now.since(self.started) }));
-        if self.may_go_on() && !self.terms.drains {
+        if self.may_go_on() && !self.terms.drains && !self.terms.sweeps {
             self.state = State::Over(ExitReason::Ended(status));
         }
         self.look(actions);
@@ -383,13 +388,16 @@ impl Supervisor {
     }
 
     fn find(&mut self, left: Left, now: Moment, actions: &mut Vec<Action>) {
-        let is_draining = self.may_go_on();
+        let is_draining = self.may_go_on() && self.terms.drains;
         let is_killed = matches!(self.state, State::Killing { .. });
         match (self.state, self.ended) {
-            (State::Terminating { cause, .. } | State::Killing { cause }, _) if left == Left::No => {
+            (State::Terminating { cause: Some(cause), .. } | State::Killing { cause: Some(cause) }, _)
+                if left == Left::No =>
+            {
                 self.state = State::Over(ExitReason::Stopped(cause));
             }
             (_, Some(status)) if left == Left::No => self.state = State::Over(ExitReason::Ended(status)),
+            _ if self.may_go_on() && self.terms.sweeps && !self.terms.drains => self.sweep(now, actions),
             _ => self.insist(now, actions),
         }
         if is_draining && left != Left::No && !self.is_draining {
@@ -400,6 +408,11 @@ impl Supervisor {
             self.is_explained = true;
             actions.push(Action::Tell(News::Blind));
         }
+    }
+
+    fn sweep(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        self.state = State::Terminating { kill_at: now.after(self.terms.kill_after), cause: None };
+        actions.extend([Action::Terminate, Action::Tell(News::Swept)]);
     }
 
     fn answer(&mut self, asked: Moment, now: Moment, actions: &mut Vec<Action>) {
@@ -417,12 +430,12 @@ impl Supervisor {
         let cause = Cause::Lost;
         let news = match &mut self.state {
             State::Running | State::Stopping { .. } | State::Suspended { .. } if ends_at <= now => {
-                self.state = State::Killing { cause };
+                self.state = State::Killing { cause: Some(cause) };
                 actions.push(Action::Kill);
                 Some(News::Killed(Reason::Late))
             }
             State::Running | State::Stopping { .. } | State::Suspended { .. } => {
-                self.state = State::Terminating { kill_at: latest, cause };
+                self.state = State::Terminating { kill_at: latest, cause: Some(cause) };
                 actions.push(Action::Terminate);
                 Some(News::Terminated(cause))
             }
@@ -494,6 +507,7 @@ mod tests {
         lease: Duration::from_secs(60),
         min_hold: Duration::ZERO,
         drains: false,
+        sweeps: false,
         is_group_shared: true,
     };
     const ENDED: Event = Event::Ended(Status::Exited(3));
@@ -751,6 +765,38 @@ mod tests {
             ],
         );
     }
+    #[test]
+    fn what_a_program_leaves_is_stopped_before_the_next_one_starts() {
+        let terms = Terms { sweeps: true, ..TERMS };
+        let left = [exited(1), Action::Look];
+        let ended = || (1, ENDED, &left[..], Next::At(2));
+        let swept = [Action::Terminate, Action::Tell(News::Swept)];
+        let killed = [Action::Kill, Action::Tell(News::Killed(Reason::Stubborn))];
+        play(terms, &[ended(), (1, Event::Left(Left::No), &[], ENDS)]);
+        play(
+            terms,
+            &[
+                ended(),
+                (1, Event::Left(Left::Yes), &swept, Next::Soon),
+                (11, Event::Tick, &[Action::Look], Next::At(11)),
+                (11, Event::Left(Left::Yes), &killed, Next::Soon),
+                (12, Event::Reaped, &[Action::Look], Next::Soon),
+                (12, Event::Left(Left::No), &[], ENDS),
+            ],
+        );
+        let hurries = [Action::Tell(News::Lost)];
+        play(
+            terms,
+            &[
+                ended(),
+                (1, Event::Left(Left::Yes), &swept, Next::Soon),
+                (2, Event::Lost, &hurries, Next::Soon),
+            ],
+        );
+        let drains = Terms { drains: true, ..terms };
+        play(drains, &[ended(), (1, Event::Left(Left::Yes), &[Action::Tell(News::Draining)], Next::At(2))]);
+    }
+
     #[test]
     fn a_lock_that_drains_is_held_and_watched_until_the_whole_job_has_ended() {
         let terms = Terms { drains: true, timeout: Some(Duration::from_secs(20)), ..TERMS };

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::job::reap_orphans;
 use crate::lock::Moment;
 
 /// A clock to wait by.
@@ -42,6 +43,16 @@ impl Timer {
             timeout = until.map(remaining);
         }
         poll_all(fds, Some(self.fd.as_fd()), timeout)
+    }
+}
+
+impl Timer {
+    /// Waits for the moment, however many signals come meanwhile.
+    pub(super) fn sleep(&self, until: Moment) {
+        while Moment::now() < until {
+            self.wait([], Some(until));
+            reap_orphans();
+        }
     }
 }
 

@@ -489,8 +489,15 @@ impl World {
         let Options { kill_after, timeout, min_hold, .. } = this.options;
         // For the mistake, the rules are told of a lease that is longer.
         let ruled = if self.mutant == Some(Mutant::KillsAfterAWholeLease) { lease * 10 / 7 } else { lease };
-        let terms =
-            Terms { timeout, kill_after, lease: ruled, min_hold, drains: false, is_group_shared: false };
+        let terms = Terms {
+            timeout,
+            kill_after,
+            lease: ruled,
+            min_hold,
+            drains: false,
+            sweeps: false,
+            is_group_shared: false,
+        };
         this.last_answered = this.asked;
         this.supervisor = Some(Supervisor::new(terms, this.last_answered, now));
         this.stage = Stage::Supervising { until: None };

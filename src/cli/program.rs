@@ -1,0 +1,153 @@
+//! One program after the other, each from its start to its end.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::event::Event;
+use super::exit::{Exit, Status};
+use super::job::Job;
+use super::name::{Lock, Name};
+use super::on_lost::{OnLost, shell};
+use super::options::RunOptions;
+use super::report::Report;
+use super::restart::{End, Restarts};
+use super::signals::Signals;
+use super::spawn::Start;
+use super::supervise::{Sources, supervise};
+use super::supervisor::{Cause, ExitReason, Terms};
+use super::terminal;
+use super::timer::Timer;
+use super::unrunnable::Unrunnable;
+use crate::lock::{Guard, Moment};
+
+/// What all programs of a run are started and watched with.
+pub(super) struct Programs<'a> {
+    options: &'a RunOptions,
+    timer: &'a Timer,
+    /// From the start of the first one on.
+    signals: Option<Signals>,
+}
+
+/// How one ended.
+pub(super) struct Over {
+    pub(super) end: End,
+    /// How heimdall ends if no other program follows.
+    pub(super) exit: Exit,
+    /// The signal typed at the terminal that the program has died of.
+    pub(super) typed: Option<Signal>,
+    /// The lock, unless it was lost.
+    pub(super) guard: Option<Guard>,
+}
+
+impl<'a> Programs<'a> {
+    pub(super) fn new(options: &'a RunOptions, timer: &'a Timer) -> Self {
+        Self { options, timer, signals: None }
+    }
+
+    /// Starts the program and watches over it until its end.
+    pub(super) fn run(&mut self, mut guard: Guard, restarts: &mut Restarts, report: &Report) -> Over {
+        // Before the program has something to say.
+        Report::flush(MOMENT);
+        let variables = variables(&self.options.lock, &guard, restarts);
+        let (options, timer) = (self.options, self.timer);
+        let (signals, mut job) = match self.start(&guard, variables.clone()) {
+            Ok(started) => started,
+            Err(error) => {
+                report.error(Unrunnable { program: &options.program, error: &error });
+                let exit = match error.kind() {
+                    io::ErrorKind::NotFound => Exit::NotFound,
+                    _ => Exit::NotExecutable,
+                };
+                return Over { end: End::NotStarted, exit, typed: None, guard: Some(guard) };
+            }
+        };
+        restarts.started(Moment::now());
+        report.event(&Event::Started { pid: job.pid() });
+
+        let terms = Terms {
+            timeout: options.timeout,
+            kill_after: options.kill_after,
+            lease: options.lease,
+            min_hold: options.min_hold,
+            drains: options.drains,
+            sweeps: restarts.are_wanted(),
+            is_group_shared: job.is_group_shared(),
+        };
+        let mask = *signals.mask();
+        let shell = options.on_lost.as_deref().map(shell);
+        let on_lost = shell.as_ref().map(|(program, arguments)| Start {
+            program,
+            arguments,
+            variables,
+            in_our_group: false,
+            inherited: None,
+            mask: &mask,
+        });
+        let on_lost = OnLost::new(on_lost, options.lease);
+        let sources = Sources { guard: &mut guard, signals: &mut *signals, timer };
+        let reason = supervise(&mut job, sources, on_lost, terms, report);
+        let typed = match reason {
+            ExitReason::Ended(Status::Signalled(signal)) => signals.was_typed(signal),
+            _ => None,
+        };
+        let end = match reason {
+            _ if signals.ask_to_end(reason) => End::Asked,
+            ExitReason::Ended(status) => End::Ended(status),
+            ExitReason::Stopped(Cause::TimedOut) => End::TimedOut,
+            ExitReason::Stopped(Cause::Lost) => End::Lost,
+        };
+        let is_lost = reason == ExitReason::Stopped(Cause::Lost);
+        Over { end, exit: reason.into(), typed, guard: (!is_lost).then_some(guard) }
+    }
+
+    fn start(
+        &mut self,
+        guard: &Guard,
+        variables: Vec<(&'static str, Option<String>)>,
+    ) -> io::Result<(&mut Signals, Job)> {
+        let in_our_group = terminal::is_there();
+        let signals = match self.signals.take() {
+            Some(signals) => signals.go_on()?,
+            None => Signals::catch(in_our_group)?,
+        };
+        let signals = self.signals.insert(signals);
+        let start = Start {
+            program: &self.options.program,
+            arguments: &self.options.arguments,
+            variables,
+            in_our_group,
+            inherited: self.options.inherits.then(|| guard.as_fd()),
+            mask: signals.mask(),
+        };
+        let job = Job::start(start, self.options.signal)?;
+        Ok((signals, job))
+    }
+
+    /// Until the next program is started, what usually ends a program ends heimdall.
+    pub(super) fn pause(&mut self) {
+        self.signals.iter_mut().for_each(Signals::pause);
+    }
+}
+
+/// What the program is told of its lock; what does not apply is unset, as it may be left from a heimdall around us.
+fn variables(lock: &Lock, guard: &Guard, restarts: &Restarts) -> Vec<(&'static str, Option<String>)> {
+    let (namespace, name) = match &lock.name {
+        Name::Named { namespace, name } => (Some(namespace.clone()), Some(name.clone())),
+        Name::Key(_) => (None, None),
+    };
+    vec![
+        ("HEIMDALL_NAMESPACE", namespace),
+        ("HEIMDALL_NAME", name),
+        ("HEIMDALL_KEY", Some(guard.key().to_string())),
+        ("HEIMDALL_SLOT", Some(guard.slot().to_string())),
+        ("HEIMDALL_BACKEND_PID", Some(guard.backend_pid().to_string())),
+        ("HEIMDALL_FENCING_TOKEN", Some(guard.token().to_string())),
+        ("HEIMDALL_RESTARTS", restarts.are_wanted().then(|| restarts.count().to_string())),
+    ]
+}
+
+/// How long the reader of standard error may keep the program from starting.
+const MOMENT: Duration = Duration::from_millis(100);
