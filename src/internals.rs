@@ -52,6 +52,11 @@ pub mod heartbeat {
     pub use crate::lock::heartbeat::*;
 }
 
+/// The line of those who wait.
+pub mod line {
+    pub use crate::lock::line::*;
+}
+
 /// The rules of waiting and of supervision.
 #[cfg(feature = "cli")]
 pub mod rules {

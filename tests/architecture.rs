@@ -145,6 +145,7 @@ fn enumerations_of_the_library_may_grow() {
         // In `internals`, as all of `net/tls` is.
         "lock/sql.rs Statement",
         "lock/sql.rs Owner",
+        "lock/sql.rs Turn",
         "proto/authentication.rs Authentication",
         "proto/backend.rs BackendMessage",
         "proto/backend.rs Transaction",

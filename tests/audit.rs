@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use heimdall::internals::sql::{Owner, Settings, Statement};
+use heimdall::internals::sql::{Owner, Settings, Statement, Turn};
 use heimdall::lock::{Key, LockRequest, Mode};
 
 use crate::support::heimdall::Heimdall;
@@ -51,7 +51,9 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
         .collect();
     let version = cluster.version();
     let settings = || Statement::Settings(Settings::of_session(version, Some(Duration::from_secs(60))));
-    let acquire = |request| vec![Statement::Acquire { request, owner: Owner::Unknown }, Statement::Commit];
+    let attempt =
+        |request, turn| vec![Statement::Acquire { request, owner: Owner::Unknown, turn }, Statement::Commit];
+    let acquire = |request| attempt(request, Turn::Any);
     let release = |key, mode| Statement::Release { key, mode, owner: Owner::Us };
     let whole = |request: LockRequest| {
         let (key, mode) = (request.key(1).unwrap(), request.mode());
@@ -67,8 +69,12 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     let key = Key::Single(8);
     expected.extend(acquire(one(key)));
     expected.push(Statement::Holders(vec![key]));
-    expected.extend(acquire(one(key)));
-    expected.push(Statement::Acquire { request: one(key), owner: Owner::Us });
+    expected.extend(attempt(one(key), Turn::First));
+    let take_turn = |turn| Statement::Acquire { request: one(key), owner: Owner::Us, turn };
+    expected.push(take_turn(Turn::Enter));
+    let lease = Duration::from_secs(60);
+    expected.push(Statement::Settings(Settings::of_waiter(version, lease, false, true)));
+    expected.push(take_turn(Turn::Heir));
     expected.push(Statement::List(None));
     // How often it was tried while it was waited for is chance.
     statements.dedup();

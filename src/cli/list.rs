@@ -34,6 +34,7 @@ fn fields(holder: &Holder, name: Option<String>) -> Vec<(&'static str, Value)> {
         text("lock", name),
         text("mode", Some(mode(holder).to_owned())),
         Some(("granted", Value::Flag(holder.is_granted))),
+        holder.is_heir.then_some(("heir", Value::Flag(true))),
         holder.pid.map(|pid| ("pid", Value::Number(pid.into()))),
         text("application", holder.application.clone()),
         text("host", host),
@@ -58,7 +59,7 @@ fn cells(holder: &Holder, name: Option<String>) -> [Option<String>; 10] {
         Some(holder.key.to_string()),
         name,
         Some(mode(holder).to_owned()),
-        Some(if holder.is_granted { "granted" } else { "waiting" }.to_owned()),
+        Some(state(holder).to_owned()),
         holder.pid.map(|pid| pid.to_string()),
         if is_heimdall { Some("heimdall".to_owned()) } else { holder.application.clone() },
         told.place.map(|(host, process)| format!("{host}:{process}")),
@@ -70,6 +71,14 @@ fn cells(holder: &Holder, name: Option<String>) -> [Option<String>; 10] {
 
 fn mode(holder: &Holder) -> &'static str {
     if holder.is_shared { "shared" } else { "exclusive" }
+}
+
+fn state(holder: &Holder) -> &'static str {
+    match holder {
+        Holder { is_granted: true, .. } => "granted",
+        Holder { is_heir: true, .. } => "heir",
+        _ => "waiting",
+    }
 }
 
 /// Columns are as wide as their widest cell; one of which nothing is known is left out.
@@ -119,6 +128,7 @@ mod tests {
             key,
             is_shared: false,
             is_granted: true,
+            is_heir: false,
             pid: Some(42),
             application: Some(application.to_owned()),
             client: None,

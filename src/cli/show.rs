@@ -22,9 +22,9 @@ pub(super) fn holders(
 ) -> Result<Exit, Exit> {
     let config = connect::config(database, report)?;
     let options = connect::options(&config, "heimdall --list", allows_pooler, report);
-    let keys = lock.map(|lock| lock.request().keys().collect());
-    let holders =
-        lock::list(&options, keys, Deadline::after(None)).map_err(|error| failed(report, &error))?;
+    let request = lock.map(Lock::request);
+    let holders = lock::list(&options, request.as_ref(), Deadline::after(None))
+        .map_err(|error| failed(report, &error))?;
     Ok(print(|out| list::write(&holders, lock, format, out), report))
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Wait<'a> {
     pub(super) request: &'a LockRequest,
     /// How long to wait: not at all where it is zero, for ever where it is `None`.
     pub(super) limit: Option<Duration>,
+    /// How long the server may keep the session of a vanished waiter.
+    pub(super) lease: Duration,
     pub(super) report: &'a Report,
 }
 
@@ -49,16 +51,16 @@ impl Wait<'_> {
                     );
                 }
                 Ok(Outcome::Busy(mut contender)) => {
-                    let found = Found::Busy { is_watched: self.report.shows_progress() };
+                    let is_watched = self.report.shows_progress();
+                    let found = Found::Busy { is_watched, place: contender.place() };
                     match waiter.next(found, Moment::now(), random()) {
                         Next::Ask { is_news } => {
                             line.tell_holders(&mut contender, is_news);
                             Ok(Outcome::Busy(contender))
                         }
-                        Next::Try { pause, timeout } => {
-                            line.draw();
-                            reap_orphans();
-                            contender.retry(pause, timeout)
+                        Next::Try { pause, timeout, overtakes } => {
+                            Self::pause(pause, &mut line, |pause| contender.listen(pause))
+                                .and_then(|()| contender.take_turn(overtakes, self.lease, timeout))
                         }
                         Next::Connect { .. } | Next::GiveUp => break Waited::Busy(contender),
                     }
@@ -81,16 +83,38 @@ impl Wait<'_> {
             && let Next::Connect { pause, timeout } = waiter.next(Found::Unavailable, Moment::now(), random())
         {
             line.tell_reason(error);
-            line.draw();
-            reap_orphans();
-            thread::sleep(pause);
-            tried = self.connect(timeout);
+            tried = Self::pause(pause, line, |pause| {
+                thread::sleep(pause);
+                Ok(())
+            })
+            .and_then(|()| self.connect(timeout));
         }
         tried
     }
 
+    /// Pauses, and shows meanwhile that time goes by.
+    fn pause(
+        mut pause: Duration,
+        line: &mut Line<'_>,
+        mut sleep: impl FnMut(Duration) -> Result<(), lock::Error>,
+    ) -> Result<(), lock::Error> {
+        while !pause.is_zero() {
+            line.draw();
+            reap_orphans();
+            let nap = pause.min(REDRAW);
+            sleep(nap)?;
+            pause -= nap;
+        }
+        Ok(())
+    }
+
     fn connect(&self, timeout: Option<Duration>) -> Result<Outcome, lock::Error> {
-        let tried = lock::acquire(self.connect, self.request, Deadline::after(timeout));
+        let limit = Deadline::after(timeout);
+        let tried = if self.limit == Some(Duration::ZERO) {
+            lock::acquire(self.connect, self.request, limit)
+        } else {
+            lock::acquire_in_turn(self.connect, self.request, limit)
+        };
         if let Ok(outcome) = &tried {
             self.report.event(&Event::Connected { server_address: outcome.server_address() });
         }
@@ -162,6 +186,9 @@ impl Line<'_> {
         }
     }
 }
+
+/// How old the time on the screen may be, and how long what orphans leave stays.
+const REDRAW: Duration = Duration::from_secs(1);
 
 /// A server whose text is another each time does not fill anyone's log.
 const MAX_REASONS: usize = 20;

@@ -4,7 +4,7 @@
 use std::mem;
 use std::time::Duration;
 
-use crate::lock::{Backoff, Moment};
+use crate::lock::{Backoff, Moment, Place, heirs_pause, others_pause};
 
 /// The state of a wait.
 #[derive(Debug)]
@@ -16,6 +16,12 @@ pub struct Waiter {
     is_connecting: bool,
     /// When it was asked who holds the lock, since the last connection was made.
     asked: Option<Moment>,
+    /// Since when it waits for the lock on that connection.
+    entered: Option<Moment>,
+    /// Since when it is the heir.
+    succeeds: Option<Moment>,
+    /// When it last tried the lock though it is not the heir, or was last behind no one.
+    overtook: Moment,
     broken: Option<Moment>,
 }
 
@@ -26,6 +32,8 @@ pub enum Found {
     Busy {
         /// Whether someone looks at a line that tells who holds it.
         is_watched: bool,
+        /// Where we stand among those who wait.
+        place: Place,
     },
     /// No server can be used, or none any more, for a reason that may pass.
     Unavailable,
@@ -39,8 +47,9 @@ pub enum Next {
         /// Whether that is what is waited for from now on.
         is_news: bool,
     },
-    /// Listen to the server for `pause`, then try the lock, with that time for the answer.
-    Try { pause: Duration, timeout: Option<Duration> },
+    /// Listen to the server for `pause`, then try what our place in the line allows, with that time for the answer; where it
+    /// `overtakes`, also the lock itself.
+    Try { pause: Duration, timeout: Option<Duration>, overtakes: bool },
     /// Connect again after `pause`, which may take that long.
     Connect { pause: Duration, timeout: Option<Duration> },
     /// The time is over.
@@ -55,6 +64,9 @@ impl Waiter {
             backoff: Backoff::default(),
             is_connecting: true,
             asked: None,
+            entered: None,
+            succeeds: None,
+            overtook: now,
             broken: None,
         }
     }
@@ -80,15 +92,18 @@ impl Waiter {
         if was_connecting != self.is_connecting {
             self.backoff = Backoff::default();
             self.asked = None;
+            self.entered = None;
+            self.succeeds = None;
+            self.overtook = now;
         }
         match found {
             Found::Busy { .. } if is_over => Next::GiveUp,
-            Found::Busy { is_watched } if self.asks(is_watched, now) => {
+            Found::Busy { is_watched, .. } if self.asks(is_watched, now) => {
                 Next::Ask { is_news: self.asked.replace(now).is_none() }
             }
-            Found::Busy { .. } => {
-                let pause = self.backoff.pause(random);
-                Next::Try { pause: cut(pause, left), timeout: last_chance(left) }
+            Found::Busy { place, .. } => {
+                let (pause, overtakes) = self.turn(place, now, random);
+                Next::Try { pause: cut(pause, left), timeout: last_chance(left), overtakes }
             }
             Found::Unavailable if is_over && was_connecting => Next::GiveUp,
             Found::Unavailable => {
@@ -97,6 +112,26 @@ impl Waiter {
                 }
                 let pause = self.backoff.pause(random);
                 Next::Connect { pause: cut(pause, left), timeout: last_chance(left) }
+            }
+        }
+    }
+
+    /// Returns how long to pause, and whether to overtake the heir, which may be stopped.
+    fn turn(&mut self, place: Place, now: Moment, random: u32) -> (Duration, bool) {
+        let entered = *self.entered.get_or_insert(now);
+        match place {
+            Place::Outside => (self.backoff.pause(random), false),
+            Place::Heir => {
+                self.overtook = now;
+                let succeeds = *self.succeeds.get_or_insert(now);
+                (heirs_pause(now.since(succeeds), random), false)
+            }
+            Place::Behind { is_heir_bound } => {
+                let overtakes = !is_heir_bound && now.since(self.overtook) >= OVERTAKE;
+                if overtakes {
+                    self.overtook = now;
+                }
+                (others_pause(now.since(entered), random), overtakes)
             }
         }
     }
@@ -121,6 +156,9 @@ fn last_chance(left: Option<Duration>) -> Option<Duration> {
 
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
+/// How often the lock is tried by one who is not the heir, where no one else ends the session of an heir that is stopped.
+const OVERTAKE: Duration = Duration::from_secs(60);
+
 /// How old the news of who holds the lock may be on the screen.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -128,8 +166,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 mod tests {
     use super::*;
 
-    const BUSY: Found = Found::Busy { is_watched: false };
-    const WATCHED: Found = Found::Busy { is_watched: true };
+    const BUSY: Found = Found::Busy { is_watched: false, place: Place::Outside };
+    const WATCHED: Found = Found::Busy { is_watched: true, place: Place::Outside };
 
     const NEWS: Next = Next::Ask { is_news: true };
 
@@ -156,14 +194,17 @@ mod tests {
 
     #[test]
     fn without_a_limit_it_is_tried_for_ever() {
-        let again = Next::Try { pause: SHORTEST, timeout: None };
+        let again = Next::Try { pause: SHORTEST, timeout: None, overtakes: false };
         play(None, &[(0, BUSY, NEWS), (0, BUSY, again), (86_400_000, BUSY, again)]);
     }
 
     #[test]
     fn the_last_try_is_when_the_time_is_over() {
-        let within =
-            |pause, timeout| Next::Try { pause: milliseconds(pause), timeout: Some(milliseconds(timeout)) };
+        let within = |pause, timeout| Next::Try {
+            pause: milliseconds(pause),
+            timeout: Some(milliseconds(timeout)),
+            overtakes: false,
+        };
         play(
             Some(2000),
             &[
@@ -193,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_lost_in_the_last_try_is_made_once_more() {
-        let try_last = Next::Try { pause: milliseconds(10), timeout: Some(LAST_CHANCE) };
+        let try_last = Next::Try { pause: milliseconds(10), timeout: Some(LAST_CHANCE), overtakes: false };
         let found = [
             (1990, BUSY, NEWS),
             (1990, BUSY, try_last),
@@ -228,8 +269,32 @@ mod tests {
     }
 
     #[test]
+    fn the_heir_tries_often_and_those_behind_it_overtake_it_where_a_stopped_one_stays_the_heir() {
+        let found = |place| Found::Busy { is_watched: false, place };
+        let bound = found(Place::Behind { is_heir_bound: true });
+        let unbound = found(Place::Behind { is_heir_bound: false });
+        let again = |pause, overtakes| Next::Try { pause: milliseconds(pause), timeout: None, overtakes };
+        let first = Next::Try { pause: SHORTEST * 2 / 3, timeout: None, overtakes: false };
+        play(
+            None,
+            &[
+                (0, bound, NEWS),
+                (3000, bound, first),
+                (6000, bound, again(3000, false)),
+                (70_000, bound, again(3000, false)),
+                (70_000, unbound, again(3000, true)),
+                (129_999, unbound, again(3000, false)),
+                (130_000, unbound, again(3000, true)),
+                (200_000, found(Place::Heir), again(60, false)),
+                (245_000, found(Place::Heir), again(100, false)),
+                (260_000, unbound, again(3000, false)),
+            ],
+        );
+    }
+
+    #[test]
     fn who_holds_the_lock_is_asked_again_for_those_who_watch() {
-        let again = Next::Try { pause: SHORTEST, timeout: None };
+        let again = Next::Try { pause: SHORTEST, timeout: None, overtakes: false };
         play(
             None,
             &[

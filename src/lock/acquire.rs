@@ -7,8 +7,10 @@ use super::error::{Error, UnsafeServer};
 use super::guard::{Grant, Guard};
 use super::holder::Holder;
 use super::key::Key;
+use super::line::Place;
 use super::request::LockRequest;
-use super::sql::{self, Owner, Statement};
+use super::settings::IDLE_SESSION_TIMEOUT;
+use super::sql::{self, Owner, Settings, Statement, Turn};
 use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError, Rejected};
 use crate::proto::{Row, Transaction};
 
@@ -43,14 +45,38 @@ pub fn acquire(
     request: &LockRequest,
     limit: Deadline,
 ) -> Result<Outcome, Error> {
+    attempt(options, request, Turn::Any, limit)
+}
+
+/// As [`acquire`], for one who is going to wait and lets those who wait already go first: the lock is not tried where there
+/// is an heir. [`Contender::take_turn`] tries again.
+///
+/// # Errors
+/// As [`acquire`].
+pub fn acquire_in_turn(
+    options: &ConnectOptions<'_>,
+    request: &LockRequest,
+    limit: Deadline,
+) -> Result<Outcome, Error> {
+    // In a pooler's session there is no line.
+    let turn = if options.allows_pooler() { Turn::Any } else { Turn::First };
+    attempt(options, request, turn, limit)
+}
+
+fn attempt(
+    options: &ConnectOptions<'_>,
+    request: &LockRequest,
+    turn: Turn,
+    limit: Deadline,
+) -> Result<Outcome, Error> {
     let owner = if options.allows_pooler() { Owner::Pooler } else { Owner::Unknown };
-    let query = Statement::Acquire { request: request.clone(), owner }.query();
+    let query = Statement::Acquire { request: request.clone(), owner, turn }.query();
     // It travels with the login, at some moment after this.
     let asked = Moment::now();
     net::connect(options, &query, limit, |connection, deadline| {
         let request = request.clone();
         let allows_pooler = options.allows_pooler();
-        Contender { connection, request, allows_pooler, owner }.first_answer(options, asked, deadline)
+        Contender { connection, request, allows_pooler, owner, turn }.first_answer(options, asked, deadline)
     })
 }
 
@@ -60,6 +86,8 @@ pub struct Contender {
     request: LockRequest,
     allows_pooler: bool,
     owner: Owner,
+    /// How it tries next, where it waits in the line.
+    turn: Turn,
 }
 
 impl Contender {
@@ -88,19 +116,79 @@ impl Contender {
     /// # Errors
     /// The connection is lost, or the server has become one on which the lock would not exclude.
     pub fn retry(mut self, pause: Duration, patience: Option<Duration>) -> Result<Outcome, Error> {
-        match self.try_again(pause, patience) {
+        self.listen(pause)?;
+        match self.try_again(Turn::Any, patience) {
             Ok((row, asked)) => self.judge(&row, asked),
             Err(error) => Err(self.failed(error)),
         }
     }
 
+    /// Returns where it stands in the line of those who wait, if it was [`acquire_in_turn`] that found the lock busy.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let is_heir_bound = self.connection.server().major_version() >= IDLE_SESSION_TIMEOUT;
+        match self.turn {
+            Turn::Any => Place::Outside,
+            Turn::Heir => Place::Heir,
+            Turn::First | Turn::Enter | Turn::Stay { .. } => Place::Behind { is_heir_bound },
+        }
+    }
+
+    /// Listens to the server for so long.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn listen(&mut self, pause: Duration) -> Result<(), Error> {
+        self.connection.listen(Deadline::after(pause)).map_err(|error| self.failed(error))
+    }
+
+    /// Tries what it may try where it stands in the line: the lock as the heir, otherwise to become the heir; also the lock
+    /// where it `overtakes`. One round trip, for which the server has no longer than `patience`. If this host vanishes, the server
+    /// ends the session after `lease`; that of an heir which does not try for five seconds it ends as well.
+    ///
+    /// # Errors
+    /// As [`Contender::retry`].
+    pub fn take_turn(
+        mut self,
+        overtakes: bool,
+        lease: Duration,
+        patience: Option<Duration>,
+    ) -> Result<Outcome, Error> {
+        let turn = match self.turn {
+            Turn::Stay { .. } => Turn::Stay { overtakes },
+            turn => turn,
+        };
+        match self.try_again(turn, patience) {
+            Ok((row, _)) if row.granted.is_none() => self.stay(&row, lease),
+            Ok((row, asked)) => self.judge(&row, asked),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// The settings are not waited for: the answer to the next attempt comes after theirs.
+    fn stay(mut self, row: &AcquireRow, lease: Duration) -> Result<Outcome, Error> {
+        if self.owner == Owner::Us {
+            let next = if row.is_heir { Turn::Heir } else { Turn::Stay { overtakes: false } };
+            let has_moved = self.turn == Turn::Enter || (next == Turn::Heir && self.turn != Turn::Heir);
+            self.turn = next;
+            if has_moved {
+                let version = self.connection.server().major_version();
+                let is_local = self.connection.is_local();
+                let settings = Settings::of_waiter(version, lease, is_local, row.is_heir);
+                self.connection
+                    .send(&Statement::Settings(settings).query())
+                    .map_err(|error| self.failed(error))?;
+            }
+        }
+        self.judge(row, Moment::now())
+    }
+
     fn try_again(
         &mut self,
-        pause: Duration,
+        turn: Turn,
         patience: Option<Duration>,
     ) -> Result<(AcquireRow, Moment), QueryError> {
-        self.connection.listen(Deadline::after(pause))?;
-        let query = Statement::Acquire { request: self.request.clone(), owner: self.owner }.query();
+        let query = Statement::Acquire { request: self.request.clone(), owner: self.owner, turn }.query();
         let asked = Moment::now();
         self.connection.send(&query)?;
         let request = &self.request;
@@ -160,6 +248,9 @@ impl Contender {
         self.owner = self.owner_of(row);
         if let Some(reason) = self.unsafe_server(row) {
             return Err(self.refuse(Some(row), reason));
+        }
+        if self.owner == Owner::Us && self.turn == Turn::First {
+            self.turn = Turn::Enter;
         }
         let Some(Granted { key, slot, token }) = row.granted else {
             self.end_transaction().map_err(|error| self.failed(error))?;
@@ -248,6 +339,7 @@ struct AcquireRow {
     /// Whether nothing was tried, since the session has the lock already.
     is_already_held: bool,
     granted: Option<Granted>,
+    is_heir: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -275,6 +367,7 @@ impl AcquireRow {
             is_read_only: row.text(sql::acquire::READ_ONLY).map(|text| text == "on"),
             is_already_held,
             granted,
+            is_heir: row.flag(sql::acquire::HEIR).unwrap_or(false),
         })
     }
 }

@@ -1,8 +1,10 @@
-//! How long to wait between tries: first little, then up to a second, and never in step with others.
+//! How long to pause between tries: of the lock by its heir, of the heir's key by those behind it, and of what no one stands
+//! in line for. Never in step with others.
 
 use std::time::Duration;
 
-/// Decorrelated jitter: each pause is random, between the shortest and three times the one before.
+/// Decorrelated jitter, for one who tries without a place in the line: each pause is random, between the shortest and three
+/// times the one before.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff(Duration);
 
@@ -13,13 +15,33 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The next pause; `random` is any number, and another one each time.
+    /// Returns the next pause; `random` is any number, and another one each time.
     pub fn pause(&mut self, random: u32) -> Duration {
-        let steps = random % (STEPS + 1);
         let most = (self.0 * 3).min(LONGEST);
-        self.0 = SHORTEST + most.saturating_sub(SHORTEST) * steps / STEPS;
+        self.0 = between(SHORTEST, most, random);
         self.0
     }
+}
+
+/// Returns the heir's next pause, so long after it has become the heir.
+#[must_use]
+pub fn heirs_pause(waited: Duration, random: u32) -> Duration {
+    around((waited / 300).clamp(HEIRS_SHORTEST, HEIRS_LONGEST), random)
+}
+
+/// Returns the next pause of one behind the heir, so long after it has entered the line.
+#[must_use]
+pub fn others_pause(waited: Duration, random: u32) -> Duration {
+    around((waited * 3 / 2).clamp(SHORTEST, OTHERS_LONGEST), random)
+}
+
+/// Within a third of the usual pause.
+fn around(usual: Duration, random: u32) -> Duration {
+    between(usual * 2 / 3, usual * 4 / 3, random)
+}
+
+fn between(least: Duration, most: Duration, random: u32) -> Duration {
+    least + most.saturating_sub(least) * (random % (STEPS + 1)) / STEPS
 }
 
 /// Fine enough for no two waiters to keep step.
@@ -28,9 +50,17 @@ const STEPS: u32 = 10_000;
 /// A holder that is about to end is met soon after.
 const SHORTEST: Duration = Duration::from_millis(20);
 
-/// Short enough for a waiter to find a free lock soon, and long enough for a server not to notice fifty of them: `make
-/// bench` measures both.
+/// Short enough for a waiter to find a free lock soon, and long enough for a server not to notice fifty of them.
 const LONGEST: Duration = Duration::from_secs(1);
+
+/// Eleven tries a second: half of it and a round trip is what a handover takes. `make bench` measures this and the next two.
+const HEIRS_SHORTEST: Duration = Duration::from_millis(90);
+
+/// After a minute. Who has waited that long waits a tenth of a second more, and costs the server half.
+const HEIRS_LONGEST: Duration = Duration::from_millis(200);
+
+/// A thousand of them make 220 tries a second, and if there are many, one finds the heir's key free at once.
+const OTHERS_LONGEST: Duration = Duration::from_millis(4500);
 
 #[cfg(test)]
 mod tests {
@@ -46,5 +76,22 @@ mod tests {
         }
         assert_eq!(backoff.pause(STEPS), LONGEST);
         assert_eq!(backoff.pause(0), SHORTEST);
+    }
+
+    #[test]
+    fn the_heir_tries_often_and_the_others_soon_seldom() {
+        let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
+        for (waited, heir, others) in [
+            (seconds(0), [60, 120], [13, 26]),
+            (seconds(2), [60, 120], [2000, 4000]),
+            (seconds(45), [100, 200], [3000, 6000]),
+            (seconds(60), [133, 266], [3000, 6000]),
+            (seconds(1_000_000), [133, 266], [3000, 6000]),
+        ] {
+            let both = [0, STEPS];
+            assert_eq!(both.map(|random| heirs_pause(waited, random).as_millis()), heir, "{waited:?}");
+            assert_eq!(both.map(|random| others_pause(waited, random).as_millis()), others, "{waited:?}");
+        }
+        assert_eq!(heirs_pause(millis(0), STEPS / 2), HEIRS_SHORTEST);
     }
 }

@@ -1,7 +1,11 @@
 //! Who holds a lock and who waits for it, as far as this role may see.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::error::{Error, UnsafeServer};
 use super::key::Key;
+use super::line::Line;
+use super::request::{LockRequest, Mode};
 use super::sql::{self, Statement};
 use crate::net::{self, ConnectOptions, Connection, Deadline, Rejected};
 use crate::proto::Row;
@@ -17,6 +21,8 @@ pub struct Holder {
     pub is_shared: bool,
     /// Whether it is held; otherwise it is waited for.
     pub is_granted: bool,
+    /// Whether it is the next to get the lock, of the heimdalls that wait for it.
+    pub is_heir: bool,
     /// The backend's process id; a prepared transaction has none.
     pub pid: Option<i32>,
     /// Its `application_name`, fit to print.
@@ -27,18 +33,23 @@ pub struct Holder {
     pub connected: Option<String>,
 }
 
-/// Connects and lists the sessions that hold or want one of these keys, or any advisory lock of this database.
+/// Connects and lists the sessions that hold or want the keys of this request, or any advisory lock of this database: of each
+/// lock its holders, then its heir, then others who wait for it.
 ///
 /// # Errors
 /// No connection or no answer, or a server on which no lock would exclude, as for [`acquire`](super::acquire): its list would
 /// not be that of the locks.
 pub fn list(
     options: &ConnectOptions<'_>,
-    keys: Option<Vec<Key>>,
+    request: Option<&LockRequest>,
     limit: Deadline,
 ) -> Result<Vec<Holder>, Error> {
+    let keys = request.map(|request| {
+        let line = Line::of(request);
+        request.keys().chain([line.heir].into_iter().chain(MODES.map(|mode| line.waiters(mode)))).collect()
+    });
     net::connect(options, &Statement::List(keys).query(), limit, |mut connection, deadline| {
-        let listed = read_list(options, &mut connection, deadline);
+        let listed = read_list(options, &mut connection, deadline).map(|sessions| in_line(sessions, request));
         connection.close();
         listed
     })
@@ -79,7 +90,90 @@ fn read_list(
     Ok(holders.into_iter().flatten().collect())
 }
 
+/// Shows those who wait in a line as that: in place of its keys they have that of the lock, or of the first slot.
+fn in_line(sessions: Vec<Holder>, request: Option<&LockRequest>) -> Vec<Holder> {
+    let stands = Stands::all(&sessions, request);
+    let heirs: BTreeSet<_> = sessions
+        .iter()
+        .filter(|session| matches!(stands.get(&session.key.in_pg_locks()), Some(Stands::Heir)))
+        .map(|session| session.pid)
+        .collect();
+    let mut all: Vec<Holder> = sessions
+        .into_iter()
+        .filter_map(|session| match stands.get(&session.key.in_pg_locks()) {
+            None => Some(session),
+            Some(Stands::Heir) => None,
+            Some(Stands::Waiter(key, mode)) => Some(Holder {
+                key: *key,
+                is_shared: *mode == Mode::Shared,
+                is_granted: false,
+                is_heir: heirs.contains(&session.pid),
+                ..session
+            }),
+        })
+        .collect();
+    all.sort_by_key(|session| (session.key.in_pg_locks(), !session.is_granted, !session.is_heir));
+    all
+}
+
+/// What it means to hold a key of a line.
+enum Stands {
+    Heir,
+    /// Waits for this key, or for one of several of which this is the first.
+    Waiter(Key, Mode),
+}
+
+impl Stands {
+    /// Of the keys that are held, those of lines: of the request, or of every lock that is held or whose name a session bears.
+    fn all(sessions: &[Holder], request: Option<&LockRequest>) -> BTreeMap<InPgLocks, Self> {
+        let held: BTreeSet<InPgLocks> = sessions.iter().map(|session| session.key.in_pg_locks()).collect();
+        let mut stands = BTreeMap::new();
+        let mut add = |first: Key, line: Line| {
+            if held.contains(&line.heir.in_pg_locks()) {
+                stands.insert(line.heir.in_pg_locks(), Self::Heir);
+            }
+            for mode in MODES {
+                let key = line.waiters(mode).in_pg_locks();
+                if held.contains(&key) {
+                    stands.insert(key, Self::Waiter(first, mode));
+                }
+            }
+        };
+        if let Some(request) = request {
+            request.keys().take(1).for_each(|first| add(first, Line::of(request)));
+            return stands;
+        }
+        for session in sessions {
+            add(session.key, Line::of(&LockRequest::one(session.key, Mode::Exclusive)));
+        }
+        let names: BTreeSet<(&str, &str)> = sessions.iter().flat_map(Holder::names).take(MAX_NAMES).collect();
+        for (namespace, name) in names {
+            Line::of_slots(namespace, name).for_each(|line| add(Key::named(namespace, name), line));
+        }
+        stands
+    }
+}
+
+type InPgLocks = (u32, u32, u16);
+
+const MODES: [Mode; 2] = [Mode::Exclusive, Mode::Shared];
+
+/// Of how many names it is looked for who waits for their slots: each takes a thousand hashes.
+const MAX_NAMES: usize = 100;
+
 impl Holder {
+    /// Returns what the namespace and the name may be that the session tells in its `application_name`, before its place and the
+    /// moment.
+    fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let application = self.application.as_deref().unwrap_or_default();
+        let text = without_word(application.strip_prefix("heimdall:").unwrap_or_default(), '@');
+        let text = without_word(text, ':');
+        text.match_indices('/').filter_map(|(at, _)| {
+            let (namespace, name) = text.split_at_checked(at)?;
+            Some((namespace, name.strip_prefix('/')?))
+        })
+    }
+
     /// Reads one row of the answer to [`Statement::Holders`].
     pub(super) fn read(row: &Row) -> Option<Self> {
         Some(Self {
@@ -90,6 +184,7 @@ impl Holder {
             ),
             is_shared: row.flag(sql::holders::SHARED)?,
             is_granted: row.flag(sql::holders::GRANTED)?,
+            is_heir: false,
             pid: row.parse(sql::holders::PID),
             application: text(row, sql::holders::APPLICATION, MAX_APPLICATION)
                 .filter(|name| !name.is_empty()),
@@ -97,6 +192,11 @@ impl Holder {
             connected: text(row, sql::holders::CONNECTED, MAX_MOMENT),
         })
     }
+}
+
+/// Cuts off the last word if it has this mark in it.
+fn without_word(text: &str, mark: char) -> &str {
+    text.rsplit_once(' ').filter(|(_, word)| word.contains(mark)).map_or(text, |(rest, _)| rest)
 }
 
 /// Fit to print, and no longer than so many characters.

@@ -48,17 +48,19 @@ pub(crate) mod heartbeat;
 mod held;
 mod holder;
 mod key;
+pub(crate) mod line;
 mod request;
 mod settings;
 pub(crate) mod sql;
 
-pub use acquire::{Contender, Outcome, acquire};
-pub use backoff::Backoff;
+pub use acquire::{Contender, Outcome, acquire, acquire_in_turn};
+pub use backoff::{Backoff, heirs_pause, others_pause};
 pub use error::{Error, Lost, UnsafeServer};
 pub use guard::{Guard, Polled, Release};
 pub use held::{Held, run};
 pub use holder::{Holder, list};
 pub use key::{InvalidKey, Key};
+pub use line::Place;
 pub use request::{LockRequest, Mode};
 
 pub use crate::net::Moment;

@@ -20,6 +20,9 @@ pub struct LockRequest {
 }
 
 impl LockRequest {
+    /// More holders than anyone needs, and few enough for one statement.
+    pub const MAX_SLOTS: u16 = 1000;
+
     /// One key.
     #[must_use]
     pub fn one(key: Key, mode: Mode) -> Self {

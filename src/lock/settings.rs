@@ -24,20 +24,23 @@ impl Settings {
     pub fn of_session(version: u32, lease: Option<Duration>) -> Self {
         let mut values = vec![
             ("statement_timeout", 0, 0),
-            ("idle_session_timeout", 14, 0),
+            ("idle_session_timeout", IDLE_SESSION_TIMEOUT, 0),
             ("transaction_timeout", 17, 0),
         ];
-        if let Some(lease) = lease {
-            let seconds = lease.as_secs();
-            let idle = (seconds / 2).max(1);
-            let interval = (seconds / 6).max(1);
-            let count = seconds.saturating_sub(idle).div_ceil(interval);
-            values.extend([
-                ("tcp_keepalives_idle", 0, u128::from(idle)),
-                ("tcp_keepalives_interval", 0, u128::from(interval)),
-                ("tcp_keepalives_count", 0, u128::from(count)),
-                ("tcp_user_timeout", 12, lease.as_millis()),
-            ]);
+        values.extend(lease.into_iter().flat_map(tcp));
+        Self::new(version, values, false)
+    }
+
+    /// For the session of one who waits for a lock: TCP gives it up as that of a holder. An heir that says nothing, because it is
+    /// stopped, makes room for the next one: the server ends its session (from PostgreSQL 14 on).
+    #[must_use]
+    pub fn of_waiter(version: u32, lease: Duration, is_local: bool, is_heir: bool) -> Self {
+        let mut values = Vec::new();
+        if is_heir {
+            values.push(("idle_session_timeout", IDLE_SESSION_TIMEOUT, lease.min(HEIR_TIMEOUT).as_millis()));
+        }
+        if !is_local {
+            values.extend(tcp(lease));
         }
         Self::new(version, values, false)
     }
@@ -49,7 +52,7 @@ impl Settings {
     }
 
     /// Of each setting: its name, the first version that has it, and its value.
-    fn new(version: u32, values: Vec<(&'static str, u32, u128)>, is_local: bool) -> Self {
+    fn new(version: u32, values: Vec<Value>, is_local: bool) -> Self {
         let values = values
             .into_iter()
             .filter(|(_, since, _)| version >= *since)
@@ -83,6 +86,29 @@ impl Settings {
         (!text.is_empty()).then_some(text)
     }
 }
+
+/// A name, the first version that has it, and a value.
+type Value = (&'static str, u32, u128);
+
+/// What has TCP end a session that it has not heard from for a lease.
+fn tcp(lease: Duration) -> [Value; 4] {
+    let seconds = lease.as_secs();
+    let idle = (seconds / 2).max(1);
+    let interval = (seconds / 6).max(1);
+    let count = seconds.saturating_sub(idle).div_ceil(interval);
+    [
+        ("tcp_keepalives_idle", 0, u128::from(idle)),
+        ("tcp_keepalives_interval", 0, u128::from(interval)),
+        ("tcp_keepalives_count", 0, u128::from(count)),
+        ("tcp_user_timeout", 12, lease.as_millis()),
+    ]
+}
+
+/// The first version that has it.
+pub(super) const IDLE_SESSION_TIMEOUT: u32 = 14;
+
+/// How long an heir may say nothing: many times its usual pause, and not too long for those behind it.
+const HEIR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Settings that are asked for until the server has answered which are in force.
 #[derive(Debug)]
@@ -165,6 +191,23 @@ mod tests {
             ("tcp_user_timeout", "60000"),
         ];
         assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn who_waits_is_bound_by_the_lease_and_an_heir_by_its_silence_too() {
+        let names = |settings: &Settings| settings.values().map(|(name, _)| name).collect::<Vec<_>>();
+        let of_waiter = |version, lease, is_local, is_heir| {
+            Settings::of_waiter(version, Duration::from_secs(lease), is_local, is_heir)
+        };
+        let heir = of_waiter(15, 60, false, true);
+        assert_eq!(heir.values().next(), Some(("idle_session_timeout", "5000")));
+        assert!(names(&heir).ends_with(&["tcp_user_timeout"]));
+        assert_eq!(
+            of_waiter(15, 2, true, true).values().collect::<Vec<_>>(),
+            [("idle_session_timeout", "2000")]
+        );
+        assert_eq!(names(&of_waiter(15, 60, false, false)), names(&heir)[1..]);
+        assert_eq!(names(&of_waiter(13, 60, true, true)), [""; 0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Every SQL statement that heimdall sends or shows, and no way to send another one.
 
 use super::key::Key;
+use super::line::Line;
 use super::request::{LockRequest, Mode};
 pub use super::settings::Settings;
 use crate::proto::Query;
@@ -20,6 +21,8 @@ pub enum Statement {
         /// Where it is tried. Unless the session is ours, a transaction is left open, though not that of the attempt: a
         /// pooler gives a session that is inside one to no one else, so the next message reaches the same session.
         owner: Owner,
+        /// In which order with those who wait.
+        turn: Turn,
     },
     /// Ends the transaction that [`Statement::Acquire`] has left open.
     Commit,
@@ -56,6 +59,24 @@ pub enum Owner {
     Pooler,
 }
 
+/// When a session tries the lock that others wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// At once, whoever waits.
+    Any,
+    /// At once if there is no heir. Nothing is held when the transaction has ended.
+    First,
+    /// It enters the line, tries the heir's key and, where that is granted, the lock.
+    Enter,
+    /// In the line already, it tries the heir's key and, where that is granted, the lock.
+    Stay {
+        /// Whether it tries the lock also where it is not the heir.
+        overtakes: bool,
+    },
+    /// It is the heir. The key is not tried again: it would have to be given up as often as it was granted.
+    Heir,
+}
+
 impl Statement {
     /// As it is sent.
     #[must_use]
@@ -65,9 +86,9 @@ impl Statement {
 
     fn sql(&self) -> String {
         match self {
-            Self::Acquire { request, owner: Owner::Us } => alone(&acquire(request, Owner::Us)),
-            Self::Acquire { request, owner } => {
-                let attempt = acquire(request, *owner);
+            Self::Acquire { request, owner: Owner::Us, turn } => alone(&acquire(request, Owner::Us, *turn)),
+            Self::Acquire { request, owner, turn } => {
+                let attempt = acquire(request, *owner, *turn);
                 format!("{BEGIN}; {NO_TIMEOUT}; {attempt}; COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}")
             }
             Self::Commit => "COMMIT".to_owned(),
@@ -98,8 +119,8 @@ const NO_IDLE_TIMEOUT: &str = "SET LOCAL idle_in_transaction_session_timeout = 0
 
 /// The inner query is evaluated first, whole and once: OFFSET 0 and its volatile functions keep the planner from
 /// folding it into the outer one. So nothing is locked on a standby, and the token is drawn only after the lock
-/// was granted. CASE stops at the first slot that is granted.
-fn acquire(request: &LockRequest, owner: Owner) -> String {
+/// was granted. CASE stops at the first slot that is granted. Who is granted one leaves the line in the same statement.
+fn acquire(request: &LockRequest, owner: Owner, turn: Turn) -> String {
     let try_lock = format!("pg_catalog.pg_try_advisory_lock{}", suffix(request.mode()));
     let slots = request
         .keys()
@@ -118,12 +139,55 @@ fn acquire(request: &LockRequest, owner: Owner) -> String {
             )
         }
     };
+    let line = Line::of(request);
+    let waiters = line.waiters(request.mode());
+    let heir = heir(line.heir, waiters, turn);
+    let is_heir = if heir.is_empty() { "" } else { "heir, " };
+    let waits = match turn {
+        Turn::Any | Turn::Heir | Turn::Stay { overtakes: true } => "",
+        Turn::First | Turn::Enter | Turn::Stay { overtakes: false } => " WHEN NOT heir THEN 0",
+    };
+    let leave = match turn {
+        Turn::Any | Turn::First => String::new(),
+        Turn::Enter | Turn::Stay { .. } | Turn::Heir => leave(line.heir, waiters),
+    };
     format!(
         "SELECT pid, standby, slot, \
-         CASE WHEN slot OPERATOR(pg_catalog.>) 0 THEN {TOKEN} END, \
-         pg_catalog.current_setting('transaction_read_only') \
-         FROM (SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.pg_is_in_recovery() AS standby, \
-         CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{reentrant}{slots} ELSE 0 END AS slot OFFSET 0) AS attempt"
+         CASE WHEN {GRANTED} THEN {TOKEN} END, \
+         pg_catalog.current_setting('transaction_read_only'){leave} \
+         FROM (SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.pg_is_in_recovery() AS standby, {is_heir}\
+         CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{waits}{reentrant}{slots} ELSE 0 END AS slot{heir} OFFSET 0) AS attempt"
+    )
+}
+
+const GRANTED: &str = "slot OPERATOR(pg_catalog.>) 0";
+
+/// Who is the heir, from where the attempt selects it. It is evaluated before the attempt, as that is before the token.
+fn heir(heir: Key, waiters: Key, turn: Turn) -> String {
+    let heir = match turn {
+        Turn::Any => return String::new(),
+        Turn::First => format!("pg_catalog.pg_try_advisory_xact_lock({heir})"),
+        // Never NULL: it is there to be evaluated.
+        Turn::Enter => format!(
+            "CASE WHEN pg_catalog.pg_try_advisory_lock_shared({waiters}) IS NOT NULL \
+             THEN pg_catalog.pg_try_advisory_lock({heir}) END"
+        ),
+        Turn::Stay { .. } => format!("pg_catalog.pg_try_advisory_lock({heir})"),
+        Turn::Heir => "true".to_owned(),
+    };
+    format!(
+        " FROM (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN false ELSE {heir} END AS heir OFFSET 0) AS line"
+    )
+}
+
+/// Whether the session is the heir after the attempt, and what it gives up where it is granted the lock: its place in the
+/// line, and the time-out of an heir's session, where the server has that.
+fn leave(heir: Key, waiters: Key) -> String {
+    format!(
+        ", CASE WHEN {GRANTED} AND heir THEN NOT pg_catalog.pg_advisory_unlock({heir}) ELSE heir END, \
+         CASE WHEN {GRANTED} THEN pg_catalog.pg_advisory_unlock_shared({waiters}) END, \
+         CASE WHEN {GRANTED} AND pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL \
+         THEN pg_catalog.set_config('idle_session_timeout', '0', false) END"
     )
 }
 
@@ -147,6 +211,8 @@ pub mod acquire {
     pub const TOKEN: usize = 3;
     /// `on` where the session's transactions can't write, else `off`.
     pub const READ_ONLY: usize = 4;
+    /// `t` where the session is the heir afterwards; only there for one who is in the line.
+    pub const HEIR: usize = 5;
 
     /// In place of a slot: nothing was tried, since the pooler's session holds the lock already.
     pub const ALREADY_HELD: i32 = -1;
@@ -277,7 +343,7 @@ mod tests {
     #[test]
     fn slots_are_tried_one_after_the_other_in_one_statement() {
         let request = LockRequest::slots("joker", "test", 2);
-        let sql = Statement::Acquire { request, owner: Owner::Us }.sql();
+        let sql = Statement::Acquire { request, owner: Owner::Us, turn: Turn::Any }.sql();
         let tries = " WHEN pg_catalog.pg_try_advisory_lock(856429646,-1137964055) THEN 1 \
                      WHEN pg_catalog.pg_try_advisory_lock(856429646,-158328310) THEN 2 ELSE";
         assert!(sql.contains(tries), "{sql}");

@@ -9,7 +9,7 @@ use heimdall::internals::heartbeat::Heartbeat;
 use heimdall::internals::rules::{
     self, Action, Cause, ExitReason, Found, Left, Next, Supervisor, Terms, Then, Waiter,
 };
-use heimdall::lock::Moment;
+use heimdall::lock::{Moment, Place};
 
 use super::dice::Dice;
 use super::job::{Job, Member};
@@ -428,7 +428,7 @@ impl World {
         let waiter = this.waiter.as_mut().unwrap();
         this.stage = match waiter.next(found, now, random) {
             Next::Ask { .. } => return self.find(run, found, now),
-            Next::Try { pause, timeout } => Stage::Listening { until: now.after(pause), timeout },
+            Next::Try { pause, timeout, .. } => Stage::Listening { until: now.after(pause), timeout },
             Next::Connect { pause, timeout } => Stage::Pausing { until: now.after(pause), timeout },
             Next::GiveUp if found == Found::Unavailable => return self.exit(run, Exit::Unavailable),
             Next::GiveUp => return self.leave(run, Exit::Busy),
@@ -719,7 +719,7 @@ impl World {
 /// `man 7 signal`.
 pub const SIGTERM: i32 = 15;
 
-const BUSY: Found = Found::Busy { is_watched: false };
+const BUSY: Found = Found::Busy { is_watched: false, place: Place::Outside };
 
 /// From readiness to running.
 const LATENCY: Duration = Duration::from_micros(300);

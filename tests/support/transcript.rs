@@ -5,7 +5,7 @@
 //! is told, `!` the beginning of the error that ends the conversation or a statement. Transcripts are separated by
 //! an empty line, and each begins with a comment that says what it shows.
 
-use heimdall::internals::sql::{Owner, Statement};
+use heimdall::internals::sql::{Owner, Statement, Turn};
 use heimdall::lock::{Key, LockRequest, Mode};
 use heimdall::proto::{Channel, Login, Password, Query, Session, Startup, Step, Version};
 
@@ -172,7 +172,7 @@ const ASKS_FOR_A_PASSWORD: [&str; 2] = ["AuthenticationCleartextPassword", "Auth
 /// What all transcripts call ACQUIRE.
 fn acquire() -> Query {
     let request = LockRequest::one(Key::named("joker", "test"), Mode::Exclusive);
-    Statement::Acquire { request, owner: Owner::Us }.query()
+    Statement::Acquire { request, owner: Owner::Us, turn: Turn::Any }.query()
 }
 
 fn encode(message: &str) -> Vec<u8> {
