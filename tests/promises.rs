@@ -90,8 +90,13 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
         &["promises::release::release_is_confirmed_so_the_next_heimdall_finds_the_lock_free"],
     ),
     (
-        "A waiter is in no one's way.",
-        &["promises::waiting::who_waits_holds_no_snapshot_that_the_holders_job_would_wait_for"],
+        "A waiter is in no one's way, and the heir comes next.",
+        &[
+            "promises::waiting::who_waits_holds_no_snapshot_that_the_holders_job_would_wait_for",
+            "waiting::line::the_heir_comes_next_and_leaves_the_line_to_those_who_came_later",
+            "waiting::line::who_comes_later_does_not_overtake_the_heir_and_takes_over_when_it_is_stopped",
+            "waiting::server::who_comes_before_the_server_waits_for_it_and_while_it_starts_up",
+        ],
     ),
     (
         "A server on which the lock would not exclude others is refused",

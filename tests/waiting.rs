@@ -1,6 +1,7 @@
 //! `--wait`: who finds the lock held elsewhere gets it later, or goes away when told to.
 
 mod interruptions;
+mod line;
 mod server;
 mod terminal;
 
@@ -108,6 +109,11 @@ fn a_psql_session_with_the_lock_is_waited_for() {
     drop(psql.stdin.take());
     assert!(psql.wait().unwrap().success());
     assert_had_its_turn(waiter);
+}
+
+/// This machine can't run it; a reader of the tests' output is to see that.
+fn did_not_run(name: &str, lack: &str) {
+    std::io::stderr().write_all(format!("{name} DID NOT RUN: {lack}\n").as_bytes()).unwrap();
 }
 
 /// A psql that holds the lock until its standard input is closed.

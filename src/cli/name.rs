@@ -85,5 +85,5 @@ impl fmt::Display for Lock {
 /// The default of `--namespace`.
 const DEFAULT_NAMESPACE: &str = "heimdall";
 
-/// More holders than anyone needs, and few enough for one statement.
-pub(super) const MAX_SLOTS: u16 = 1000;
+/// What `--slots` takes.
+pub(super) const MAX_SLOTS: u16 = LockRequest::MAX_SLOTS;

@@ -15,7 +15,7 @@ use super::name::{Lock, MAX_SLOTS, Name};
 use super::report::Format;
 use super::restart::{Policy, When};
 use super::signal_name;
-use crate::lock::{Key, LockRequest, Mode};
+use crate::lock::{Key, Mode};
 
 /// The command line as typed.
 #[derive(Debug, Parser)]
@@ -52,7 +52,7 @@ pub(super) struct Args {
     #[arg(long)]
     shared: bool,
     /// Up to N holders at once, 1 to 1000
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u16).range(1..=i64::from(LockRequest::MAX_SLOTS)),
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SLOTS)),
           conflicts_with_all = ["shared", "key"])]
     slots: Option<u16>,
     /// Keep trying while the lock is held elsewhere or there is no server, forever or for that long [default: try once]

@@ -142,6 +142,7 @@ mod tests {
             key,
             is_shared: false,
             is_granted: true,
+            is_heir: false,
             pid: Some(42),
             application: Some(application.to_owned()),
             client: None,

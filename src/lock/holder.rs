@@ -112,7 +112,8 @@ fn in_line(sessions: Vec<Holder>, request: Option<&LockRequest>) -> Vec<Holder> 
             }),
         })
         .collect();
-    all.sort_by_key(|session| (session.key.in_pg_locks(), !session.is_granted, !session.is_heir));
+    let place = |session: &Holder| (session.key.in_pg_locks(), !session.is_granted, !session.is_heir);
+    all.sort_by(|one, other| place(one).cmp(&place(other)).then_with(|| one.connected.cmp(&other.connected)));
     all
 }
 

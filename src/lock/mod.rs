@@ -24,6 +24,9 @@
 //! # }
 //! ```
 //!
+//! Such a program takes the lock whenever it finds it free. One that waits as `heimdall --wait` does, in a line behind others,
+//! begins with [`acquire_in_turn`] and goes on with [`Contender::take_turn`], in pauses of [`heirs_pause`] or [`others_pause`].
+//!
 //! Once a [`Guard`] exists, the only thing that can happen to the lock without our doing is [`Lost`]. What is to happen
 //! then is for the program to say, for instance that it ends:
 //!

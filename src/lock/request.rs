@@ -20,7 +20,7 @@ pub struct LockRequest {
 }
 
 impl LockRequest {
-    /// More holders than anyone needs, and few enough for one statement.
+    /// More slots than anyone needs, and few enough for one statement.
     pub const MAX_SLOTS: u16 = 1000;
 
     /// One key.

@@ -12,7 +12,16 @@ use crate::proto::text::printable;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     values: Vec<(&'static str, String)>,
-    is_local: bool,
+    purpose: Purpose,
+}
+
+/// Whose settings they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Holder,
+    Waiter,
+    /// A holder's, for one transaction of a pooler's session.
+    Transaction,
 }
 
 impl Settings {
@@ -28,7 +37,7 @@ impl Settings {
             ("transaction_timeout", 17, 0),
         ];
         values.extend(lease.into_iter().flat_map(tcp));
-        Self::new(version, values, false)
+        Self::new(version, values, Purpose::Holder)
     }
 
     /// For the session of one who waits for a lock: TCP gives it up as that of a holder. An heir that says nothing, because it is
@@ -42,22 +51,26 @@ impl Settings {
         if !is_local {
             values.extend(tcp(lease));
         }
-        Self::new(version, values, false)
+        Self::new(version, values, Purpose::Waiter)
     }
 
     /// For one transaction of a pooler's session, which others use afterwards. TCP ends at the pooler.
     #[must_use]
     pub fn of_transaction(version: u32) -> Self {
-        Self::new(version, vec![("statement_timeout", 0, 0), ("transaction_timeout", 17, 0)], true)
+        Self::new(
+            version,
+            vec![("statement_timeout", 0, 0), ("transaction_timeout", 17, 0)],
+            Purpose::Transaction,
+        )
     }
 
     /// Of each setting: its name, the first version that has it, and its value.
-    fn new(version: u32, values: Vec<Value>, is_local: bool) -> Self {
+    fn new(version: u32, values: Vec<Value>, purpose: Purpose) -> Self {
         let values = values
             .into_iter()
             .filter(|(_, since, _)| version >= *since)
             .map(|(name, _, value)| (name, value.to_string()));
-        Self { values: values.collect(), is_local }
+        Self { values: values.collect(), purpose }
     }
 
     /// The names and values, in the order in which they are set.
@@ -67,7 +80,12 @@ impl Settings {
 
     /// Whether they end with the transaction.
     pub(super) fn is_local(&self) -> bool {
-        self.is_local
+        self.purpose == Purpose::Transaction
+    }
+
+    /// Whether the session's name is to tell since when it holds the lock.
+    pub(super) fn stamps(&self) -> bool {
+        self.purpose == Purpose::Holder
     }
 
     /// Compares the values in force with those asked for; the first one is in this column of the row. Returns what

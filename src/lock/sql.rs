@@ -232,7 +232,7 @@ fn set(settings: &Settings) -> String {
         settings.values().fold("SELECT pg_catalog.pg_backend_pid()".to_owned(), |sql, (name, value)| {
             sql + &format!(", pg_catalog.set_config('{name}', '{value}', {is_local})")
         });
-    if is_local { set } else { format!("{set}, {STAMP}") }
+    if settings.stamps() { format!("{set}, {STAMP}") } else { set }
 }
 
 /// Adds the moment to the name of heimdall's session, where there is room for it, so that others see since when it holds the

@@ -30,7 +30,7 @@ fn assert_had_its_turn_after(waiter: Running, reasons: &[&str]) {
 }
 
 #[test]
-fn who_comes_before_the_server_waits_for_it_and_while_it_starts_up() {
+fn promise_7_who_comes_before_the_server_waits_for_it_and_while_it_starts_up() {
     let folder = Directory::new();
     let gate = folder.path().join("gate");
     let recovery = format!(
@@ -100,7 +100,7 @@ fn a_name_that_does_not_resolve_yet_is_waited_for() {
         command
     };
     if !Command::new("unshare").args(within(&["true"])).output().is_ok_and(|output| output.status.success()) {
-        return did_not_run(
+        return super::did_not_run(
             "a name that does not resolve yet",
             "this system does not let us mount over /etc/hosts",
         );
@@ -111,11 +111,6 @@ fn a_name_that_does_not_resolve_yet_is_waited_for() {
     waiter.wait_for_stderr_line("could not translate host name to address");
     fs::write(&hosts, "127.0.0.1 db.test\n").unwrap();
     assert_had_its_turn_after(waiter, &["could not translate host name to address"]);
-}
-
-fn did_not_run(name: &str, lack: &str) {
-    use std::io::Write;
-    std::io::stderr().write_all(format!("{name} DID NOT RUN: {lack}\n").as_bytes()).unwrap();
 }
 
 /// A server that closes some connections, leaves the next unanswered, and then says that the lock is held elsewhere.
