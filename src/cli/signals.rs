@@ -105,7 +105,11 @@ impl Signals {
             Signal::XFSZ | Signal::XCPU if info.is_from_kernel => None,
             signal if self.is_group_shared && info.is_from_kernel && self.is_from_terminal(signal) => {
                 self.typed.push(signal);
-                matches!(signal, Signal::INT | Signal::QUIT | Signal::HUP).then_some(Received::Typed)
+                match signal {
+                    Signal::INT | Signal::QUIT | Signal::HUP => Some(Received::Typed),
+                    Signal::TSTP | Signal::TTIN | Signal::TTOU => Some(Received::TypedStop(signal)),
+                    _ => None,
+                }
             }
             // The kernel does not let process 1 stop.
             Signal::TSTP | Signal::TTIN | Signal::TTOU if !getpid().is_init() => Some(Received::Stop(signal)),

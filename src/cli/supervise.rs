@@ -174,7 +174,7 @@ impl Run<'_> {
             received.retain(|received| match received {
                 Received::Sent(signal) => !has_reached_program.contain(*signal),
                 Received::Stop(signal) => !has_reached_program.contain(signal.as_raw()),
-                Received::Child | Received::Typed => true,
+                Received::Child | Received::Typed | Received::TypedStop(_) => true,
             });
         }
         received

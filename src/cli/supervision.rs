@@ -64,6 +64,8 @@ pub enum Received {
     Stop(Signal),
     /// A signal that was typed at the terminal, whose whole foreground group got it, the program too.
     Typed,
+    /// The same, of one that stops who gets it.
+    TypedStop(Signal),
 }
 
 /// The supervision of one run.
@@ -111,6 +113,7 @@ impl Supervision {
             match received {
                 Received::Child => self.reap(supervised),
                 Received::Typed => self.feed(supervised, Event::Typed),
+                Received::TypedStop(signal) => self.feed(supervised, Event::TypedStop(signal)),
                 Received::Sent(signal) => self.feed(supervised, Event::Signal(signal)),
                 Received::Stop(signal) => self.feed(supervised, Event::Stop(signal)),
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
+pub use rustix::process::Signal;
 
 use super::exit::Status;
 use crate::lock::Moment;
@@ -37,6 +37,8 @@ pub enum Event {
     Signal(i32),
     /// A signal was typed at the terminal, whose whole foreground got it, the program too.
     Typed,
+    /// The same, of a signal that stops who gets it.
+    TypedStop(Signal),
     /// A signal came for heimdall alone that asks it to stop.
     Stop(Signal),
     /// heimdall goes on after [`Action::StopOurselves`].
@@ -243,6 +245,7 @@ impl Supervisor {
             // Only heimdall is left to obey, and all it does is hold the lock.
             Event::Typed if matches!(self.state, State::Over(_)) => self.hold_until = now,
             Event::Typed => {}
+            Event::TypedStop(signal) => self.typed_stop(signal, &mut actions),
             Event::Stop(signal) => self.stop(signal, now, &mut actions),
             Event::Stopped(signal) => self.stopped(signal, &mut actions),
             Event::Continued => self.go_on(now, &mut actions),
@@ -286,6 +289,16 @@ impl Supervisor {
             State::Over(_) => actions.push(Action::StopOurselves(signal)),
             // What is to end ends first.
             State::Stopping { .. } | State::Terminating { .. } | State::Killing { .. } => {}
+        }
+    }
+
+    /// While the program is there, heimdall stops when the program does, which may ignore it. After that a shell waits for
+    /// heimdall alone to stop, as it waits for what the program has left.
+    fn typed_stop(&mut self, signal: Signal, actions: &mut Vec<Action>) {
+        match (self.ended, self.state) {
+            (Some(_), State::Running) => self.stop_all(signal, actions),
+            (Some(_), State::Over(_)) => actions.push(Action::StopOurselves(signal)),
+            _ => {}
         }
     }
 
@@ -765,6 +778,30 @@ mod tests {
             ],
         );
     }
+
+    #[test]
+    fn what_is_typed_stops_heimdall_where_no_program_is_left_to_stop() {
+        let stop_all = [
+            Action::Stop,
+            Action::Tell(News::Suspended(Why::Signal(Signal::TSTP))),
+            Action::StopOurselves(Signal::TSTP),
+        ];
+        let drains = Terms { drains: true, ..TERMS };
+        play(
+            drains,
+            &[
+                (1, Event::TypedStop(Signal::TSTP), &[], Next::Never),
+                (2, ENDED, &[exited(2), Action::Look], Next::At(3)),
+                (2, Event::Left(Left::Yes), &[Action::Tell(News::Draining)], Next::At(3)),
+                (2, Event::TypedStop(Signal::TSTP), &stop_all, Next::Soon),
+            ],
+        );
+        let holds = Terms { min_hold: Duration::from_secs(60), ..TERMS };
+        let stops = [Action::StopOurselves(Signal::TSTP)];
+        let over = (1, ENDED, &[exited(1)][..], Next::At(60));
+        play(holds, &[over, (2, Event::TypedStop(Signal::TSTP), &stops, Next::At(60))]);
+    }
+
     #[test]
     fn what_a_program_leaves_is_stopped_before_the_next_one_starts() {
         let terms = Terms { sweeps: true, ..TERMS };

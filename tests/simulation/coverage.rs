@@ -1,7 +1,7 @@
 //! Which faults have met which stages of a run.
 
 use super::faults::FAULTS;
-use super::heimdall::STAGES;
+use super::run::STAGES;
 use super::world::World;
 
 /// How often a fault happened while some run was at a stage.

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::heimdall::{SIGTERM, Stage};
+use heimdall::internals::rules::{Received, Signal};
+
 use super::judge::Loss;
 use super::network::ToClient;
 use super::postgres::State;
+use super::run::{Halt, Stage};
 use super::world::{Event, World};
 
 /// Something that breaks.
@@ -48,9 +50,17 @@ pub enum Fault {
     KillJob,
     /// SIGTERM to a heimdall.
     Signal,
+    /// SIGTSTP to a heimdall.
+    StopHeimdall,
+    /// Ctrl-Z at its terminal.
+    TypeStop,
+    /// Ctrl-C at its terminal.
+    TypeInterrupt,
+    /// SIGSTOP to a program, from outside.
+    StopProgram,
 }
 
-pub const FAULTS: [Fault; 18] = [
+pub const FAULTS: [Fault; 22] = [
     Fault::Partition,
     Fault::OneWayToServer,
     Fault::OneWayToClient,
@@ -69,9 +79,42 @@ pub const FAULTS: [Fault; 18] = [
     Fault::KillHeimdall,
     Fault::KillJob,
     Fault::Signal,
+    Fault::StopHeimdall,
+    Fault::TypeStop,
+    Fault::TypeInterrupt,
+    Fault::StopProgram,
 ];
 
 impl Fault {
+    /// What happens to whom.
+    fn told(self, target: usize) -> String {
+        let what = match self {
+            Self::Partition => "nothing comes through between the server and host",
+            Self::OneWayToServer => "nothing comes through to the server from host",
+            Self::OneWayToClient => "nothing comes through from the server to host",
+            Self::Lag => "the network is slow at host",
+            Self::Suspend => "sleep comes over host",
+            Self::PowerCut => "there is no power at host",
+            Self::Reset => "a reset, to both ends, ends the connection of heimdall",
+            Self::ResetClient => "a reset, to the client alone, ends the connection of heimdall",
+            Self::Terminate => "an administrator ends the session of heimdall",
+            Self::Crash => return "the server crashes".to_owned(),
+            Self::Restart => return "the server is restarted".to_owned(),
+            Self::Failover => return "the server is gone, and a standby is promoted".to_owned(),
+            Self::Stall => return "the server stands still".to_owned(),
+            Self::Stop => "SIGSTOP to heimdall",
+            Self::Freeze => "SIGSTOP to all processes of heimdall",
+            Self::KillHeimdall => "SIGKILL to heimdall",
+            Self::KillJob => "SIGKILL to the program of heimdall",
+            Self::Signal => "SIGTERM to heimdall",
+            Self::StopHeimdall => "SIGTSTP to heimdall",
+            Self::TypeStop => "Ctrl-Z at the terminal, if any, of heimdall",
+            Self::TypeInterrupt => "Ctrl-C at the terminal, if any, of heimdall",
+            Self::StopProgram => "SIGSTOP to the program of heimdall",
+        };
+        format!("{what} {target}")
+    }
+
     pub fn any(dice: &mut Dice) -> Self {
         *dice.pick(&FAULTS).unwrap()
     }
@@ -103,11 +146,10 @@ impl World {
         }) else {
             return;
         };
-        self.tell(|_| format!("FAULT: {fault:?} of {target}, for {lasts:?}"));
-        if !self.hit(fault, target, lasts) {
-            return;
+        self.tell(|_| format!("FAULT: {}", fault.told(target)));
+        if self.hit(fault, target, lasts) {
+            self.schedule(lasts, Event::Mended(fault, target));
         }
-        self.schedule(lasts, Event::Mended(fault, target));
     }
 
     /// One that runs, and most often one that holds the lock.
@@ -165,9 +207,10 @@ impl World {
                 self.server.stalled_until = self.now.after(lasts);
                 return false;
             }
-            Fault::Stop => self.runs[target].is_stopped = true,
+            Fault::Stop | Fault::Freeze if self.runs[target].halt != Halt::None => return false,
+            Fault::Stop => self.runs[target].halt = Halt::Heimdall,
             Fault::Freeze => {
-                self.runs[target].is_frozen = true;
+                self.runs[target].halt = Halt::Both;
                 self.judge_pause(target);
             }
             Fault::Suspend => {
@@ -180,13 +223,42 @@ impl World {
                 return false;
             }
             Fault::KillJob => {
-                self.kill_job(target);
+                self.kill_program(target);
                 return false;
             }
             Fault::Signal => {
-                self.signal(target, SIGTERM);
+                self.signal(target, Received::Sent(Signal::TERM.as_raw()));
                 return false;
             }
+            Fault::StopHeimdall => self.signal(target, Received::Stop(Signal::TSTP)),
+            Fault::TypeStop => return self.type_at_terminal(target, Signal::TSTP),
+            Fault::TypeInterrupt => {
+                self.type_at_terminal(target, Signal::INT);
+                return false;
+            }
+            Fault::StopProgram => {
+                if !matches!(self.runs[target].stage, Stage::Supervising { .. }) {
+                    return false;
+                }
+                self.signal_program(target, Signal::STOP.as_raw());
+            }
+        }
+        true
+    }
+
+    /// The program gets it from the terminal, and so does heimdall; tells whether there is a terminal.
+    fn type_at_terminal(&mut self, run: usize, signal: Signal) -> bool {
+        if !self.runs[run].options.is_on_terminal {
+            return false;
+        }
+        match self.runs[run].stage {
+            Stage::Supervising { .. } => {
+                self.signal_program(run, signal.as_raw());
+                let is_stop = signal == Signal::TSTP;
+                self.signal(run, if is_stop { Received::TypedStop(signal) } else { Received::Typed });
+            }
+            _ if signal == Signal::INT => self.signal(run, Received::Sent(signal.as_raw())),
+            _ => self.signal(run, Received::Stop(signal)),
         }
         true
     }
@@ -206,7 +278,7 @@ impl World {
 
     /// It works again.
     pub fn mend(&mut self, fault: Fault, target: usize) {
-        self.tell(|_| format!("over: {fault:?} of {target}"));
+        self.tell(|_| format!("over: {}", fault.told(target)));
         let outage = self.setting.lease;
         match fault {
             Fault::Partition | Fault::OneWayToServer | Fault::OneWayToClient => {
@@ -219,6 +291,11 @@ impl World {
                 self.start_server();
             }
             Fault::Stop | Fault::Freeze => self.go_on(target),
+            Fault::StopHeimdall | Fault::TypeStop => {
+                self.go_on(target);
+                self.continue_stopped(target);
+            }
+            Fault::StopProgram => self.continue_stopped(target),
             Fault::Suspend | Fault::PowerCut => {
                 self.hosts[target].is_suspended = false;
                 self.hosts[target].is_crashed = false;
@@ -235,20 +312,6 @@ impl World {
         }
     }
 
-    /// SIGCONT, where there was a SIGSTOP.
-    fn go_on(&mut self, run: usize) {
-        let this = &mut self.runs[run];
-        if std::mem::take(&mut this.is_stopped) {
-            this.resumed_alone = self.now;
-        } else if !std::mem::take(&mut this.is_frozen) {
-            return;
-        }
-        this.is_frozen = false;
-        this.resumed = self.now;
-        self.resume(run);
-        self.resume_job(run);
-    }
-
     /// From now on nothing breaks any more, and what is broken works again.
     pub fn fall_quiet(&mut self) {
         self.tell(|_| "no more faults".to_owned());
@@ -260,15 +323,20 @@ impl World {
         self.mend(Fault::Crash, 0);
         for run in 0..self.runs.len() {
             self.go_on(run);
+            if self.runs[run].is_killed {
+                // No one else continues what it has held still.
+                self.let_job_go_on(run);
+            }
+            self.continue_stopped(run);
         }
     }
 
     /// Where something important happens, something breaks more often than by chance.
-    pub fn ambush(&mut self) {
-        if self.ambushes > 0 && self.dice.once_in(6) {
+    pub fn ambush(&mut self, odds: u64, within: Duration) {
+        if self.ambushes > 0 && self.dice.once_in(odds) {
             self.ambushes -= 1;
             let fault = Fault::any(&mut self.dice);
-            let pause = self.dice.between(Duration::ZERO, Duration::from_millis(3));
+            let pause = self.dice.between(Duration::ZERO, within);
             self.schedule(pause, Event::Fault(fault));
         }
     }

@@ -1,99 +1,117 @@
-//! A simulated job: the program, and perhaps a process that it leaves behind; each obeys SIGTERM or not.
+//! A simulated job: the program and what it has forked, each of which obeys SIGTERM or not, and may stop and go on.
 
 use std::time::Duration;
 
-use heimdall::internals::rules::Status;
+use heimdall::internals::rules::{Event as News, Received, Signal, Status};
 
 use super::dice::Dice;
+use super::holder::MOMENT;
 use super::mutants::Mutant;
+use super::run::Halt;
 use super::world::{Event, World};
 
 /// All processes of a job.
 #[derive(Debug)]
 pub struct Job {
-    program: Process,
-    /// One that has left the program's process group, if there is one.
-    child: Process,
-    /// Whether heimdall has begun to stop all of it.
-    pub is_stopping: bool,
-    /// Whether SIGSTOP has reached all of it.
-    pub is_stopped: bool,
+    /// The first is the program.
+    members: Vec<Process>,
+    /// Whether heimdall has begun to end all of it, or waits for all of it.
+    is_whole: bool,
+    /// Whether heimdall holds it still, and ever did.
+    pub is_held: bool,
+    pub was_held: bool,
     /// Whether its connection is its own too.
-    pub inherits: bool,
+    inherits: bool,
     is_reaped: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Member {
-    Program,
-    Child,
+    stopped_by: Option<Signal>,
 }
 
 #[derive(Debug)]
 struct Process {
     is_alive: bool,
+    /// Who has forked it.
+    parent: Option<usize>,
     /// How long it takes to end after SIGTERM; `None` for one that ignores it.
     obeys: Option<Duration>,
+    /// Whether it ignores SIGTSTP.
+    ignores_stop: bool,
+    /// Whether it forks once more when it is asked to end.
+    forks_at_end: bool,
     /// How it ended, or would.
     fate: Status,
     /// Of several ends that were planned, only the last counts.
     turn: u32,
     /// Its end came while it stood still.
     is_due: bool,
+    /// By heimdall's SIGSTOP.
+    is_held: bool,
+    /// By someone else, or by itself.
+    is_stopped: bool,
+    is_asked: bool,
+}
+
+impl Process {
+    fn any(parent: Option<usize>, lease: Duration, dice: &mut Dice) -> Self {
+        let obeys = match dice.below(4) {
+            0 => None,
+            1 => Some(dice.between(Duration::ZERO, lease)),
+            _ => Some(dice.between(Duration::ZERO, lease / 20)),
+        };
+        Self {
+            is_alive: true,
+            parent,
+            obeys,
+            ignores_stop: dice.once_in(3),
+            forks_at_end: dice.once_in(6),
+            fate: Status::Exited(0),
+            turn: 1,
+            is_due: false,
+            is_held: false,
+            is_stopped: false,
+            is_asked: false,
+        }
+    }
 }
 
 impl Job {
-    /// Whether a process of it is there that heimdall answers for.
-    pub fn is_alive(&self) -> bool {
-        self.program.is_alive || self.is_stopping && self.child.is_alive
+    fn alive(&self) -> Vec<usize> {
+        (0..self.members.len()).filter(|member| self.members[*member].is_alive).collect()
     }
 
-    fn member(&mut self, member: Member) -> &mut Process {
-        match member {
-            Member::Program => &mut self.program,
-            Member::Child => &mut self.child,
-        }
-    }
-
-    /// How the program ended, once, if it has.
-    pub fn reap(&mut self) -> Option<Status> {
-        let has_ended = !self.program.is_alive && !std::mem::replace(&mut self.is_reaped, true);
-        has_ended.then_some(self.program.fate)
+    /// Whether heimdall answers for this process: what the program has left in the background is on its own.
+    fn includes(&self, member: usize) -> bool {
+        self.members[member].is_alive && (self.is_whole || self.members[PROGRAM].is_alive)
     }
 
     /// Whether any process of it is left.
     pub fn is_left(&self) -> bool {
-        self.program.is_alive || self.child.is_alive
+        self.members.iter().any(|process| process.is_alive)
+    }
+
+    /// What there is to tell once children have been reaped.
+    pub fn reap(&mut self) -> Vec<News> {
+        let has_ended = !self.members[PROGRAM].is_alive && !std::mem::replace(&mut self.is_reaped, true);
+        let ended = if has_ended { News::Ended(self.members[PROGRAM].fate) } else { News::Reaped };
+        [Some(ended), self.stopped_by.take().map(News::Stopped)].into_iter().flatten().collect()
     }
 }
 
-fn process(is_alive: bool, lease: Duration, dice: &mut Dice) -> Process {
-    let obeys = match dice.below(4) {
-        0 => None,
-        1 => Some(dice.between(Duration::ZERO, lease)),
-        _ => Some(dice.between(Duration::ZERO, lease / 20)),
-    };
-    Process { is_alive, obeys, fate: Status::Exited(0), turn: 0, is_due: false }
-}
-
+/// Its life.
 impl World {
     /// The program of a run starts.
     pub fn start_job(&mut self, run: usize) {
         let lease = self.setting.lease;
-        let has_child = self.dice.once_in(4);
-        let inherits = self.runs[run].options.inherits;
-        let mut job = Job {
-            program: process(true, lease, &mut self.dice),
-            child: process(has_child, lease, &mut self.dice),
-            is_stopping: false,
-            is_stopped: false,
-            inherits,
+        let options = self.runs[run].options;
+        self.runs[run].job = Some(Job {
+            members: vec![Process::any(None, lease, &mut self.dice)],
+            is_whole: options.drains,
+            is_held: false,
+            was_held: false,
+            inherits: options.inherits && !self.has(Mutant::KeepsTheConnectionToItself),
             is_reaped: false,
-        };
-        job.program.turn = 1;
-        job.child.turn = 1;
-        self.runs[run].job = Some(job);
-        if let Some(connection) = self.runs[run].connection.filter(|_| inherits) {
+            stopped_by: None,
+        });
+        if let Some(connection) = self.runs[run].connection.filter(|_| self.job(run).inherits) {
             self.connections[connection].owners += 1;
         }
         let ran = match self.dice.below(4) {
@@ -101,41 +119,67 @@ impl World {
             1 => self.dice.between(Duration::ZERO, lease * 3),
             _ => self.dice.between(Duration::ZERO, lease),
         };
-        self.schedule(ran, Event::ProcessEnds(run, Member::Program, 1));
-        if has_child {
-            let lived = ran + self.dice.between(Duration::ZERO, lease);
-            self.schedule(lived, Event::ProcessEnds(run, Member::Child, 1));
+        self.schedule(ran, Event::ProcessEnds(run, PROGRAM, 1));
+        for _ in 0..*self.dice.pick(&[0, 0, 0, 1, 2]).unwrap() {
+            let pause = self.dice.between(Duration::ZERO, ran);
+            self.schedule(pause, Event::Forks(run, PROGRAM));
         }
         self.tell(|_| format!("heimdall {run}: its job starts"));
         self.judge_start(run);
     }
 
+    fn job(&mut self, run: usize) -> &mut Job {
+        self.runs[run].job.as_mut().unwrap()
+    }
+
+    /// A process makes another one, which may outlive it.
+    pub fn fork(&mut self, run: usize, parent: usize) {
+        if !self.job(run).members[parent].is_alive || self.stands_still(run, parent) {
+            return;
+        }
+        let lease = self.setting.lease;
+        let child = Process::any(Some(parent), lease, &mut self.dice);
+        let job = self.job(run);
+        let member = job.members.len();
+        job.members.push(child);
+        let lives = self.dice.between(Duration::ZERO, lease * 3 / 2);
+        self.schedule(lives, Event::ProcessEnds(run, member, 1));
+    }
+
     /// A process ends, unless it stands still.
-    pub fn end_process(&mut self, run: usize, member: Member, turn: u32) {
-        let is_standing = self.stands_still(run);
-        let job = self.runs[run].job.as_mut().unwrap();
-        let process = job.member(member);
+    pub fn end_process(&mut self, run: usize, member: usize, turn: u32) {
+        let is_standing = self.stands_still(run, member);
+        let is_down = self.hosts[self.runs[run].host].is_down();
+        let process = &mut self.job(run).members[member];
         if !process.is_alive || process.turn != turn {
             return;
         }
         // A stopped process dies of SIGKILL, and a suspended host runs nothing.
-        let is_killed = process.fate == Status::Signalled(9) && !self.hosts[self.runs[run].host].is_down();
-        let process = self.runs[run].job.as_mut().unwrap().member(member);
-        if is_standing && !is_killed {
+        if is_standing && (process.fate != KILLED || is_down) {
             process.is_due = true;
             return;
         }
         process.is_alive = false;
         let fate = process.fate;
-        self.tell(|_| format!("heimdall {run}: the {} of its job ends, {fate:?}", member.name()));
-        let job = self.runs[run].job.as_ref().unwrap();
+        self.tell(|_| format!("heimdall {run}: {} ends, {fate:?}", name(member)));
+        let job = self.job(run);
         if !job.is_left() && job.inherits {
             self.close_for_job(run);
         }
+        if member == PROGRAM {
+            self.judge_program_end(run);
+        }
         self.judge_pause(run);
-        // The child is heimdall's own once the program has ended, so that it gets SIGCHLD of both.
-        self.runs[run].has_dead_child = true;
-        self.wake_soon(run);
+        // An orphan is heimdall's own, so that it gets SIGCHLD of it.
+        let job = self.job(run);
+        if job.members[member].parent.is_none_or(|parent| !job.members[parent].is_alive) {
+            self.tell_of_child(run);
+        }
+    }
+
+    fn tell_of_child(&mut self, run: usize) {
+        self.runs[run].received.push_back(Received::Child);
+        self.resume(run);
     }
 
     fn close_for_job(&mut self, run: usize) {
@@ -146,98 +190,198 @@ impl World {
 
     /// Goes on where it has stood still.
     pub fn resume_job(&mut self, run: usize) {
-        if self.stands_still(run) {
-            return;
-        }
-        let Some(job) = self.runs[run].job.as_mut() else { return };
-        for member in [Member::Program, Member::Child] {
-            let process = job.member(member);
-            if std::mem::take(&mut process.is_due) {
-                let turn = process.turn;
-                self.queue_end(run, member, turn, Duration::from_micros(50));
-                return self.resume_job(run);
+        let Some(job) = self.runs[run].job.as_ref() else { return };
+        for member in job.alive() {
+            if !self.stands_still(run, member) && std::mem::take(&mut self.job(run).members[member].is_due) {
+                let turn = self.job(run).members[member].turn;
+                self.schedule(Duration::from_micros(50), Event::ProcessEnds(run, member, turn));
             }
         }
         self.judge_resumed(run);
     }
 
-    fn queue_end(&mut self, run: usize, member: Member, turn: u32, pause: Duration) {
-        self.schedule(pause, Event::ProcessEnds(run, member, turn));
-    }
-
-    /// SIGSTOP or SIGCONT to all of a job.
-    pub fn stop_job(&mut self, run: usize, is_stopped: bool) {
-        let Some(job) = self.runs[run].job.as_mut() else { return };
-        if std::mem::replace(&mut job.is_stopped, is_stopped) && !is_stopped {
-            self.resume_job(run);
-        }
-        self.judge_pause(run);
-    }
-
-    /// SIGTERM to some of a job.
-    pub fn ask_job_to_end(&mut self, run: usize, members: &[Member]) {
-        for member in members {
-            let Some(job) = self.runs[run].job.as_mut() else { return };
-            let process = job.member(*member);
-            let Some(pause) = process.obeys.filter(|_| process.is_alive && process.fate != KILLED) else {
-                continue;
-            };
-            if process.fate == Status::Signalled(15) {
-                continue;
-            }
-            process.fate = Status::Signalled(15);
-            process.turn += 1;
-            let turn = process.turn;
-            self.queue_end(run, *member, turn, pause);
-        }
-    }
-
-    /// SIGKILL to all of a job.
-    pub fn kill_job(&mut self, run: usize) {
-        let spares_child = self.has(Mutant::KillsTheProgramAlone);
-        for member in [Member::Program, Member::Child] {
-            let Some(job) = self.runs[run].job.as_mut() else { return };
-            let process = job.member(member);
-            if !process.is_alive || process.fate == KILLED || spares_child && member == Member::Child {
-                continue;
-            }
-            process.fate = KILLED;
-            process.turn += 1;
-            let turn = process.turn;
-            let pause = self.dice.between(Duration::from_micros(50), DEATH);
-            self.queue_end(run, member, turn, pause);
-        }
-    }
-
     /// The host is gone, and with it every process at once.
     pub fn erase_job(&mut self, run: usize) {
         if let Some(job) = self.runs[run].job.as_mut() {
-            job.program.is_alive = false;
-            job.child.is_alive = false;
+            job.members.iter_mut().for_each(|process| process.is_alive = false);
             self.judge_pause(run);
         }
     }
 
-    /// Whether no process of a run's job gets the processor.
-    pub fn stands_still(&self, run: usize) -> bool {
+    /// Whether a process of a run's job gets no processor.
+    fn stands_still(&self, run: usize, member: usize) -> bool {
         let run = &self.runs[run];
-        self.hosts[run.host].is_down() || run.is_frozen || run.job.as_ref().is_some_and(|job| job.is_stopped)
+        let process = run.job.as_ref().map(|job| &job.members[member]);
+        self.hosts[run.host].is_down()
+            || run.halt == Halt::Both
+            || process.is_some_and(|process| process.is_held || process.is_stopped)
     }
 
-    /// Whether a job does something now.
+    /// Whether a job does something now that heimdall answers for.
     pub fn is_running(&self, run: usize) -> bool {
-        self.runs[run].job.as_ref().is_some_and(Job::is_alive) && !self.stands_still(run)
+        let job = self.runs[run].job.as_ref();
+        job.is_some_and(|job| {
+            (0..job.members.len()).any(|member| job.includes(member) && !self.stands_still(run, member))
+        })
     }
 }
 
-impl Member {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Program => "program",
-            Self::Child => "child",
+/// What heimdall does to it.
+impl World {
+    /// A signal to the program, or to all that it has left.
+    pub fn signal_program(&mut self, run: usize, signal: i32) {
+        let job = self.job(run);
+        let members = if job.members[PROGRAM].is_alive { vec![PROGRAM] } else { job.alive() };
+        for member in members {
+            let is_heeding = !self.job(run).members[member].ignores_stop;
+            match Signal::from_named_raw(signal) {
+                Some(Signal::TERM | Signal::INT) => self.ask_to_end(run, member),
+                Some(Signal::CONT) => self.continue_member(run, member),
+                Some(by @ (Signal::TSTP | Signal::TTIN | Signal::TTOU)) if is_heeding => {
+                    self.stop_member(run, member, by);
+                }
+                Some(Signal::STOP) => self.stop_member(run, member, Signal::STOP),
+                _ => {}
+            }
+        }
+    }
+
+    fn stop_member(&mut self, run: usize, member: usize, by: Signal) {
+        let job = self.job(run);
+        job.members[member].is_stopped = true;
+        self.judge_pause(run);
+        if member == PROGRAM {
+            self.job(run).stopped_by = Some(by);
+            self.tell_of_child(run);
+        }
+    }
+
+    fn continue_member(&mut self, run: usize, member: usize) {
+        let process = &mut self.job(run).members[member];
+        process.is_stopped = false;
+        process.is_held = false;
+        self.resume_job(run);
+    }
+
+    /// SIGCONT to the program, or to what it has left.
+    pub fn wake_program(&mut self, run: usize) {
+        if self.runs[run].job.is_some() {
+            self.signal_program(run, Signal::CONT.as_raw());
+        }
+    }
+
+    /// SIGCONT by someone else, to who was stopped by someone else.
+    pub fn continue_stopped(&mut self, run: usize) {
+        self.runs[run].resumed = self.now;
+        for member in self.runs[run].job.as_ref().map(Job::alive).unwrap_or_default() {
+            if self.job(run).members[member].is_stopped {
+                self.continue_member(run, member);
+            }
+        }
+    }
+
+    /// SIGSTOP to all who are not stopped already.
+    pub fn hold_job(&mut self, run: usize) {
+        let job = self.job(run);
+        let was_held = std::mem::replace(&mut job.is_held, true);
+        job.was_held = true;
+        for process in job.members.iter_mut().filter(|process| process.is_alive && !process.is_stopped) {
+            process.is_held = true;
+        }
+        self.judge_pause(run);
+        if !was_held {
+            self.ambush(2, MOMENT);
+        }
+    }
+
+    /// SIGCONT to those.
+    pub fn let_job_go_on(&mut self, run: usize) {
+        let Some(job) = self.runs[run].job.as_mut() else { return };
+        job.is_held = false;
+        job.members.iter_mut().for_each(|process| process.is_held = false);
+        self.resume_job(run);
+    }
+
+    /// Asks all of it to end; who is stopped goes on.
+    pub fn terminate_job(&mut self, run: usize) {
+        self.job(run).is_whole = true;
+        self.let_job_go_on(run);
+        for member in self.job(run).alive() {
+            self.continue_member(run, member);
+            self.ask_to_end(run, member);
+        }
+    }
+
+    /// Asks those who have come since, and have lost their parent.
+    pub fn terminate_orphans(&mut self, run: usize) {
+        let job = self.job(run);
+        let has_lost_parent =
+            |process: &Process| process.parent.is_none_or(|parent| !job.members[parent].is_alive);
+        let orphans: Vec<usize> = job
+            .alive()
+            .into_iter()
+            .filter(|member| !job.members[*member].is_asked && has_lost_parent(&job.members[*member]))
+            .collect();
+        for member in orphans {
+            self.continue_member(run, member);
+            self.ask_to_end(run, member);
+        }
+    }
+
+    fn ask_to_end(&mut self, run: usize, member: usize) {
+        let process = &mut self.job(run).members[member];
+        if std::mem::replace(&mut process.is_asked, true) || process.fate == KILLED {
+            return;
+        }
+        let forks = std::mem::take(&mut process.forks_at_end);
+        if let Some(pause) = process.obeys {
+            process.fate = Status::Signalled(15);
+            process.turn += 1;
+            let turn = process.turn;
+            self.schedule(pause, Event::ProcessEnds(run, member, turn));
+        }
+        if forks {
+            let pause = self.dice.between(Duration::ZERO, Duration::from_millis(5));
+            self.schedule(pause, Event::Forks(run, member));
+        }
+    }
+
+    /// SIGKILL to all of it.
+    pub fn kill_job(&mut self, run: usize) {
+        let spares_rest = self.has(Mutant::KillsTheProgramAlone);
+        let Some(job) = self.runs[run].job.as_mut() else { return };
+        job.is_whole = true;
+        for member in job.alive() {
+            if !spares_rest || member == PROGRAM {
+                self.kill_member(run, member);
+            }
+        }
+    }
+
+    /// SIGKILL to the program, by someone else.
+    pub fn kill_program(&mut self, run: usize) {
+        if self.runs[run].job.as_ref().is_some_and(|job| job.members[PROGRAM].is_alive) {
+            self.kill_member(run, PROGRAM);
+        }
+    }
+
+    fn kill_member(&mut self, run: usize, member: usize) {
+        let pause = self.dice.between(Duration::from_micros(50), DEATH);
+        let process = &mut self.job(run).members[member];
+        if process.fate != KILLED {
+            process.fate = KILLED;
+            process.turn += 1;
+            let turn = process.turn;
+            self.schedule(pause, Event::ProcessEnds(run, member, turn));
         }
     }
 }
+
+fn name(member: usize) -> String {
+    if member == PROGRAM { "the program".to_owned() } else { format!("process {member} of its job") }
+}
+
+const PROGRAM: usize = 0;
 
 const KILLED: Status = Status::Signalled(9);
 

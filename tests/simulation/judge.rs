@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use heimdall::lock::Moment;
 
-use super::heimdall::{Exit, MAX_LATENCY};
+use super::heimdall::MAX_LATENCY;
+use super::holder::MOMENT;
 use super::job::DEATH;
-use super::postgres::{Grant, State};
+use super::postgres::{Grant, Mode, State};
+use super::run::{Exit, Halt};
 use super::time::Time;
 use super::world::{Event, World};
 
@@ -18,8 +20,7 @@ pub struct Judge {
     /// The first promise that was broken.
     pub violation: Option<String>,
     cases: BTreeMap<usize, Case>,
-    /// The last token of each slot, and after how many crashes of the server it was drawn.
-    tokens: BTreeMap<usize, (u64, u32)>,
+    last_token: u64,
     /// What README names as exceptions: how often two jobs ran at once, and how long at most, in leases.
     pub excused: BTreeMap<Excuse, (u32, f64)>,
     pub jobs: u32,
@@ -32,6 +33,7 @@ pub struct Judge {
 #[derive(Debug)]
 struct Case {
     session: usize,
+    slot: usize,
     /// When its job began.
     started: Option<Time>,
     lost: Option<(Time, Loss)>,
@@ -86,20 +88,18 @@ impl World {
     /// The server has granted a lock.
     pub fn judge_grant(&mut self, run: usize, session: usize, grant: Grant) {
         let heard = self.runs[run].asked;
-        let start = self.server.start;
-        let case = Case { session, started: None, lost: None, learned: None, heard, beside: None };
+        let Grant { slot, token } = grant;
+        let case = Case { session, slot, started: None, lost: None, learned: None, heard, beside: None };
         // Not where heimdall has given up this connection, and connected again.
         if self.runs[run].connection == Some(self.server.sessions[session].connection) {
             self.judge.cases.insert(run, case);
         }
-        let Grant { slot, token } = grant;
-        if let Some((last, last_start)) = self.judge.tokens.insert(slot, (token, start))
-            && last >= token
-            && last_start == start
-        {
-            self.complain(format!("the token of heimdall {run} is {token}, after {last}"));
+        let last = std::mem::replace(&mut self.judge.last_token, token);
+        if last >= token {
+            let last = Grant { slot, token: last };
+            self.complain(format!("heimdall {run} gets {grant} after someone else got {last}"));
         }
-        self.ambush();
+        self.ambush(6, MOMENT);
     }
 
     /// A session is over.
@@ -137,11 +137,50 @@ impl World {
         };
         case.started = Some(now);
         if self.holds(run) {
+            self.judge_together(run);
             self.judge_others(run);
         } else {
             self.judge_job(run);
         }
-        self.ambush();
+        self.ambush(6, MOMENT);
+    }
+
+    /// Those that hold the lock by rights may do so at once.
+    fn judge_together(&mut self, run: usize) {
+        let case = &self.judge.cases[&run];
+        for (other, others) in self.judge.cases.iter().filter(|(other, _)| **other != run) {
+            let both_read = [run, *other].iter().all(|run| self.runs[*run].options.mode == Mode::Shared);
+            if others.lost.is_none() && others.slot == case.slot && !both_read && self.is_running(*other) {
+                return self.complain(format!("heimdall {run} and heimdall {other} hold the same lock"));
+            }
+        }
+    }
+
+    /// heimdall has stopped itself: its job must not go on.
+    pub fn judge_stop(&mut self, run: usize) {
+        if self.is_running(run) {
+            self.complain(format!("heimdall {run} is stopped, and its job goes on"));
+        }
+    }
+
+    /// A program has ended: not later than `--timeout` has it, where nothing came in between.
+    pub fn judge_program_end(&mut self, run: usize) {
+        let this = &self.runs[run];
+        let (Some(timeout), Some(started)) = (this.options.timeout, self.judge.cases[&run].started) else {
+            return;
+        };
+        let host = &self.hosts[this.host];
+        let latest = started.after(host.clock.takes(timeout + this.options.kill_after)).after(SLACK);
+        let is_disturbed = this.resumed.max(host.resumed) > started
+            || this.is_killed
+            || this.halt != Halt::None
+            || this.job.as_ref().is_some_and(|job| job.was_held);
+        if self.now > latest && !is_disturbed {
+            self.complain(format!(
+                "the program of heimdall {run} ends {:?} too late",
+                self.now.since(latest)
+            ));
+        }
     }
 
     /// Who else runs now needs an excuse.
@@ -218,10 +257,12 @@ impl World {
         let Some((since, loss)) = case.lost else { return (Excuse::None, Time::NEVER) };
         let this = &self.runs[run];
         let host = &self.hosts[this.host];
-        if this.is_killed {
+        // While the job lives, no connection that it has inherited is closed.
+        let is_given_away = loss == Loss::Left && this.options.inherits;
+        if this.is_killed && !is_given_away {
             return (Excuse::Orphaned, Time::NEVER);
         }
-        if this.is_stopped {
+        if this.halt == Halt::Heimdall && !is_given_away {
             return (Excuse::Stopped, Time::NEVER);
         }
         let lease = self.setting.lease;
@@ -246,9 +287,16 @@ impl World {
 
     /// The server has confirmed that the lock is free.
     pub fn judge_release(&mut self, run: usize) {
-        if let Some(case) = self.judge.cases.get_mut(&run) {
-            case.lost.get_or_insert((self.now, Loss::Left));
+        let now = self.now;
+        let Some(case) = self.judge.cases.get_mut(&run) else { return };
+        case.lost.get_or_insert((now, Loss::Left));
+        let this = &self.runs[run];
+        let held = now.since(case.started.unwrap_or_default());
+        let clock = self.hosts[this.host].clock;
+        if held < clock.takes(this.options.min_hold) && !this.is_hurried && !this.is_lost {
+            self.complain(format!("heimdall {run} gives the lock back after {held:?}"));
         }
+        self.judge_job(run);
     }
 
     /// The host of a session is gone, and the server has not been told for how long to wait for it.
@@ -299,9 +347,10 @@ impl World {
     }
 }
 
-/// From a moment at which heimdall must act to the end of the last process: it may wait for the processor a few times.
-const SLACK: Duration = Duration::from_millis(30);
+/// From a moment at which heimdall must act to the end of the last process: it may wait for the processor a few times, and
+/// looks after a job that it holds still every 20 ms.
+const SLACK: Duration = Duration::from_millis(40);
 
-const _: () = assert!(SLACK.as_millis() > 2 * (MAX_LATENCY.as_millis() + DEATH.as_millis()));
+const _: () = assert!(SLACK.as_millis() > 20 + MAX_LATENCY.as_millis() + 2 * DEATH.as_millis());
 
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -26,11 +26,27 @@ pub enum Mutant {
     DoesNotWaitForTheRelease,
     /// Who gives up does not say so, and keeps the connection.
     LeavesWithoutAWord,
+    /// The program does not inherit the connection, so that the lock ends with heimdall.
+    KeepsTheConnectionToItself,
+    /// heimdall stops when it is asked to, and its job goes on.
+    StopsAlone,
+    /// After a stop the job goes on without a look at the lease.
+    GoesOnBlindly,
+    /// The lock is given back when the program has ended, also with `--drain`.
+    DoesNotDrain,
+    /// `--timeout` is forgotten.
+    ForgetsTheTimeout,
+    /// `--min-hold` is.
+    ForgetsToHold,
+    /// The fencing token is a transaction id and no more.
+    TakesTheXidForTheToken,
+    /// The program starts before its token is on the disk.
+    DoesNotFlushTheToken,
     /// A connection on which no answer came in time stays open.
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 12] = [
+pub const MUTANTS: [Mutant; 20] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
     Mutant::KillsAfterAWholeLease,
@@ -43,4 +59,12 @@ pub const MUTANTS: [Mutant; 12] = [
     Mutant::DoesNotWaitForTheRelease,
     Mutant::LeavesWithoutAWord,
     Mutant::KeepsOldConnections,
+    Mutant::KeepsTheConnectionToItself,
+    Mutant::StopsAlone,
+    Mutant::GoesOnBlindly,
+    Mutant::DoesNotDrain,
+    Mutant::ForgetsTheTimeout,
+    Mutant::ForgetsToHold,
+    Mutant::TakesTheXidForTheToken,
+    Mutant::DoesNotFlushTheToken,
 ];

@@ -1,5 +1,6 @@
 //! A simulated PostgreSQL: sessions, advisory locks, transaction ids, and a kernel that gives up on silent clients.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::dice::Dice;
@@ -17,14 +18,16 @@ pub struct Server {
     pub state: State,
     clock: Clock,
     pub sessions: Vec<Session>,
-    /// Which session holds which slot.
-    pub holders: Vec<Option<usize>>,
+    /// Which sessions hold which slot.
+    holders: Vec<Vec<usize>>,
     /// Until then no process of it runs, while its kernel does.
     pub stalled_until: Time,
-    /// The last transaction id that was given out.
+    /// Grows with each promotion.
+    timeline: u64,
+    /// The last transaction id that was given out, and the last of which the disk knows, and the standby.
     xid: u64,
-    /// The last one of which the disk, or the standby, knows.
-    durable_xid: u64,
+    disk_xid: u64,
+    standby_xid: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +44,8 @@ pub enum State {
 pub struct Session {
     pub connection: usize,
     pub is_alive: bool,
-    /// How often it has locked what.
-    locked: Option<(usize, u32)>,
+    /// How often it has locked what, and how.
+    locked: Option<(usize, Mode, u32)>,
     /// How long its client may be silent, where it has said so.
     lease: Option<Duration>,
     heard: Time,
@@ -52,10 +55,17 @@ pub struct Session {
     unacknowledged: Option<Time>,
 }
 
+/// How a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    Exclusive,
+    Shared,
+}
+
 /// What is asked of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Statement {
-    Acquire,
+    Acquire { mode: Mode },
     Settings { lease: Duration },
     Ping,
     Release { slot: usize },
@@ -79,6 +89,12 @@ pub struct Grant {
     pub token: u64,
 }
 
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slot {}, token {}.{}", self.slot + 1, self.token >> XID_BITS, self.token & XID_MASK)
+    }
+}
+
 impl Server {
     pub fn new(slots: usize, dice: &mut Dice) -> Self {
         let gain = if dice.once_in(2) { 0 } else { dice.below(95) as i64 - 47 };
@@ -87,10 +103,12 @@ impl Server {
             state: State::Up,
             clock: Clock::new(Duration::ZERO, gain),
             sessions: Vec::new(),
-            holders: vec![None; slots],
+            holders: vec![Vec::new(); slots],
             stalled_until: Time::default(),
+            timeline: 1,
             xid: 700,
-            durable_xid: 700,
+            disk_xid: 700,
+            standby_xid: 700,
         }
     }
 
@@ -100,25 +118,30 @@ impl Server {
     }
 
     /// Tries each slot once.
-    fn try_lock(&mut self, id: usize) -> Option<Grant> {
-        let session = &mut self.sessions[id];
-        let slot = match session.locked {
-            Some((slot, _)) => slot,
-            None => self.holders.iter().position(Option::is_none)?,
+    fn try_lock(&mut self, id: usize, mode: Mode) -> Option<usize> {
+        let is_free = |holders: &Vec<usize>| {
+            holders.iter().all(|holder| {
+                let is_shared =
+                    self.sessions[*holder].locked.is_some_and(|(_, held, _)| held == Mode::Shared);
+                *holder == id || is_shared && mode == Mode::Shared
+            })
         };
-        session.locked = Some((slot, session.locked.map_or(0, |(_, times)| times) + 1));
-        self.holders[slot] = Some(id);
-        self.xid += 1;
-        Some(Grant { slot, token: self.xid })
+        let slot = self.holders.iter().position(is_free)?;
+        let locked = &mut self.sessions[id].locked;
+        *locked = Some((slot, mode, locked.map_or(0, |(_, _, times)| times) + 1));
+        if !self.holders[slot].contains(&id) {
+            self.holders[slot].push(id);
+        }
+        Some(slot)
     }
 
     fn unlock(&mut self, id: usize, slot: usize) -> bool {
         let locked = &mut self.sessions[id].locked;
         match *locked {
-            Some((held, times)) if held == slot => {
-                *locked = (times > 1).then_some((held, times - 1));
+            Some((held, mode, times)) if held == slot => {
+                *locked = (times > 1).then_some((held, mode, times - 1));
                 if times == 1 {
-                    self.holders[slot] = None;
+                    self.holders[slot].retain(|holder| *holder != id);
                 }
                 true
             }
@@ -126,10 +149,25 @@ impl Server {
         }
     }
 
-    /// Forgets what was not written down, somewhere between the last of which the disk knows and the last of all.
-    fn lose_transactions(&mut self, dice: &mut Dice) {
-        self.durable_xid += dice.below(self.xid - self.durable_xid + 1);
-        self.xid = self.durable_xid;
+    /// The fencing token, as `lock::sql` draws it: of the timeline and a transaction id that is on the disk before the
+    /// answer.
+    fn draw_token(&mut self, mutant: Option<Mutant>, dice: &mut Dice) -> u64 {
+        self.xid += 1 + dice.below(3);
+        if mutant != Some(Mutant::DoesNotFlushTheToken) {
+            self.disk_xid = self.xid;
+        }
+        if dice.once_in(2) {
+            self.standby_xid = self.disk_xid;
+        }
+        let timeline = if mutant == Some(Mutant::TakesTheXidForTheToken) { 0 } else { self.timeline };
+        timeline << XID_BITS | self.xid
+    }
+
+    /// Forgets what was not written down, somewhere between the last of which is known and the last of all.
+    fn lose_transactions(&mut self, known: u64, dice: &mut Dice) {
+        self.xid = known + dice.below(self.xid - known + 1);
+        self.disk_xid = self.xid;
+        self.standby_xid = self.standby_xid.min(self.xid);
     }
 }
 
@@ -184,8 +222,11 @@ impl World {
         self.server.sessions[session].heard = self.now;
         self.server.sessions[session].asked = self.now;
         let answer = match statement {
-            Statement::Acquire => {
-                let grant = self.server.try_lock(session);
+            Statement::Acquire { mode } => {
+                let grant = self
+                    .server
+                    .try_lock(session, mode)
+                    .map(|slot| Grant { slot, token: self.server.draw_token(self.mutant, &mut self.dice) });
                 if let Some(grant) = grant {
                     self.judge_grant(self.connections[id].run, session, grant);
                 }
@@ -266,8 +307,8 @@ impl World {
         if !std::mem::replace(&mut session.is_alive, false) {
             return;
         }
-        if let Some((slot, _)) = session.locked.take() {
-            self.server.holders[slot] = None;
+        if let Some((slot, _, _)) = session.locked.take() {
+            self.server.holders[slot].retain(|holder| *holder != id);
         }
         let run = self.connections[session.connection].run;
         self.judge_loss(run, id, loss);
@@ -294,10 +335,15 @@ impl World {
                 self.reply(connection, ToClient::Closed, Duration::ZERO);
             }
         }
-        if is_clean {
-            self.server.durable_xid = self.server.xid;
-        } else {
-            self.server.lose_transactions(&mut self.dice);
+        let server = &mut self.server;
+        match (state, is_clean) {
+            // A standby takes over.
+            (State::Silent, _) => {
+                server.timeline += 1;
+                server.lose_transactions(server.standby_xid, &mut self.dice);
+            }
+            (_, true) => (server.disk_xid, server.standby_xid) = (server.xid, server.xid),
+            (_, false) => server.lose_transactions(server.disk_xid, &mut self.dice),
         }
     }
 
@@ -323,3 +369,7 @@ impl World {
 
 /// Linux looks after idle connections after two hours (`man 7 tcp`, `tcp_keepalive_time`).
 const USUAL_KEEPALIVE: Duration = Duration::from_secs(7200);
+
+/// Where the timeline stands in a token.
+const XID_BITS: u32 = 32;
+const XID_MASK: u64 = (1 << XID_BITS) - 1;

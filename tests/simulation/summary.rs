@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::coverage::Coverage;
-use super::heimdall::Exit;
 use super::judge::Excuse;
+use super::run::Exit;
 use super::world::World;
 
 /// Figures of all worlds so far.

@@ -7,12 +7,11 @@ use std::time::Duration;
 use super::coverage::Coverage;
 use super::dice::Dice;
 use super::faults::Fault;
-use super::heimdall::{Options, Run};
-use super::job::Member;
 use super::judge::Judge;
 use super::mutants::Mutant;
 use super::network::{Connection, Host, ToClient, ToServer};
 use super::postgres::Server;
+use super::run::{Options, Run};
 use super::time::Time;
 
 /// All that is, and the one queue of what is to come.
@@ -44,6 +43,8 @@ pub struct Setting {
     pub lease: Duration,
     /// 1 is a plain lock.
     pub slots: usize,
+    /// Whether some take it together.
+    pub has_readers: bool,
     /// No fault happens and no heimdall is started after that.
     pub quiet_at: Time,
     /// By then all must be over.
@@ -56,7 +57,9 @@ pub enum Event {
     /// A heimdall gets the processor; of several that were planned, only the last counts.
     Wake(usize, u32),
     /// A process of a job ends by itself, or of a signal.
-    ProcessEnds(usize, Member, u32),
+    ProcessEnds(usize, usize, u32),
+    /// A process of a job makes another one.
+    Forks(usize, usize),
     /// Something arrives that has this number on its connection.
     AtServer(usize, u32, ToServer),
     /// The server gets to what had arrived before.
@@ -85,7 +88,9 @@ impl World {
         let slots = *dice.pick(&[1, 1, 1, 2, 3]).unwrap();
         let hosts = (0..*dice.pick(&[2, 3, 4]).unwrap()).map(|_| Host::any(&mut dice)).collect::<Vec<_>>();
         let server = Server::new(slots, &mut dice);
-        let setting = Setting { lease, slots, quiet_at, over_at: quiet_at.after(lease * 60 + LAST_WORDS) };
+        let has_readers = slots == 1 && dice.once_in(3);
+        let setting =
+            Setting { lease, slots, has_readers, quiet_at, over_at: quiet_at.after(lease * 60 + LAST_WORDS) };
         let mut world = Self {
             now: Time::default(),
             setting,
@@ -95,7 +100,7 @@ impl World {
             server,
             judge: Judge::default(),
             coverage: Coverage::default(),
-            ambushes: dice.below(4),
+            ambushes: dice.below(6),
             ended: Time::default(),
             story: None,
             queue: BinaryHeap::new(),
@@ -121,10 +126,11 @@ impl World {
     /// As [`World::new`], and everything is written down.
     pub fn told(dice: Dice, mutant: Option<Mutant>) -> Self {
         let mut world = Self { story: Some(Vec::new()), ..Self::new(dice, mutant) };
-        let Setting { lease, slots, .. } = world.setting;
+        let Setting { lease, slots, has_readers, .. } = world.setting;
         world.tell(|world| {
             let hosts: Vec<String> = world.hosts.iter().map(ToString::to_string).collect();
-            format!("a lease of {lease:?}, {slots} at once; {}", hosts.join("; "))
+            let readers = if has_readers { ", or many with --shared" } else { "" };
+            format!("a lease of {lease:?}, {slots} at once{readers}; {}", hosts.join("; "))
         });
         world
     }
@@ -148,6 +154,7 @@ impl World {
         match event {
             Event::Wake(run, turn) => self.wake(run, turn),
             Event::ProcessEnds(run, member, turn) => self.end_process(run, member, turn),
+            Event::Forks(run, member) => self.fork(run, member),
             Event::AtServer(connection, number, message) => {
                 self.arrive_at_server(connection, number, message);
             }
@@ -206,10 +213,10 @@ impl World {
             return self.schedule(pause, Event::Start(host));
         }
         let id = self.runs.len();
-        let options = Options::any(self.setting.lease, &mut self.dice);
-        self.tell(|_| format!("host {host}: heimdall {id} starts, {options}"));
-        self.runs.push(Run::new(host, options));
-        self.begin(id);
+        let options = Options::any(&self.setting, &mut self.dice);
+        self.tell(|_| format!("heimdall {id} starts on host {host}: {options}"));
+        self.runs.push(Run::new(host, options, self.hosts[host].clock.at(self.now)));
+        self.wake_soon(id);
     }
 }
 

@@ -1,0 +1,150 @@
+//! A simulated heimdall until it has the lock: what `cli::wait` and `lock::acquire` do between the rules, which are the
+//! product's.
+
+use std::time::Duration;
+
+use heimdall::internals::heartbeat::Heartbeat;
+use heimdall::internals::rules::{Found, Next, Waiter};
+use heimdall::lock::{Moment, Place};
+
+use super::holder::MOMENT;
+use super::mutants::Mutant;
+use super::network::{ToClient, ToServer};
+use super::postgres::{Answer, Statement};
+use super::run::{Exit, Stage, Wait};
+use super::world::World;
+
+impl World {
+    /// Connects, with the statement that tries the lock.
+    pub fn try_anew(&mut self, run: usize, timeout: Option<Duration>, now: Moment) {
+        let this = &mut self.runs[run];
+        let timeout = if this.waiter.is_some() {
+            timeout
+        } else {
+            let limit = match this.options.wait {
+                Wait::No => Some(Duration::ZERO),
+                Wait::For(limit) => Some(limit),
+                Wait::Forever => None,
+            };
+            this.waiter.insert(Waiter::new(limit, now)).first_timeout(now)
+        };
+        this.inbox.clear();
+        this.is_closed = false;
+        this.asked = now;
+        this.unanswered = 1;
+        let timeout = timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout.min(CONNECT_TIMEOUT));
+        this.stage = Stage::Connecting { deadline: now.after(timeout) };
+        self.tell(|_| format!("heimdall {run} connects"));
+        let statement = self.acquire(run);
+        let connection = self.connect(run, statement);
+        self.runs[run].connection = Some(connection);
+    }
+
+    /// Tries again on the same connection.
+    pub fn retry(&mut self, run: usize, timeout: Option<Duration>, now: Moment) {
+        let timeout = timeout.map_or(ANSWER_TIMEOUT, |timeout| timeout.min(ANSWER_TIMEOUT));
+        let statement = self.acquire(run);
+        self.ask(run, statement, now);
+        self.runs[run].stage = Stage::Trying { deadline: now.after(timeout) };
+    }
+
+    fn acquire(&self, run: usize) -> Statement {
+        Statement::Acquire { mode: self.runs[run].options.mode }
+    }
+
+    /// The answer to a try; tells whether something was done.
+    pub fn hear(&mut self, run: usize, deadline: Moment, now: Moment) -> bool {
+        match self.runs[run].inbox.pop_front() {
+            Some(ToClient::Answer(Answer::Acquired(Some(grant)))) => {
+                self.tell(|_| format!("heimdall {run} has the lock: {grant}"));
+                self.runs[run].unanswered -= 1;
+                self.runs[run].grant = Some(grant);
+                self.confirm(run, now);
+            }
+            Some(ToClient::Answer(_)) => {
+                self.runs[run].unanswered -= 1;
+                self.find(run, BUSY, now);
+            }
+            Some(ToClient::Closed | ToClient::Reset) => self.find(run, Found::Unavailable, now),
+            None if deadline <= now => {
+                self.tell(|_| format!("heimdall {run} gets no answer"));
+                self.find(run, Found::Unavailable, now);
+            }
+            None => return false,
+        }
+        true
+    }
+
+    /// As `Guard::confirm`: where the answer has come late, it is asked again before the program starts.
+    fn confirm(&mut self, run: usize, now: Moment) {
+        let lease = self.setting.lease;
+        if Heartbeat::is_fresh(self.runs[run].asked, lease, now) || self.has(Mutant::TrustsALateAnswer) {
+            return self.start_program(run, now);
+        }
+        self.tell(|_| format!("heimdall {run} asks again, since the answer has come late"));
+        self.ask(run, Statement::Ping, now);
+        self.runs[run].stage = Stage::Confirming { deadline: now.after(Heartbeat::patience(lease)) };
+        self.ambush(2, MOMENT);
+    }
+
+    /// The answer to that; tells whether something was done.
+    pub fn hear_confirmation(&mut self, run: usize, deadline: Moment, now: Moment) -> bool {
+        match self.runs[run].inbox.pop_front() {
+            Some(ToClient::Answer(_)) => {
+                self.runs[run].unanswered -= 1;
+                self.judge_heard(run);
+                self.start_program(run, now);
+            }
+            Some(ToClient::Closed | ToClient::Reset) => self.exit(run, Exit::Unavailable),
+            None if deadline <= now => self.exit(run, Exit::Unavailable),
+            None => return false,
+        }
+        true
+    }
+
+    fn start_program(&mut self, run: usize, now: Moment) {
+        let spawn = self.dice.between(Duration::from_micros(200), Duration::from_millis(3));
+        self.runs[run].stage = Stage::Starting { at: now.after(spawn) };
+    }
+
+    /// What follows from what was found.
+    pub fn find(&mut self, run: usize, found: Found, now: Moment) {
+        if found == Found::Unavailable {
+            self.hang_up(run);
+        }
+        let random = self.dice.next() as u32;
+        let this = &mut self.runs[run];
+        this.stage = match this.waiter.as_mut().unwrap().next(found, now, random) {
+            Next::Ask { .. } => return self.find(run, found, now),
+            Next::Try { pause, timeout, .. } => Stage::Listening { until: now.after(pause), timeout },
+            Next::Connect { pause, timeout } => Stage::Pausing { until: now.after(pause), timeout },
+            Next::GiveUp if found == Found::Unavailable => return self.exit(run, Exit::Unavailable),
+            Next::GiveUp => return self.leave(run, Exit::Busy),
+        };
+    }
+
+    /// Says Terminate and ends.
+    pub fn leave(&mut self, run: usize, exit: Exit) {
+        if let Some(connection) = self.runs[run].connection
+            && !self.has(Mutant::LeavesWithoutAWord)
+        {
+            self.send(connection, ToServer::Terminate);
+        }
+        self.exit(run, exit);
+    }
+
+    /// Gives a connection up.
+    fn hang_up(&mut self, run: usize) {
+        if let Some(connection) = self.runs[run].connection.take()
+            && !self.has(Mutant::KeepsOldConnections)
+        {
+            self.close(connection);
+        }
+    }
+}
+
+const BUSY: Found = Found::Busy { is_watched: false, place: Place::Outside };
+
+/// As in the product.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,0 +1,255 @@
+//! One heimdall, from its start to its exit: what was typed, and where it stands.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use heimdall::internals::heartbeat::Heartbeat;
+use heimdall::internals::rules::{ExitReason, Received, Supervision, Waiter};
+use heimdall::lock::Moment;
+
+use super::dice::Dice;
+use super::job::Job;
+use super::network::ToClient;
+use super::postgres::{Grant, Mode};
+use super::time::Time;
+use super::world::Setting;
+
+/// A heimdall and its job.
+#[derive(Debug)]
+pub struct Run {
+    pub host: usize,
+    pub options: Options,
+    pub stage: Stage,
+    pub connection: Option<usize>,
+    /// Which connection the job has inherited.
+    pub job_connection: Option<usize>,
+    pub job: Option<Job>,
+    /// What its kernel has received for it.
+    pub inbox: VecDeque<ToClient>,
+    /// Whether the kernel knows that the connection is over.
+    pub is_closed: bool,
+    /// What signals have told it, and it has not looked at yet.
+    pub received: VecDeque<Received>,
+    /// Who stands still, and by what.
+    pub halt: Halt,
+    /// Whether a signal has told it not to wait for anything.
+    pub is_hurried: bool,
+    /// It goes on after it has stopped itself.
+    pub is_continued: bool,
+    /// When it last went on, and when it did so while its job had run on.
+    pub resumed: Time,
+    pub resumed_alone: Time,
+    /// By SIGKILL, heimdall alone.
+    pub is_killed: bool,
+    pub waiter: Option<Waiter>,
+    pub supervision: Option<Supervision>,
+    pub heartbeat: Option<Heartbeat>,
+    pub is_lost: bool,
+    pub grant: Option<Grant>,
+    /// When the last statement was sent, and how many are not answered yet.
+    pub asked: Moment,
+    pub unanswered: u32,
+    /// Of several times at which it was to get the processor, only the last counts.
+    pub turn: u32,
+    pub wakes_at: Time,
+}
+
+/// Who of a run stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    None,
+    /// heimdall, by SIGSTOP.
+    Heimdall,
+    /// heimdall and all of its job, by SIGSTOP.
+    Both,
+    /// heimdall, by its own doing, after it has stopped its job.
+    Itself,
+}
+
+/// What was typed.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub wait: Wait,
+    pub mode: Mode,
+    pub kill_after: Duration,
+    pub timeout: Option<Duration>,
+    pub min_hold: Duration,
+    pub drains: bool,
+    pub inherits: bool,
+    /// Whether a shell takes heimdall and its program for one.
+    pub is_on_terminal: bool,
+}
+
+/// `--wait`.
+#[derive(Debug, Clone, Copy)]
+pub enum Wait {
+    No,
+    For(Duration),
+    Forever,
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Before it connects.
+    Pausing {
+        until: Moment,
+        timeout: Option<Duration>,
+    },
+    /// Until the answer to the statement that has travelled along.
+    Connecting {
+        deadline: Moment,
+    },
+    /// Between two tries.
+    Listening {
+        until: Moment,
+        timeout: Option<Duration>,
+    },
+    Trying {
+        deadline: Moment,
+    },
+    /// The lock was granted so late that the server is asked again.
+    Confirming {
+        deadline: Moment,
+    },
+    /// The program is being started.
+    Starting {
+        at: Moment,
+    },
+    Supervising {
+        until: Option<Moment>,
+    },
+    Releasing {
+        reason: ExitReason,
+        deadline: Moment,
+    },
+    Ended(Exit),
+}
+
+/// How it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    Ended,
+    TimedOut,
+    Lost,
+    Busy,
+    Unavailable,
+    /// It was killed, or its host was.
+    Killed,
+}
+
+impl Options {
+    pub fn any(setting: &Setting, dice: &mut Dice) -> Self {
+        let lease = setting.lease;
+        let seconds = Duration::from_secs;
+        Self {
+            wait: match dice.below(4) {
+                0 => Wait::No,
+                1 => Wait::For(dice.between(Duration::ZERO, lease * 4)),
+                _ => Wait::Forever,
+            },
+            mode: if setting.has_readers && !dice.once_in(3) { Mode::Shared } else { Mode::Exclusive },
+            kill_after: *dice.pick(&[Duration::ZERO, seconds(1), seconds(10)]).unwrap(),
+            timeout: dice.once_in(6).then(|| dice.between(Duration::ZERO, lease)),
+            min_hold: if dice.once_in(6) { dice.between(Duration::ZERO, lease) } else { Duration::ZERO },
+            drains: dice.once_in(5),
+            inherits: !dice.once_in(4),
+            is_on_terminal: dice.once_in(2),
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--kill-after {:?}", self.kill_after)?;
+        match self.wait {
+            Wait::No => {}
+            Wait::Forever => f.write_str(" --wait")?,
+            Wait::For(limit) => write!(f, " --wait={limit:?}")?,
+        }
+        if let Some(timeout) = self.timeout {
+            write!(f, " --timeout {timeout:?}")?;
+        }
+        if !self.min_hold.is_zero() {
+            write!(f, " --min-hold {:?}", self.min_hold)?;
+        }
+        let flags = [
+            (self.mode == Mode::Shared, " --shared"),
+            (self.drains, " --drain"),
+            (!self.inherits, " --close"),
+            (self.is_on_terminal, ", on a terminal"),
+        ];
+        flags.iter().filter(|(is_set, _)| *is_set).try_for_each(|(_, text)| f.write_str(text))
+    }
+}
+
+impl Run {
+    pub fn new(host: usize, options: Options, now: Moment) -> Self {
+        Self {
+            host,
+            options,
+            stage: Stage::Pausing { until: now, timeout: None },
+            connection: None,
+            job_connection: None,
+            job: None,
+            inbox: VecDeque::new(),
+            is_closed: false,
+            received: VecDeque::new(),
+            halt: Halt::None,
+            is_hurried: false,
+            is_continued: false,
+            resumed: Time::default(),
+            resumed_alone: Time::default(),
+            is_killed: false,
+            waiter: None,
+            supervision: None,
+            heartbeat: None,
+            is_lost: false,
+            grant: None,
+            asked: now,
+            unanswered: 0,
+            turn: 0,
+            wakes_at: Time::NEVER,
+        }
+    }
+
+    pub fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended(_))
+    }
+
+    /// What it is doing, by its place in [`STAGES`]; nothing any more once it has ended.
+    pub fn stage_index(&self) -> Option<usize> {
+        let is_asking = self.unanswered > 0;
+        Some(match self.stage {
+            Stage::Pausing { .. } => 0,
+            Stage::Connecting { .. } => 1,
+            Stage::Listening { .. } => 2,
+            Stage::Trying { .. } => 3,
+            Stage::Confirming { .. } => 4,
+            Stage::Starting { .. } => 5,
+            Stage::Supervising { .. } if self.halt == Halt::Itself => 6,
+            Stage::Supervising { .. } if self.is_lost => 7,
+            Stage::Supervising { .. } if self.job.as_ref().is_some_and(|job| job.is_held) => 8,
+            Stage::Supervising { .. } => 9 + usize::from(is_asking),
+            Stage::Releasing { .. } => 11,
+            Stage::Ended(_) => return None,
+        })
+    }
+}
+
+/// What a run may be doing.
+pub const STAGES: [&str; 12] = [
+    "pausing",
+    "connecting",
+    "listening",
+    "trying",
+    "confirming a late grant",
+    "starting the program",
+    "stopped with its job",
+    "stopping the job for good",
+    "holding the job still",
+    "running",
+    "running and asking",
+    "releasing",
+];
