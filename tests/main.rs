@@ -18,6 +18,7 @@ mod audit;
 #[cfg(feature = "tls")]
 mod certificates;
 mod chaos;
+mod check;
 mod cluster;
 mod conninfo;
 mod daemon;

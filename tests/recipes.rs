@@ -23,6 +23,21 @@ fn the_three_commands_run_wait_and_list() {
 }
 
 #[test]
+fn whether_the_database_will_do_is_said_by_one_command() {
+    let kitchen = Kitchen::new("Will it work with my database?", &[]);
+    let checked = kitchen.sh(kitchen.block(0)).run();
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    // The lines of the example, one for one.
+    let page = include_str!("../docs/server.md");
+    let (_, example) = page.split_once("```text\nserver ").unwrap();
+    let titles = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.chars().take(12).collect::<String>().trim().to_owned()).collect()
+    };
+    let example = format!("server {}", example.split("\n```").next().unwrap());
+    assert_eq!(titles(&checked.stdout), titles(&example));
+}
+
+#[test]
 fn cron_runs_the_job_on_one_host_and_is_silent_on_the_others() {
     let kitchen = Kitchen::new("Cron", &["nightly-run"]);
     let line = kitchen.block(0).lines().find(|line| line.contains('*')).unwrap();

@@ -1,5 +1,6 @@
 //! All that a user sees: options, waiting, supervision, exit codes.
 
+mod check;
 mod connect;
 mod descendants;
 mod duration;

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 use rustix::process::Signal;
 
+use super::check::CheckOptions;
 use super::duration;
 use super::event::Level;
 use super::exit::DEFAULT_BUSY;
@@ -25,7 +26,7 @@ use crate::lock::{Key, Mode};
     name = "heimdall",
     version,
     about = "Run a program while holding a PostgreSQL advisory lock",
-    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --list | --print-key | --print-conninfo",
+    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --check | --list | --print-key | --print-conninfo",
     after_help = "Exit codes: the program's own; 128+N if signal N killed it; 64 usage; 69 no usable server; \
                   74 lock lost, program stopped; 75 lock held elsewhere, or the wait timed out; 76 protocol or TLS violation, unsuitable \
                   server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
@@ -98,6 +99,9 @@ pub(super) struct Args {
     /// Accept a pooler in between, of sessions or of transactions
     #[arg(long)]
     allow_pooler: bool,
+    /// Say whether this connection is good for locking: a report, and the exit code that a run would have
+    #[arg(long, conflicts_with_all = ["list", "print_key", "print_conninfo", "program", "wait"])]
+    check: bool,
     /// Print who holds and who waits, for the named lock or for all of the database
     #[arg(long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
     list: bool,
@@ -135,6 +139,8 @@ pub(super) struct Args {
 pub(super) enum Action {
     /// Run a program under a lock.
     Run(RunOptions),
+    /// Say whether a connection is good for locking.
+    Check(CheckOptions),
     /// Print who holds and who waits; the flag is `--allow-pooler`.
     List(Option<Lock>, bool),
     /// Print a lock's key.
@@ -235,6 +241,11 @@ impl TryFrom<Args> for Command {
         let mut words = args.program.into_iter();
         let action = match (words.next(), lock) {
             _ if args.print_conninfo => Action::PrintConninfo,
+            _ if args.check => Action::Check(CheckOptions {
+                allows_pooler: args.allow_pooler,
+                lease: args.lease,
+                conflict_exit_code: args.conflict_exit_code,
+            }),
             (_, None) if args.list && (part_of_name || args.slots.is_some() || args.shared) => {
                 return Err("the lock has no name: give --name, or nothing for all locks".to_owned());
             }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use super::check::check;
 use super::connect::{self, failed};
 use super::event::{Event, Level};
 use super::exit::Exit;
@@ -39,6 +40,7 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let report = Report::new(command.level, command.format);
     let database = command.database.as_deref();
     let exit = match command.action {
+        Action::Check(options) => check(&options, database, command.format, &report),
         Action::PrintKey(lock) => Ok(show::key(&lock, &report)),
         Action::PrintConninfo => show::conninfo(database, &report),
         Action::List(lock, allows_pooler) => {

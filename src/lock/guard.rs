@@ -78,6 +78,16 @@ impl Guard {
         self.grant
     }
 
+    /// The session, for who looks at it before anything depends on the lock.
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Whether the session is a pooler's.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.grant.owner == Owner::Pooler
+    }
+
     /// The lock's key.
     #[must_use]
     pub fn key(&self) -> Key {
@@ -254,7 +264,7 @@ impl Guard {
         })
     }
 
-    fn read_settings(&mut self, row: &Row) -> Result<Polled, Lost> {
+    pub(super) fn read_settings(&mut self, row: &Row) -> Result<Polled, Lost> {
         if row.parse(sql::settings::PID) != Some(self.grant.backend_pid) {
             return Err(Lost::OtherBackend(self.grant.backend_pid));
         }

@@ -44,6 +44,7 @@
 
 mod acquire;
 mod backoff;
+mod check;
 mod error;
 mod guard;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
@@ -58,6 +59,7 @@ pub(crate) mod sql;
 
 pub use acquire::{Contender, Outcome, acquire, acquire_in_turn};
 pub use backoff::{Backoff, heirs_pause, others_pause};
+pub use check::{Checked, check};
 pub use error::{Error, Lost, UnsafeServer};
 pub use guard::{Guard, Polled, Release};
 pub use held::{Held, run};

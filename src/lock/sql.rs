@@ -41,6 +41,9 @@ pub enum Statement {
         /// Where.
         owner: Owner,
     },
+    /// Settings that would matter to a session that holds a lock, and that the role, the database or the server has others
+    /// than PostgreSQL's own of; rows with columns as in `role_settings`.
+    RoleSettings,
     /// Who holds these locks, and who waits for them; rows with columns as in `holders`.
     Holders(Vec<Key>),
     /// The same for a client that has not asked for a lock, of these locks or of any of this database: one row, its columns
@@ -99,6 +102,7 @@ impl Statement {
             Self::Ping => "-- heimdall: a sign of life".to_owned(),
             Self::Release { key, mode, owner: Owner::Us } => alone(&release(*key, *mode)),
             Self::Release { key, mode, owner: _ } => format!("COMMIT; {}", alone(&release(*key, *mode))),
+            Self::RoleSettings => alone(ROLE_SETTINGS),
             Self::Holders(keys) => alone(&holders(Some(keys))),
             Self::List(keys) => alone(&format!(
                 "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(); {}",
@@ -248,6 +252,23 @@ pub mod settings {
     pub const PID: usize = 0;
     /// The first value that is in force; the others follow.
     pub const FIRST_VALUE: usize = 1;
+}
+
+/// What a session begins with, as this message has changed some of it for itself.
+const ROLE_SETTINGS: &str = "SELECT name, reset_val, unit FROM pg_catalog.pg_settings \
+     WHERE reset_val OPERATOR(pg_catalog.<>) boot_val AND name OPERATOR(pg_catalog.=) ANY (ARRAY['statement_timeout', \
+     'lock_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout', \
+     'default_transaction_isolation', 'default_transaction_read_only', 'default_transaction_deferrable', \
+     'synchronous_commit', 'search_path']) ORDER BY 1";
+
+/// The columns of the rows that answer [`Statement::RoleSettings`].
+pub mod role_settings {
+    /// Its name.
+    pub const NAME: usize = 0;
+    /// Its value where nothing is done about it.
+    pub const VALUE: usize = 1;
+    /// Its unit; NULL where it has none.
+    pub const UNIT: usize = 2;
 }
 
 fn release(key: Key, mode: Mode) -> String {

@@ -19,6 +19,8 @@ pub(crate) struct Connection {
     session: Session,
     server_address: String,
     is_local: bool,
+    /// What was verified of the server, and by what.
+    verified: Option<String>,
 }
 
 /// Why a query has no answer.
@@ -39,6 +41,7 @@ impl Connection {
         stream: Stream,
         session: Session,
         address: &Address,
+        verified: Option<String>,
         deadline: Deadline,
     ) -> Result<Self, Error> {
         let mut connection = Self {
@@ -46,6 +49,7 @@ impl Connection {
             session,
             server_address: address.to_string(),
             is_local: matches!(address, Address::Socket { .. }),
+            verified,
         };
         while connection.next(deadline.during(Phase::LogIn))? != Step::Ready {}
         Ok(connection)
@@ -183,6 +187,16 @@ impl Connection {
     #[must_use]
     pub(crate) fn is_local(&self) -> bool {
         self.is_local
+    }
+
+    /// What was verified of the server, and by what; `None` where nothing was.
+    pub(crate) fn verified(&self) -> Option<&str> {
+        self.verified.as_deref()
+    }
+
+    /// The version and the cipher of TLS, where there is TLS.
+    pub(crate) fn encryption(&self) -> Option<String> {
+        self.stream.encryption()
     }
 
     /// Waits for the next thing that the server sends: never [`Step::Send`] or [`Step::Receive`].

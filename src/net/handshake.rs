@@ -41,6 +41,8 @@ pub(super) struct Handshake<'a> {
     options: &'a ConnectOptions<'a>,
     first: &'a Query,
     was_encrypted: bool,
+    /// What was verified of the server in the last attempt, and by what.
+    verified: Option<String>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -51,6 +53,7 @@ impl<'a> Handshake<'a> {
             options,
             first,
             was_encrypted: false,
+            verified: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -70,6 +73,7 @@ impl<'a> Handshake<'a> {
         deadline: Deadline,
     ) -> Result<Connection, Error> {
         self.was_encrypted = false;
+        self.verified = None;
         let socket = Socket::open(address, self.options.config(), deadline)?;
         let (stream, channel) = match encryption {
             Encryption::Tls => self.encrypt(socket, host, deadline)?,
@@ -79,6 +83,7 @@ impl<'a> Handshake<'a> {
             Encryption::None => {
                 if let Some(user) = &self.options.config().requirepeer {
                     peercred::require(user, &socket)?;
+                    self.verified = Some(format!("it runs as \"{user}\", by requirepeer"));
                 }
                 (Stream::Plain(socket), Channel::Local)
             }
@@ -90,7 +95,7 @@ impl<'a> Handshake<'a> {
         }
         let first = Some(self.first.clone());
         let session = Session::new(self.login(host, channel)?, first, self.options.tracer().cloned());
-        Connection::log_in(stream, session, address, deadline)
+        Connection::log_in(stream, session, address, self.verified.take(), deadline)
     }
 
     /// Asks for TLS, unless it is to begin at once. With a server that has none the connection stays in the clear where
@@ -130,6 +135,7 @@ impl<'a> Handshake<'a> {
         }
         let end_point = stream.server_certificate().and_then(x509::server_end_point);
         self.was_encrypted = true;
+        self.verified = tls.verifies();
         Ok((Stream::Tls(Box::new(stream)), Channel::Encrypted { end_point }))
     }
 

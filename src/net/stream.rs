@@ -36,6 +36,15 @@ impl Stream {
         }
     }
 
+    /// The version and the cipher of TLS, where there is TLS.
+    pub(super) fn encryption(&self) -> Option<String> {
+        match self {
+            Self::Plain(_) => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.encryption(),
+        }
+    }
+
     /// Whether nothing more will come, though the last read has still brought something; no event would report it.
     pub(super) fn has_ended(&self) -> bool {
         match self {

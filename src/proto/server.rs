@@ -78,6 +78,9 @@ impl fmt::Display for ServerMessage {
 pub struct Server {
     /// The process id of `BackendKeyData`: of the backend, or of whatever stands in front of it.
     pub pid: Option<i32>,
+    /// How the client has proved who it is, as `require_auth` calls it, or the SASL mechanism; `None` where the server has not
+    /// asked.
+    pub login: Option<&'static str>,
     /// `ParameterStatus` `server_version`.
     pub version: Option<String>,
     /// `ParameterStatus` `in_hot_standby`, which servers report since version 14.

@@ -193,12 +193,14 @@ impl Session {
             }
             (Starting(_), Message::Authentication(Auth::CleartextPassword)) => {
                 let password = self.login.cleartext()?.to_vec();
+                self.server.login = Some("password");
                 self.send(FrontendMessage::Password(&password));
                 self.send_first_early();
                 (AwaitingAuthOk, None)
             }
             (Starting(_), Message::Authentication(Auth::Md5Password(salt))) => {
                 let response = self.login.md5(salt)?;
+                self.server.login = Some("md5");
                 self.send(FrontendMessage::Password(response.as_bytes()));
                 self.send_first_early();
                 (AwaitingAuthOk, None)
@@ -217,7 +219,9 @@ impl Session {
                 return Err(Error::UnsupportedMethod { method });
             }
             (ScramFirst(scram), Message::Authentication(Auth::SaslContinue(server_first))) => {
+                let mechanism = scram.mechanism();
                 let scram = scram.receive(&server_first).map_err(Error::Scram)?;
+                self.server.login = Some(mechanism);
                 self.send(FrontendMessage::SaslResponse(scram.message().as_bytes()));
                 self.send_first_early();
                 (ScramFinal(scram), None)

@@ -107,6 +107,13 @@ impl Tls {
         Ok(Client { connection, certificate })
     }
 
+    /// What is verified of a server, and by what; `None` where nothing is.
+    #[must_use]
+    pub fn verifies(&self) -> Option<String> {
+        let what = if self.verifies_name { "chain and host name" } else { "chain, and no name" };
+        self.trust.as_ref().map(|trust| format!("{what}, by {}", trust.source))
+    }
+
     /// What the user should know, one line each.
     #[must_use]
     pub fn warnings(&self) -> &[String] {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::PollFlags;
-use rustls::ClientConnection;
+use rustls::{ClientConnection, ProtocolVersion};
 
 use super::explain::{explain, is_about_client_certificate};
 use crate::net::deadline::Deadline;
@@ -44,6 +44,16 @@ impl TlsStream {
     /// The certificate that the server has proved to own, in DER.
     pub(in crate::net) fn server_certificate(&self) -> Option<&[u8]> {
         self.tls.peer_certificates()?.first().map(AsRef::as_ref)
+    }
+
+    /// The version and the cipher, such as `TLSv1.3, TLS13_AES_256_GCM_SHA384`.
+    pub(in crate::net) fn encryption(&self) -> Option<String> {
+        let version = match self.tls.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => "TLSv1.2",
+            _ => "TLSv1.3",
+        };
+        let cipher = self.tls.negotiated_cipher_suite()?.suite();
+        Some(format!("{version}, {}", cipher.as_str().unwrap_or("unknown cipher")))
     }
 
     /// The application protocol that the server has agreed to (ALPN).
