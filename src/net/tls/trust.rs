@@ -89,9 +89,18 @@ fn roots(
 }
 
 /// The system's root certificates; honours `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+#[cfg(not(target_vendor = "apple"))]
 fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let roots = rustls_native_certs::load_native_certs().certs;
     if roots.is_empty() { Err(ConfigError::NoSystemRoots) } else { Ok(roots) }
+}
+
+/// The system's root certificates, as OpenSSL finds them there and not those of the keychains; honours
+/// `SSL_CERT_FILE`.
+#[cfg(target_vendor = "apple")]
+fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let store = openssl_probe::probe().cert_file.unwrap_or_else(|| APPLE_ROOTS.into());
+    files::certificates(TlsFileKind::Root, &store)?.ok_or(ConfigError::NoSystemRoots)
 }
 
 impl fmt::Display for Source {
@@ -102,3 +111,7 @@ impl fmt::Display for Source {
         }
     }
 }
+
+/// What macOS keeps up to date for programs that read files.
+#[cfg(target_vendor = "apple")]
+const APPLE_ROOTS: &str = "/etc/ssl/cert.pem";
