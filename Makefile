@@ -15,6 +15,12 @@ SIMULATE_SECONDS = 60
 # Tests wait more than they compute.
 export RUST_TEST_THREADS ?= 8
 
+# What `make release` makes programs for.
+TARGETS = x86_64-unknown-linux-musl aarch64-unknown-linux-musl x86_64-apple-darwin aarch64-apple-darwin
+
+# The one of them that runs here.
+STATIC = $(shell uname -m)-unknown-linux-musl
+
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 BINARY = $(TARGET_DIR)/release/heimdall
 SHARE = $(TARGET_DIR)/share
@@ -59,13 +65,13 @@ simulate: ## play fleets in virtual time for SIMULATE_SECONDS, or tell the story
 		$(SIMULATE_SECONDS) $(SIMULATE_SEED)
 
 bench: deps ## print the figures: time to the lock, size, memory, CPU
-	cargo bench --locked --bench figures
+	HEIMDALL_RELEASED=$$(scripts/release/program $(STATIC)) cargo bench --locked --bench figures
 
 takeover: deps ## print how soon another takes over, in each way in which a holder can go
 	cargo bench --locked --bench figures -- takeover
 
-release: ## make a standalone static binary for this host under pkg/
-	scripts/release
+release: man ## make standalone programs and their archives for TARGETS under pkg/
+	scripts/release/build $(TARGETS)
 
 picture: ## draw README's picture of two terminals again, from a real run
 	scripts/deps

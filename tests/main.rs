@@ -44,6 +44,7 @@ mod pooler;
 mod program;
 mod promises;
 mod recipes;
+mod released;
 mod roles;
 mod sharing;
 mod simulation;

@@ -100,7 +100,7 @@ fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
 #[cfg(target_vendor = "apple")]
 fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let store = openssl_probe::probe().cert_file.unwrap_or_else(|| APPLE_ROOTS.into());
-    files::certificates(TlsFileKind::Root, &store)?.ok_or(ConfigError::NoSystemRoots)
+    files::certificates(TlsFileKind::Root, &store, true)?.ok_or(ConfigError::NoSystemRoots)
 }
 
 impl fmt::Display for Source {
