@@ -5,6 +5,11 @@ pub mod passfile {
     pub use crate::conninfo::passfile::*;
 }
 
+/// Parameters of other programs in a connection URI.
+pub mod foreign {
+    pub use crate::conninfo::foreign::*;
+}
+
 /// Service files.
 pub mod service {
     pub use crate::conninfo::service::*;

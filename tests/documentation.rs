@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use heimdall::conninfo::{Environment, PARAMETERS, Parameters, Passwd};
+use heimdall::internals::foreign;
 
 use crate::promises::PROMISES;
 
@@ -44,6 +45,21 @@ fn the_help_lists_the_exit_codes_that_are_described() {
             assert!(codes.contains(code.trim()), "{code} in {codes}");
         }
     }
+}
+
+#[test]
+fn what_is_ignored_in_a_url_and_what_is_an_error_there_are_described() {
+    let rows = |header: &str| {
+        let rows = CONNECTING.lines().skip_while(move |line| *line != header).skip(2);
+        rows.take_while(|line| line.starts_with('|')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let ignored = foreign::IGNORED.iter().map(|(who, names)| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        format!("| {who} | {} |", names.join(", "))
+    });
+    assert_eq!(rows("| whose | ignored |"), ignored.collect::<Vec<_>>());
+    let instead = foreign::INSTEAD.iter().map(|(name, instead)| format!("| `{name}` | {instead} |"));
+    assert_eq!(rows("| in the URL | instead |"), instead.collect::<Vec<_>>());
 }
 
 #[test]

@@ -148,6 +148,12 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
         seen.extend(events);
     };
 
+    let shares =
+        Heimdall::new().url(&format!("postgres://trust_user@127.0.0.1:{}/app?pool_size=5", shared().port()));
+    let shares =
+        shares.args(["--log-format=json", "--namespace", "events", "--name", "shares", "true"]).run();
+    told(&shares, "shares", "ignored connecting connected acquired started exited released");
+
     // Others may read that file, so no password is taken from it.
     let run = heimdall("run").env("PGPASSFILE", "/etc/hosts").args(["sh", "-c", "exit 3"]).run();
     told(&run, "run", "warning connecting connected acquired started exited released");

@@ -8,10 +8,7 @@ use crate::support::postgres::{Cluster, ClusterOptions, PASSWORD, shared};
 use crate::support::{poll, this_test};
 
 fn log_in(conninfo: &str) -> Outcome {
-    Heimdall::new()
-        .database(conninfo)
-        .args(["--namespace", &this_test(), "--name", conninfo, "echo", "ran"])
-        .run()
+    Heimdall::new().url(conninfo).args(["--namespace", &this_test(), "--name", conninfo, "echo", "ran"]).run()
 }
 
 fn assert_ran(conninfo: &str) {
@@ -209,7 +206,7 @@ fn promise_12_debug_shows_every_message_and_no_secret() {
     let hex = |text: &str| text.split(|c: char| !c.is_ascii_hexdigit()).any(|word| word.len() >= 32);
     for user in ["password_user", "md5_user", "scram_user"] {
         let outcome = Heimdall::new()
-            .database(&format!("{} user={user} dbname=app password='{PASSWORD}'", shared().socket()))
+            .url(&format!("{} user={user} dbname=app password='{PASSWORD}'", shared().socket()))
             .args(["--debug", "--name", user, "true"])
             .run();
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
@@ -243,7 +240,7 @@ fn the_application_name_says_which_lock() {
         (" application_name=mine", "named", "mine".to_owned()),
     ] {
         let running = Heimdall::new()
-            .database(&format!("{place}{more}"))
+            .url(&format!("{place}{more}"))
             .args([
                 "--namespace",
                 "login",

@@ -238,6 +238,14 @@ fn promise_12_print_conninfo_tells_values_and_sources_without_passwords() {
     }
     assert!(!lines.contains("sesame") && !lines.contains("unused"), "{lines}");
 
+    let lines = printed(
+        Heimdall::new()
+            .env("HEIMDALL_DATABASE_URL", "postgres://db?pgbouncer=sesame&connection_limit=1&pgbouncer=2")
+            .env("DATABASE_URL", "postgres://unused"),
+    );
+    assert!(lines.contains("host\tdb\tHEIMDALL_DATABASE_URL\n"), "{lines}");
+    assert!(lines.ends_with("\npgbouncer\t\tignored\nconnection_limit\t\tignored\n"), "{lines}");
+
     let lines = printed(Heimdall::new().env("DATABASE_URL", "host=db").env("PGPASSWORD", "sesame"));
     assert!(lines.contains("host\tdb\tDATABASE_URL\n"), "{lines}");
     assert!(lines.contains("password\t********\tenvironment\n"), "{lines}");

@@ -4,6 +4,7 @@ mod files;
 mod remedies;
 #[cfg(all(target_os = "linux", feature = "tls"))]
 mod security;
+mod shared_url;
 mod surroundings;
 #[cfg(target_os = "linux")]
 mod tcp;

@@ -10,7 +10,7 @@ use crate::support::ports;
 use crate::support::scripted::{Connection, Scripted, backend};
 
 fn connect(conninfo: &str) -> Outcome {
-    Heimdall::new().database(conninfo).args(["--name", "peers", "echo", "ran"]).run()
+    Heimdall::new().url(conninfo).args(["--name", "peers", "echo", "ran"]).run()
 }
 
 fn assert_fails(conninfo: &str, code: i32, words: &[&str]) {

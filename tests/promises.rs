@@ -150,6 +150,7 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "parameters::what_heimdall_does_not_have_is_refused_by_name_before_it_connects",
             "options::what_cannot_be_honoured_is_a_configuration_error",
             "parameters::security::a_security_parameter_is_honoured_or_an_error_on_every_kind_of_connection",
+            "parameters::shared_url::what_a_url_asks_for_in_other_words_than_libpqs_is_an_error_that_names_libpqs",
         ],
     ),
     (
@@ -161,6 +162,7 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "conninfo::secrets::no_variable_that_holds_something_else_shows_a_password",
             "conninfo::secrets::no_slip_in_a_file_shows_the_password",
             "parameters::remedies::a_password_in_the_wrong_place_is_told_by_its_place",
+            "parameters::shared_url::a_password_in_the_command_line_is_warned_of_once",
             "options::print_conninfo_tells_values_and_sources_without_passwords",
         ],
     ),

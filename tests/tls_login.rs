@@ -14,7 +14,7 @@ fn hold(server: &TlsServer, rest: &str) -> Holder {
     let place = server.pki.path("").display().to_string();
     let port = server.cluster.port();
     let conninfo = format!("{HOST} port={port} dbname=app {}", rest.replace("DIR/", &place));
-    Heimdall::new().database(&conninfo).args(["--name", "tls_login"]).hold()
+    Heimdall::new().url(&conninfo).args(["--name", "tls_login"]).hold()
 }
 
 #[test]

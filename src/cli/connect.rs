@@ -1,11 +1,9 @@
 //! Where to connect, by `--database` and the process's environment, and the exit codes of failures.
 
-use std::ffi::OsString;
-
-use super::event::Level;
+use super::event::{Event, Level};
 use super::exit::Exit;
 use super::report::Report;
-use crate::conninfo::{self, Config, Environment, Parameters, Source};
+use crate::conninfo::{self, Config, Environment, Origin, Parameters, Source};
 use crate::lock;
 use crate::net::ConnectOptions;
 
@@ -16,9 +14,15 @@ pub(super) fn parameters(database: Option<&str>, report: &Report) -> Result<Para
 
 /// Returns what to connect with, after warning the user of what is doubtful in it.
 pub(super) fn config(database: Option<&str>, report: &Report) -> Result<Config, Exit> {
-    let config = resolve(database).and_then(|parameters| Config::new(&parameters));
-    let config = config.map_err(|error| misconfigured(report, &error))?;
+    let parameters = parameters(database, report)?;
+    let config = Config::new(&parameters).map_err(|error| misconfigured(report, &error))?;
     config.warnings.iter().for_each(|warning| report.warning(warning));
+    if parameters.origin("password") == Some(&Origin::ConnectionString(Source::Option)) {
+        report.warning(VISIBLE_PASSWORD);
+    }
+    if !parameters.ignored().is_empty() {
+        report.event(&Event::Ignored { parameters: parameters.ignored() });
+    }
     Ok(config)
 }
 
@@ -53,15 +57,22 @@ fn misconfigured(report: &Report, error: &conninfo::Error) -> Exit {
 
 fn resolve(database: Option<&str>) -> Result<Parameters, conninfo::Error> {
     let environment = Environment::of_process();
-    let variable = match (database, (environment.variable)(DATABASE_URL).map(OsString::into_string)) {
-        (None, Some(Err(_))) => return Err(conninfo::Error::VariableNotUtf8(DATABASE_URL)),
-        (None, Some(Ok(url))) => Some(url),
-        _ => None,
-    };
-    let explicit = database
-        .map(|text| (Source::Option, text))
-        .or(variable.as_deref().map(|text| (Source::DatabaseUrl, text)));
-    Parameters::resolve(explicit, &environment)
+    if let Some(text) = database {
+        return Parameters::resolve(Some((Source::Option, text)), &environment);
+    }
+    for (variable, source) in VARIABLES {
+        if let Some(text) = (environment.variable)(variable) {
+            let text = text.into_string().map_err(|_| conninfo::Error::VariableNotUtf8(variable))?;
+            return Parameters::resolve(Some((source, &text)), &environment);
+        }
+    }
+    Parameters::resolve(None, &environment)
 }
 
-const DATABASE_URL: &str = "DATABASE_URL";
+/// Where the connection string is without `--database`: heimdall's own comes first, for a direct connection beside a pooled
+/// one.
+const VARIABLES: [(&str, Source); 2] =
+    [("HEIMDALL_DATABASE_URL", Source::HeimdallDatabaseUrl), ("DATABASE_URL", Source::DatabaseUrl)];
+
+const VISIBLE_PASSWORD: &str = "--database: every user of this host can see the password in the list of processes; \
+                                give the connection string in HEIMDALL_DATABASE_URL, or the password in a password file";

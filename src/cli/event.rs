@@ -14,6 +14,7 @@ use crate::lock::{Guard, Holder, Lost};
 
 /// What has just happened. The names and fields of the JSON form are documented in docs/events.md, and stay.
 pub(super) enum Event<'a> {
+    Ignored { parameters: &'a [&'static str] },
     Connecting,
     Connected { server_address: &'a str },
     Waiting { holders: &'a [Holder] },
@@ -49,6 +50,7 @@ impl Event<'_> {
     /// Returns the name in JSON.
     pub(super) fn name(&self) -> &'static str {
         match self {
+            Self::Ignored { .. } => "ignored",
             Self::Connecting => "connecting",
             Self::Connected { .. } => "connected",
             Self::Waiting { .. } => "waiting",
@@ -93,6 +95,7 @@ impl Event<'_> {
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
             Self::Connecting | Self::Draining | Self::Resumed { .. } => vec![],
+            Self::Ignored { parameters } => vec![("parameters", Value::from(parameters.join(", ")))],
             Self::Connected { server_address } => vec![("server", Value::from(*server_address))],
             Self::Waiting { holders } => holders.first().map(holder_fields).unwrap_or_default(),
             Self::Unavailable { reason } => vec![("reason", Value::from(*reason))],
@@ -132,6 +135,12 @@ impl Event<'_> {
     /// Returns the line for a person; `lock` is the lock's name.
     pub(super) fn text(&self, lock: &str) -> String {
         match self {
+            Self::Ignored { parameters } => {
+                format!(
+                    "ignored what the connection string says to other programs: {}",
+                    parameters.join(", ")
+                )
+            }
             Self::Connecting => format!("connecting for the lock {lock}"),
             Self::Connected { server_address } => format!("connected to the server {server_address}"),
             Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(", held", holders)),

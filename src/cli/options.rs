@@ -37,7 +37,7 @@ use crate::lock::{Key, Mode};
 )]
 pub(super) struct Args {
     /// Where to connect: a URI, a keyword/value string or a database name, as for psql -d [default:
-    /// $DATABASE_URL; what it leaves out comes from PG* variables and defaults]
+    /// $HEIMDALL_DATABASE_URL, else $DATABASE_URL; what it leaves out comes from PG* variables and defaults]
     #[arg(short, long, value_name = "CONNINFO")]
     database: Option<String>,
     /// First half of the lock's name [default: heimdall]

@@ -99,7 +99,11 @@ mod tests {
 
     #[test]
     fn the_form_is_told_by_the_prefix_then_by_an_equals_sign() {
-        assert_eq!(dbname("postgres:///a=b").as_deref(), Some("a=b"));
+        for scheme in
+            ["postgres", "postgresql", "POSTGRES", "postgresql+asyncpg", "postgres+psycopg_async", "PostGIS"]
+        {
+            assert_eq!(dbname(&format!("{scheme}:///a=b")).as_deref(), Some("a=b"), "{scheme}");
+        }
         assert_eq!(dbname("dbname=postgres://h/db").as_deref(), Some("postgres://h/db"));
         assert_eq!(dbname(" my db ").as_deref(), Some(" my db "));
         assert_eq!(dbname("postgres:/db").as_deref(), Some("postgres:/db"));
@@ -108,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_scheme_is_no_database_and_its_password_stays_unseen() {
-        for misspelt in ["Postgres://u:hunter2@h/db", "jdbc:postgresql://u:hunter2@h/db?ssl=true"] {
+        for misspelt in ["postgress://u:hunter2@h/db", "jdbc:postgresql://u:hunter2@h/db?ssl=true"] {
             let error = parse(misspelt).err().unwrap();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }

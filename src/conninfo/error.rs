@@ -52,6 +52,9 @@ pub enum Error {
     /// A URI query parameter that does not exist.
     #[error("invalid URI query parameter{0}{hint}", hint = .0.nearest())]
     UnknownQueryParameter(Excerpt),
+    /// A URI query parameter by which another program asks for security or for a server, and libpq's instead of it.
+    #[error("invalid URI query parameter: \"{0}\"; libpq's is {1}")]
+    ForeignParameter(&'static str, &'static str),
     /// `%` without two hexadecimal digits.
     #[error("invalid percent-encoded token{0}; a \"%\" is written %25")]
     PercentToken(Excerpt),

@@ -17,12 +17,13 @@
 //!
 //! [`Config::resolve`] does all of it. [`Parameters::resolve`] and [`Config::new`] do it in two steps, for who wants to
 //! see the values and where each is from. `table.rs` lists every parameter, `spelling.rs` knows which one a misspelt one was
-//! meant to be, `error.rs` what can be wrong with them.
+//! meant to be, `foreign.rs` which are other programs', `error.rs` what can be wrong with them.
 
 mod config;
 mod connection_string;
 mod environment;
 mod error;
+pub(crate) mod foreign;
 mod hosts;
 mod interpret;
 mod misplaced;

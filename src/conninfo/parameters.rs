@@ -1,7 +1,7 @@
 //! Settings and surroundings become parameters: every value in force, and where it came from.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, mem};
 
 use super::connection_string;
 use super::environment::Environment;
@@ -23,6 +23,7 @@ pub struct Parameters {
     hosts: Result<Vec<Host>, Error>,
     passfile: Option<PathBuf>,
     warnings: Vec<String>,
+    ignored: Vec<&'static str>,
 }
 
 struct Entry {
@@ -43,7 +44,8 @@ impl Parameters {
     pub fn resolve(explicit: Option<(Source, &str)>, env: &Environment) -> Result<Parameters, Error> {
         let (source, text) = explicit.unwrap_or((Source::Option, ""));
         let origin = Origin::ConnectionString(source);
-        let explicit = connection_string::parse(text).map_err(|error| error.at(&origin))?;
+        let mut explicit = connection_string::parse(text).map_err(|error| error.at(&origin))?;
+        let ignored = mem::take(&mut explicit.ignored);
         let sources = Sources::new(origin, explicit, env)?;
         let mut entries = Vec::new();
         for parameter in TABLE {
@@ -52,9 +54,12 @@ impl Parameters {
             }
         }
         let mut parameters =
-            Parameters { entries, hosts: Ok(Vec::new()), passfile: None, warnings: Vec::new() };
+            Parameters { entries, hosts: Ok(Vec::new()), passfile: None, warnings: Vec::new(), ignored };
         let says_where = ["host", "hostaddr"].iter().any(|keyword| parameters.get(keyword).is_some());
-        if source == Source::DatabaseUrl && text.is_empty() && !says_where {
+        if matches!(source, Source::HeimdallDatabaseUrl | Source::DatabaseUrl)
+            && text.is_empty()
+            && !says_where
+        {
             return Err(Error::EmptyUrl.at(&Origin::ConnectionString(source)));
         }
         let [host, hostaddr, port] = ["host", "hostaddr", "port"].map(|keyword| parameters.get(keyword));
@@ -111,6 +116,12 @@ impl Parameters {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Returns the names of what is in the connection string for other programs, such as the size of a pool.
+    #[must_use]
+    pub fn ignored(&self) -> &[&'static str] {
+        &self.ignored
     }
 
     /// Iterates over the parameters that have a value, in the table's order, with passwords masked.
@@ -254,7 +265,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// One line for each parameter: keyword, tab, value, tab, source.
+/// One line for each parameter: keyword, tab, value, tab, source. What is ignored has no value here: it may be anything.
 impl fmt::Display for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (keyword, value, source) in self.iter() {
@@ -270,7 +281,7 @@ impl fmt::Display for Parameters {
             }
             writeln!(f, "\t{source}")?;
         }
-        Ok(())
+        self.ignored.iter().try_for_each(|name| writeln!(f, "{name}\t\tignored"))
     }
 }
 

@@ -8,7 +8,11 @@ use crate::auth::policy::words;
 
 /// The parameters that a connection string names.
 #[derive(Default)]
-pub(super) struct Settings(BTreeMap<&'static str, String>);
+pub(super) struct Settings {
+    values: BTreeMap<&'static str, String>,
+    /// What other programs read there, in the order of its first appearance.
+    pub(super) ignored: Vec<&'static str>,
+}
 
 impl Settings {
     /// Stores a value, over an earlier one; returns its parameter, `None` if there is none of this name.
@@ -20,13 +24,20 @@ impl Settings {
             _ => (keyword, value),
         };
         let parameter = table::find(keyword)?;
-        self.0.insert(parameter.keyword, value);
+        self.values.insert(parameter.keyword, value);
         Some(parameter)
+    }
+
+    /// Notes a parameter that says nothing to us.
+    pub(super) fn ignore(&mut self, name: &'static str) {
+        if !self.ignored.contains(&name) {
+            self.ignored.push(name);
+        }
     }
 
     /// Returns the value of a parameter, unmasked; an empty one is a value.
     pub(super) fn get(&self, keyword: &str) -> Option<&str> {
-        self.0.get(keyword).map(String::as_str)
+        self.values.get(keyword).map(String::as_str)
     }
 }
 
@@ -37,6 +48,8 @@ words! {
         ConnectionString = "connection string",
         /// The connection string that the program was given (`--database`).
         Option = "option",
+        /// The environment variable `HEIMDALL_DATABASE_URL`.
+        HeimdallDatabaseUrl = "HEIMDALL_DATABASE_URL",
         /// The environment variable `DATABASE_URL`.
         DatabaseUrl = "DATABASE_URL",
         /// A section of a service file.

@@ -1,4 +1,4 @@
-//! Which of the known words a misspelt one was meant to be.
+//! Which of the known words one was meant to be that is spelt otherwise.
 
 /// Returns the word that is most like this one, where one is like it.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -6,6 +6,14 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;
     // A third of the letters, or it is another word.
     (distance <= word.len() / 3).then_some(known)
+}
+
+/// Whether two names differ in nothing but case and separators, as `poolTimeout`, `Pool Timeout` and `pool_timeout` do.
+pub(super) fn is_same(name: &str, other: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> + '_ {
+        name.bytes().filter(|byte| !b"_- ".contains(byte)).map(|byte| byte.to_ascii_lowercase())
+    }
+    letters(name).eq(letters(other))
 }
 
 /// How many letters have to be put in, left out, changed or swapped with their neighbours to make one word of another.

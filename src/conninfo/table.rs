@@ -26,6 +26,11 @@ pub(super) fn find(keyword: &str) -> Option<&'static Parameter> {
     TABLE.iter().find(|parameter| parameter.keyword == keyword)
 }
 
+/// Whether this is a keyword but for its case and its separators.
+pub(super) fn is_respelt(word: &str) -> bool {
+    TABLE.iter().any(|parameter| spelling::is_same(parameter.keyword, word))
+}
+
 /// Returns the keyword that a misspelt or foreign one was most likely meant to be.
 pub(super) fn nearest(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();

@@ -4,13 +4,19 @@
 //! port or a database. Wherever that may have happened the URI is refused, and no piece of it is quoted.
 
 use super::error::{Error, Excerpt};
+use super::foreign::{self, Foreign};
 use super::settings::Settings;
 use super::table;
 use super::values;
 
-/// Returns what follows the scheme, if `text` begins with one of libpq's. The scheme is case-sensitive.
+/// Returns what follows the scheme, if `text` begins with one of libpq's, whatever its case, also where it names a driver, as
+/// in `postgresql+asyncpg://`.
 pub(super) fn body(text: &str) -> Option<&str> {
-    SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
+    let (scheme, body) = text.split_once("://")?;
+    let (scheme, driver) = scheme.split_once('+').unwrap_or((scheme, "any"));
+    let is_word = !driver.is_empty() && driver.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_ours = SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    (is_word && is_ours).then_some(body)
 }
 
 /// Reads a URI; `body` is what follows its scheme.
@@ -128,20 +134,30 @@ impl<'a> Uri<'a> {
             query = next;
             let (key, value) =
                 piece.split_once('=').ok_or_else(|| Error::NoSeparator(Excerpt::keyword(piece, private)))?;
+            let key = decode(key, private)?;
+            let (key, value) = match (key.as_str(), value) {
+                // What libpq takes from JDBC.
+                ("ssl", "true") => ("sslmode", "require"),
+                other => other,
+            };
+            let parameter = table::find(key);
+            match foreign::find(key).filter(|_| parameter.is_none()) {
+                Some(Foreign::Ignored(name)) => {
+                    self.settings.ignore(name);
+                    continue;
+                }
+                Some(Foreign::Instead(name, instead)) => return Err(Error::ForeignParameter(name, instead)),
+                None => {}
+            }
             if value.contains('=') {
                 return Err(Error::ExtraSeparator(Excerpt::keyword(key, private)));
             }
-            let key = decode(key, private)?;
-            let unknown = || Error::UnknownQueryParameter(Excerpt::keyword(&key, private));
             // A misspelt "password" is an unknown key.
-            let is_secret = table::find(&key).is_none_or(|parameter| parameter.masked);
+            let is_secret = parameter.is_none_or(|parameter| parameter.masked);
             let value = decode(value, private || is_secret)?;
-            match (key.as_str(), value.as_str()) {
-                // What JDBC says.
-                ("ssl", "true") => self.settings.set("sslmode", "require".to_owned()),
-                _ => self.settings.set(&key, value),
-            }
-            .ok_or_else(unknown)?;
+            let is_hidden = private && !table::is_respelt(key);
+            let unknown = || Error::UnknownQueryParameter(Excerpt::keyword(key, is_hidden));
+            self.settings.set(key, value).ok_or_else(unknown)?;
             private |= is_secret;
         }
         Ok(())
@@ -203,7 +219,8 @@ fn until<'a>(text: &'a str, stops: &[char]) -> (&'a str, &'a str) {
     text.split_at(text.find(stops).unwrap_or(text.len()))
 }
 
-const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
+/// libpq's own, and that by which Rails and Django ask for `PostGIS`.
+const SCHEMES: [&str; 3] = ["postgresql", "postgres", "postgis"];
 
 #[cfg(test)]
 mod tests {

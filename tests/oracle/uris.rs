@@ -1,9 +1,11 @@
 //! URIs, whole and malformed.
 
-use super::row::Fate::{Fails, FailsOtherwise, IsStricter, Reaches};
+use super::row::Fate::{Differs, Fails, FailsOtherwise, IsKinder, IsStricter, Reaches};
 use super::row::{Row, row};
 
 const A_SLIP: &str = "a misspelt address, often with a password in it, is never a database";
+
+const SHARED: &str = "one URL is for all programs, each of which ignores what is another's";
 
 const NO_BYTES: &str = "heimdall's texts are UTF-8";
 
@@ -135,6 +137,30 @@ pub const ROWS: &[Row] = &[
     // Spaces around a part are nothing.
     row("postgres://?  user = bob & port  = 6432 ", Reaches("a:6432 bob app -")).since(18),
     row("postgres:// bob @/ other ", Reaches("a:5432 bob other -")).since(18),
+    // What is other programs'.
+    row(
+        "postgres://?currentSchema=x",
+        IsKinder("a:5432 ann app -", "invalid URI query parameter: \"currentSchema\"", SHARED),
+    ),
+    row(
+        "postgres://bob:pw@/other?schema=public",
+        IsKinder("a:5432 bob other pw", "invalid URI query parameter: \"schema\"", SHARED),
+    ),
+    row(
+        "postgres://?pool_timeout=5&user=bob",
+        IsKinder("a:5432 bob app -", "invalid URI query parameter: \"pool_timeout\"", SHARED),
+    ),
+    row(
+        "postgres://?options[search_path]=a=b&user=bob",
+        IsKinder("a:5432 bob app -", "extra key/value separator", SHARED),
+    ),
+    row("Postgres://{%b}/other", Differs("a:5432 ann Postgres://{%b}/other -", "b:5432 ann other -", SHARED)),
+    row("POSTGRESQL://bob@", Differs("a:5432 ann POSTGRESQL://bob@ -", "a:5432 bob app -", SHARED)),
+    row(
+        "postgresql+asyncpg://bob:pw@{%b}",
+        Differs("a:5432 ann postgresql+asyncpg://bob:pw@{%b} -", "b:5432 bob app pw", SHARED),
+    ),
+    row("postgis://{%b}/other", Differs("a:5432 ann postgis://{%b}/other -", "b:5432 ann other -", SHARED)),
     // What it leaves out.
     row("postgres://", Reaches("b:6432 eve other pw")).with(&[
         ("PGHOST", "{b}"),
@@ -201,9 +227,8 @@ pub const MALFORMED: &[Row] = &[
     row("postgres://?=bob", Fails(78, "invalid URI query parameter: \"\"")),
     row("postgres://?ssl=false", Fails(78, "invalid URI query parameter: \"ssl\"")),
     row("postgres://?ssl=TRUE", Fails(78, "invalid URI query parameter: \"ssl\"")),
-    row("postgres://?currentSchema=x", Fails(78, "invalid URI query parameter: \"currentSchema\"")),
-    row("postgres://?schema=public", Fails(78, "invalid URI query parameter: \"schema\"")),
-    row("postgres://?pool_timeout=5", Fails(78, "invalid URI query parameter: \"pool_timeout\"")),
+    row("postgres://?schemas=public", Fails(78, "invalid URI query parameter: \"schemas\"")),
+    row("postgres://?sslaccept=strict", Fails(78, "invalid URI query parameter: \"sslaccept\"")),
     row(
         "jdbc:postgresql://h/app",
         IsStricter("a:5432 ann jdbc:postgresql://h/app -", 78, "unknown scheme \"jdbc:postgresql\"", A_SLIP),
@@ -213,12 +238,8 @@ pub const MALFORMED: &[Row] = &[
         FailsOtherwise("invalid connection option", 78, "unknown scheme \"jdbc:postgresql\""),
     ),
     row(
-        "Postgres://h/app",
-        IsStricter("a:5432 ann Postgres://h/app -", 78, "unknown scheme \"Postgres\"", A_SLIP),
-    ),
-    row(
-        "POSTGRESQL://h",
-        IsStricter("a:5432 ann POSTGRESQL://h -", 78, "unknown scheme \"POSTGRESQL\"", A_SLIP),
+        "postgres+://h/app",
+        IsStricter("a:5432 ann postgres+://h/app -", 78, "unknown scheme \"postgres+\"", A_SLIP),
     ),
     row(
         " postgres://h",

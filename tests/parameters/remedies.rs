@@ -101,7 +101,7 @@ const REMEDIES: &[Row] = &[
     ("sslmod=require", &[], &["did you mean \"sslmode\"?"]),
     ("database=app", &[], &["did you mean \"dbname\"?"]),
     ("postgres://h/app?username=x", &[], &["did you mean \"user\"?"]),
-    ("postgres://h/app?ssl=false", &[], &["did you mean \"sslmode\"?"]),
+    ("postgres://h/app?ssl=false", &[], &["\"ssl\"; libpq's is sslmode: disable for false"]),
     ("postgres://h/app?conect_timeout=1", &[], &["did you mean \"connect_timeout\"?"]),
     // How it is written.
     ("postgres://h/50%", &[], &["a \"%\" is written %25"]),

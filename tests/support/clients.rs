@@ -103,7 +103,7 @@ impl Comparison {
 
     /// heimdall alone, in the environment as it is now.
     pub fn heimdall(&self, conninfo: &str) -> Outcome {
-        let heimdall = Heimdall::new().env("HOME", &self.home).database(conninfo);
+        let heimdall = Heimdall::new().env("HOME", &self.home).url(conninfo);
         let heimdall = match &self.variable {
             Some((name, value)) => heimdall.env(name, value),
             None => heimdall,

@@ -105,6 +105,11 @@ impl Heimdall {
         self.args(["--database", conninfo])
     }
 
+    /// Says where to connect in `HEIMDALL_DATABASE_URL`, where no other user sees the password.
+    pub fn url(self, conninfo: &str) -> Self {
+        self.env("HEIMDALL_DATABASE_URL", conninfo)
+    }
+
     /// Lets the test write to standard input.
     pub fn pipe_stdin(mut self) -> Self {
         self.0.stdin(Stdio::piped());

@@ -184,7 +184,7 @@ fn what_another_attempt_would_meet_again_ends_the_wait_at_once() {
         (alone.clone(), 76, "it is a standby"),
         (format!("{alone} target_session_attrs=read-write"), 69, "session is"),
     ] {
-        let outcome = Heimdall::new().database(&database).args(["--name", "lasting", "--wait", "true"]).run();
+        let outcome = Heimdall::new().url(&database).args(["--name", "lasting", "--wait", "true"]).run();
         assert_eq!(outcome.code, Some(code), "{database}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
         assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
