@@ -23,7 +23,8 @@ use record::Record;
 /// [`KILL_AFTER`]; the rest is for a machine that is busy with other tests.
 const STOP_LATENCY: Duration = Duration::from_millis(KILL_AFTER.as_millis() as u64 + 1000);
 
-const CONTENDERS: usize = 8;
+/// Two on each route.
+const CONTENDERS: usize = 10;
 
 /// How long it goes on where `CHAOS_SECONDS` does not say so; a round that has begun is played to its end.
 const SHORT: Duration = Duration::from_secs(5);
@@ -39,14 +40,18 @@ fn no_two_jobs_are_inside_at_once_whatever_is_killed_cut_or_restarted() {
         .map(|name| (name, Proxy::start(([127, 0, 0, 1], cluster.port()).into(), Duration::ZERO)));
     let record = Arc::new(Record::new());
     println!("chaos: CHAOS_SEED={seed}, recorded in {}", record.path().display());
+    make_hostile_role(&cluster);
+    let short_lease = &["--lease", "6s"];
     let mut routes = vec![
-        Route { name: "tcp", place: cluster.tcp(), options: &[] },
-        Route { name: "socket", place: cluster.socket(), options: &["--lease", "6s"] },
+        Route { name: "tcp", place: cluster.tcp(), user: "postgres", options: &[] },
+        Route { name: "socket", place: cluster.socket(), user: "postgres", options: short_lease },
+        Route { name: "hostile", place: cluster.socket(), user: "hostile", options: short_lease },
     ];
     routes.extend(proxies.each_ref().map(|(name, proxy)| Route {
         name,
         place: proxy.tcp(),
-        options: &["--lease", "6s"],
+        user: "postgres",
+        options: short_lease,
     }));
     let contenders = Contenders::start(CONTENDERS, routes, &record, &mut dice);
     let mut injector = Injector {
@@ -72,7 +77,9 @@ fn no_two_jobs_are_inside_at_once_whatever_is_killed_cut_or_restarted() {
         );
     }
     println!("chaos: {} pairs of tokens did not grow over a crash of the server", findings.tokens_again);
-    let complaints = &findings.complaints;
+    let mut complaints = findings.complaints;
+    complaints
+        .extend(cluster.log().lines().filter(|line| line.contains("LOG:  shadow: ")).map(str::to_owned));
     assert!(
         complaints.is_empty(),
         "CHAOS_SEED={seed}: {} complaints\n{}",
@@ -80,6 +87,27 @@ fn no_two_jobs_are_inside_at_once_whatever_is_killed_cut_or_restarted() {
         complaints.join("\n")
     );
     record.remove();
+}
+
+/// A role whose settings run strangers' code, make each transaction wait and end each session, as far as they can, and which
+/// may have one session only.
+fn make_hostile_role(cluster: &Cluster) {
+    cluster.sql(include_str!("roles/shadow.sql"));
+    cluster.sql("create role hostile login connection limit 1");
+    let all = [
+        (0, "search_path = shadow, pg_catalog"),
+        (0, "statement_timeout = '50ms'"),
+        (0, "lock_timeout = '1ms'"),
+        (0, "idle_in_transaction_session_timeout = '100ms'"),
+        (0, "default_transaction_isolation = serializable"),
+        (0, "default_transaction_read_only = on"),
+        (0, "default_transaction_deferrable = on"),
+        (14, "idle_session_timeout = '100ms'"),
+        (17, "transaction_timeout = '100ms'"),
+    ];
+    for (_, setting) in all.iter().filter(|(since, _)| cluster.version() >= *since) {
+        cluster.sql(&format!("alter role hostile set {setting}"));
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -79,7 +79,9 @@ impl Findings {
         if holder.job.last.line < next.job.begin.line {
             return;
         }
-        let overlap = holder.job.last.time.saturating_sub(next.job.begin.time);
+        // Whoever is suspended does nothing until it is resumed, and then has time to notice.
+        let from = next.job.begin.time.max(history.resumed(id, holder.job.last.line));
+        let overlap = holder.job.last.time.saturating_sub(from);
         let what = format!(
             "run {id} (token {}) goes on {overlap:?} after run {next_id} (token {}) has begun",
             holder.job.token, next.job.token
@@ -102,11 +104,11 @@ fn judge_exit(history: &History<'_>, id: u32, run: &Run<'_>) -> Option<String> {
     let is_right = match exit.code {
         "0" => run.job.as_ref().is_some_and(|job| job.has_ended),
         "75" => !has_begun,
-        "69" => !has_begun && struck(ENDS_THE_CONNECTION),
-        "74" => struck(ENDS_THE_CONNECTION),
+        "69" => !has_begun && (struck(ENDS_THE_CONNECTION) || exit.stderr.contains(TOO_MANY)),
+        "74" => struck(ENDS_THE_CONNECTION) || struck(STOPS),
         "137" => struck(&["kill-job"]),
         "killed" => struck(&["kill-heimdall"]),
-        _ => false,
+        code => is_by_signal(code) && struck(&["storm"]),
     };
     (!is_right).then(|| format!("run {id} through {} ends with {}: {}", run.route, exit.code, exit.stderr))
 }
@@ -116,6 +118,17 @@ const TAKES_THE_LOCK: &[&str] = &["terminate-backend", "cut", "fast-restart", "i
 
 const ENDS_THE_CONNECTION: &[&str] =
     &["terminate-backend", "cut", "fast-restart", "immediate-restart", "silence"];
+
+/// Whoever goes on half a lease after the last answer has lost the lock.
+const STOPS: &[&str] = &["stop-heimdall", "suspend", "suspend-host"];
+
+/// What the server says to a role at its connection limit.
+const TOO_MANY: &str = "too many connections for role";
+
+/// Whether heimdall was ended by a signal, or its job was.
+fn is_by_signal(code: &str) -> bool {
+    code.starts_with("signal-") || code.parse().is_ok_and(|code: u8| code > 128)
+}
 
 #[cfg(test)]
 mod tests {
@@ -175,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_a_suspended_host_does_not_count() {
+        let fault = "1.50 fault 0 suspend-host 1\n1.60 fault 1 terminate-backend 1\n1.70 over 1\n";
+        // The second begins at 2.00, in which the first is suspended.
+        let resumed_late = |last: &str| overlap(fault, &format!("2.40 over 0\n{last}"));
+        assert_eq!(complaints(&resumed_late("2.90")), Vec::<String>::new());
+        assert!(complaints(&resumed_late("2.91"))[0].ends_with("too long"));
+        let not_lost = overlap("1.50 fault 0 suspend-host 1\n", "2.40 over 0\n2.50");
+        assert!(complaints(&not_lost)[0].ends_with("nothing has taken its lock"));
+    }
+
+    #[test]
     fn a_fault_is_no_excuse_for_what_was_before_or_comes_after_it() {
         let early = "0.50 fault 0 cut proxy\n0.60 over 0\n".to_owned() + &overlap("", "2.20");
         let late = overlap("", "2.20") + "2.50 fault 0 cut proxy\n2.60 over 0\n";
@@ -217,9 +241,15 @@ mod tests {
 
     #[test]
     fn every_end_has_its_cause() {
-        for (code, fault) in
-            [("69", "cut tcp"), ("74", "silence tcp"), ("137", "kill-job 1"), ("killed", "kill-heimdall 1")]
-        {
+        for (code, fault) in [
+            ("69", "cut tcp"),
+            ("74", "silence tcp"),
+            ("74", "suspend-host 1"),
+            ("137", "kill-job 1"),
+            ("143", "storm 1"),
+            ("signal-15", "storm 1"),
+            ("killed", "kill-heimdall 1"),
+        ] {
             let exit = format!("2.00 exit 1 {code} \"why\"\n");
             let with_fault = format!("1.00 try 1 tcp\n1.50 fault 0 {fault}\n1.60 over 0\n{exit}");
             assert_eq!(complaints(&with_fault), Vec::<String>::new());

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -26,6 +26,7 @@ pub struct Route {
     pub name: &'static str,
     /// Where the server is, by connection parameters.
     pub place: String,
+    pub user: &'static str,
     /// Options for heimdall.
     pub options: &'static [&'static str],
 }
@@ -85,7 +86,23 @@ impl Contenders {
                 // A zombie, while its job goes on, takes signals too.
                 kill_process(run.pid, signal).unwrap();
                 run.is_killed |= signal == Signal::KILL;
-                run.is_stopped = signal == Signal::STOP || (run.is_stopped && signal != Signal::CONT);
+                let stops = matches!(signal, Signal::STOP | Signal::TSTP);
+                run.is_stopped = stops || (run.is_stopped && signal != Signal::CONT);
+            }
+        }
+    }
+
+    /// Sends signals of these numbers to a heimdall, if it still is there, or to its process group.
+    pub fn storm(&self, id: u32, signals: &[i32], is_for_group: bool) {
+        for slot in &self.shared.runs {
+            let slot = slot.lock().unwrap();
+            if let Some(run) = slot.filter(|run| run.id == id) {
+                let pid = run.pid.as_raw_nonzero();
+                let target = if is_for_group { format!("-{pid}") } else { pid.to_string() };
+                // Only a shell sends those without a name.
+                let kills: Vec<_> =
+                    signals.iter().map(|signal| format!("kill -{signal} -- {target}")).collect();
+                assert!(Command::new("bash").args(["-c", &kills.join("; ")]).status().unwrap().success());
             }
         }
     }
@@ -118,10 +135,11 @@ impl Shared {
             let kind = if dice.below(3) == 0 { "stubborn" } else { "obedient" };
             let mut command = Heimdall::new()
                 .database(&format!(
-                    "{} user=postgres dbname=postgres application_name=run-{id} connect_timeout=10",
-                    route.place
+                    "{} user={} dbname=postgres application_name=run-{id} connect_timeout=10",
+                    route.place, route.user
                 ))
-                .args(["--name", "chaos", "--kill-after"])
+                // Of a job that a signal ends, some processes may not take notice.
+                .args(["--name", "chaos", "--drain", "--kill-after"])
                 .arg(format!("{}ms", KILL_AFTER.as_millis()))
                 .args(route.options)
                 .args((place >= self.routes.len()).then_some("--wait=2s"))

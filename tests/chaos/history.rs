@@ -49,6 +49,8 @@ struct Fault<'a> {
     /// When no server was left, in a restart.
     down: usize,
     to: usize,
+    /// When it was over.
+    over: Duration,
 }
 
 impl<'a> History<'a> {
@@ -74,11 +76,13 @@ impl<'a> History<'a> {
                 from: line,
                 down: usize::MAX,
                 to: usize::MAX,
+                over: Duration::ZERO,
             });
             return Some(());
         }
         if word == "over" {
-            self.faults.iter_mut().find(|fault| fault.number == subject)?.to = line;
+            let fault = self.faults.iter_mut().find(|fault| fault.number == subject)?;
+            (fault.to, fault.over) = (line, time);
             return Some(());
         }
         if word == "down" {
@@ -109,6 +113,14 @@ impl<'a> History<'a> {
         let is_lost = run.exit.as_ref().is_some_and(|exit| exit.code == "74");
         let restarts = self.faults.iter().filter(|fault| fault.kind == "immediate-restart");
         restarts.filter(|crash| crash.to < begin || (crash.down < begin && !is_lost)).count()
+    }
+
+    /// When the host of this run was last resumed before that line, if ever.
+    pub fn resumed(&self, id: u32, before: usize) -> Duration {
+        let id = id.to_string();
+        let is_its =
+            |fault: &&Fault<'_>| fault.kind == "suspend-host" && fault.victim == id && fault.from < before;
+        self.faults.iter().filter(is_its).map(|fault| fault.over).max().unwrap_or_default()
     }
 
     /// Whether one of these faults has struck a run before that line.

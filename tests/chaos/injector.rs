@@ -31,6 +31,15 @@ enum Fault {
     KillHeimdall,
     /// SIGSTOP; SIGCONT comes a few faults later, or before one that takes the lock away.
     StopHeimdall,
+    /// SIGTSTP, which stops the job too; continued like that.
+    Suspend,
+    /// SIGSTOP for heimdall and its job at once, as where a host is suspended; SIGCONT comes after a while.
+    SuspendHost {
+        /// Whether the server takes the lock away meanwhile.
+        loses: bool,
+    },
+    /// Every signal that can be caught, but for those that stop.
+    Storm,
     KillJob,
     TerminateBackend,
     Cut,
@@ -39,7 +48,7 @@ enum Fault {
 }
 
 /// Each is in here as often as it comes relatively to the others.
-const DECK: [Fault; 20] = [
+const DECK: [Fault; 28] = [
     Fault::KillHeimdall,
     Fault::KillHeimdall,
     Fault::KillHeimdall,
@@ -47,6 +56,14 @@ const DECK: [Fault; 20] = [
     Fault::StopHeimdall,
     Fault::StopHeimdall,
     Fault::StopHeimdall,
+    Fault::Suspend,
+    Fault::Suspend,
+    Fault::SuspendHost { loses: false },
+    Fault::SuspendHost { loses: false },
+    Fault::SuspendHost { loses: true },
+    Fault::Storm,
+    Fault::Storm,
+    Fault::Storm,
     Fault::KillJob,
     Fault::KillJob,
     Fault::KillJob,
@@ -97,6 +114,9 @@ impl Injector<'_> {
         match fault {
             Fault::KillHeimdall => self.strike("kill-heimdall", Signal::KILL),
             Fault::StopHeimdall => self.strike("stop-heimdall", Signal::STOP),
+            Fault::Suspend => self.suspend(),
+            Fault::SuspendHost { loses } => self.suspend_host(loses),
+            Fault::Storm => self.storm(),
             Fault::KillJob => self.kill_job(),
             Fault::TerminateBackend => self.terminate_backend(),
             Fault::Cut => self.cut(),
@@ -105,39 +125,94 @@ impl Injector<'_> {
         }
     }
 
-    /// The heimdall of the job that is inside, or any: one that is connecting, being turned away, giving back.
     fn strike(&mut self, kind: &'static str, signal: Signal) -> Option<&'static str> {
+        let run = self.victim()?;
+        self.record.fault(kind, run.id, || self.contenders.signal(run.id, signal));
+        Some(kind)
+    }
+
+    /// The heimdall of the job that is inside, or any: one that is connecting, being turned away, giving back.
+    fn victim(&mut self) -> Option<Run> {
         let run = if self.dice.below(3) == 0 {
             *self.dice.pick(&self.contenders.runs())?
         } else {
             self.holder()?.1
         };
-        if run.is_killed || run.is_stopped {
+        (!run.is_killed && !run.is_stopped).then_some(run)
+    }
+
+    fn suspend(&mut self) -> Option<&'static str> {
+        let run = self.victim()?;
+        self.record.fault("suspend", run.id, || {
+            self.contenders.signal(run.id, Signal::TSTP);
+            // Or it is about to end. A SIGCONT that comes before it has stopped would be none.
+            let is_gone = || self.contenders.run(run.id).is_none();
+            poll(LIMIT, || (is_stopped(run.pid) || is_gone()).then_some(()))
+                .unwrap_or_else(|| panic!("{run:?} does not stop"));
+        });
+        Some("suspend")
+    }
+
+    fn suspend_host(&mut self, loses: bool) -> Option<&'static str> {
+        if loses {
+            self.make_cover();
+        }
+        let (job, run) = self.job()?;
+        if run.is_stopped {
             return None;
         }
-        self.record.fault(kind, run.id, || self.contenders.signal(run.id, signal));
-        Some(kind)
+        // More than three quarters of a short lease, now and then.
+        let most = if self.dice.once_in(8) { 6000 } else { 600 };
+        let pauses = [self.dice.below(most), self.dice.below(most)].map(Duration::from_millis);
+        self.record.fault("suspend-host", run.id, || {
+            self.contenders.signal(run.id, Signal::STOP);
+            let has_stopped = kill_process_group(job, Signal::STOP).is_ok();
+            thread::sleep(pauses[0]);
+            if loses {
+                self.take_lock_of(run);
+            }
+            thread::sleep(pauses[1]);
+            if has_stopped {
+                // heimdall does not reap it meanwhile.
+                kill_process_group(job, Signal::CONT).expect("a stopped job");
+            }
+            self.contenders.signal(run.id, Signal::CONT);
+        });
+        Some(if loses { "suspend-host-and-lose" } else { "suspend-host" })
+    }
+
+    fn storm(&mut self) -> Option<&'static str> {
+        let run = self.victim()?;
+        let is_left_alone = |signal: &i32| {
+            // The last two are the C library's own.
+            let named =
+                [Signal::KILL, Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU].map(Signal::as_raw);
+            named.contains(signal) || [32, 33].contains(signal)
+        };
+        let mut signals: Vec<i32> = (1..=64).filter(|signal| !is_left_alone(signal)).collect();
+        self.dice.shuffle(&mut signals);
+        let is_for_group = self.dice.once_in(2);
+        self.record.fault("storm", run.id, || self.contenders.storm(run.id, &signals, is_for_group));
+        Some("storm")
     }
 
     fn kill_job(&self) -> Option<&'static str> {
-        let (leader, run) = self.holder()?;
-        // A process of that number may be anybody's by now, unless heimdall is its parent.
-        if run.is_killed || parent(leader)? != run.pid.as_raw_nonzero().get() {
-            return None;
-        }
-        let group = Pid::from_raw(leader)?;
-        self.record.fault("kill-job", run.id, || kill_process_group(group, Signal::KILL)).ok()?;
+        let (job, run) = self.job()?;
+        self.record.fault("kill-job", run.id, || kill_process_group(job, Signal::KILL)).ok()?;
         Some("kill-job")
     }
 
     fn terminate_backend(&self) -> Option<&'static str> {
         self.make_cover();
-        let id = self.holder()?.1.id;
+        let run = self.holder()?.1;
+        self.take_lock_of(run).then_some("terminate-backend")
+    }
+
+    fn take_lock_of(&self, Run { id, .. }: Run) -> bool {
         let sql = format!(
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'run-{id}'"
         );
-        let answer = self.record.fault("terminate-backend", id, || self.cluster.sql(&sql));
-        (answer == "t").then_some("terminate-backend")
+        self.record.fault("terminate-backend", id, || self.cluster.sql(&sql)) == "t"
     }
 
     fn cut(&self) -> Option<&'static str> {
@@ -199,15 +274,32 @@ impl Injector<'_> {
         Some((inside.leader, self.contenders.run(inside.run)?))
     }
 
+    /// The process group of the job that is inside, and its run.
+    fn job(&self) -> Option<(Pid, Run)> {
+        let (leader, run) = self.holder()?;
+        // A process of that number may be anybody's by now, unless heimdall is its parent.
+        let is_its = !run.is_killed && parent(leader)? == run.pid.as_raw_nonzero().get();
+        Some((Pid::from_raw(leader).filter(|_| is_its)?, run))
+    }
+
     fn proxy_of(&self, run: Run) -> Option<&(&'static str, Proxy)> {
         self.proxies.iter().find(|(name, _)| *name == run.route)
     }
 }
 
-/// The parent of a process (`man 5 proc_pid_stat`).
+/// The parent of a process.
 fn parent(process: i32) -> Option<i32> {
+    stat(process)?.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn is_stopped(process: Pid) -> bool {
+    stat(process.as_raw_nonzero().get()).is_some_and(|stat| stat.trim_start().starts_with('T'))
+}
+
+/// What the process table says of a process, from its state on (`man 5 proc_pid_stat`).
+fn stat(process: i32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    Some(stat.rsplit_once(')')?.1.to_owned())
 }
 
 /// Most jobs are over by then, and the next has begun.
