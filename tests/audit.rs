@@ -50,14 +50,19 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
         .map(|(_, sql)| sql)
         .collect();
     let version = cluster.version();
-    let settings = || Statement::Settings(Settings::of_session(version, Some(Duration::from_secs(60))));
-    let attempt =
-        |request, turn| vec![Statement::Acquire { request, owner: Owner::Unknown, turn }, Statement::Commit];
-    let acquire = |request| attempt(request, Turn::Any);
+    let lease = Duration::from_secs(60);
+    let settings = || Statement::Keep(Settings::of_session(version, Some(lease)));
+    let attempt = |request: LockRequest, turn| Statement::Acquire {
+        request: request.with_lease(lease),
+        owner: Owner::Unknown,
+        turn,
+    };
+    let acquire = |request| vec![attempt(request, Turn::Any), settings()];
+    let try_in_vain = |request, turn| vec![attempt(request, turn), Statement::Commit];
     let release = |key, mode| Statement::Release { key, mode, owner: Owner::Us };
     let whole = |request: LockRequest| {
         let (key, mode) = (request.key(1).unwrap(), request.mode());
-        [acquire(request), vec![settings(), release(key, mode)]].concat()
+        [acquire(request), vec![release(key, mode)]].concat()
     };
     let one = |key| LockRequest::one(key, Mode::Exclusive);
     let named = Key::named("audit", "a");
@@ -67,12 +72,11 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     expected.extend(whole(LockRequest::one(Key::named("audit", "b"), Mode::Shared)));
     expected.extend(whole(LockRequest::slots("audit", "b", 2)));
     let key = Key::Single(8);
-    expected.extend(acquire(one(key)));
+    expected.extend(try_in_vain(one(key), Turn::Any));
     expected.push(Statement::Holders(vec![key]));
-    expected.extend(attempt(one(key), Turn::First));
+    expected.extend(try_in_vain(one(key), Turn::First));
     let take_turn = |turn| Statement::Acquire { request: one(key), owner: Owner::Us, turn };
     expected.push(take_turn(Turn::Enter));
-    let lease = Duration::from_secs(60);
     expected.push(Statement::Settings(Settings::of_waiter(version, lease, false, true)));
     expected.push(take_turn(Turn::Heir));
     expected.push(Statement::List(None));

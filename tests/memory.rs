@@ -221,7 +221,7 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
                 ]
                 .concat(),
             );
-            connection.message_after_commit();
+            connection.expect(b'Q');
             rows_without_end(connection, &backend::data_row(&["42"; 1_000].map(Some)));
         },
         &["--lease", "6s"],

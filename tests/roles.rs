@@ -78,7 +78,7 @@ fn settings_answered(
         connection.startup();
         connection.expect(b'Q');
         connection.send(&backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]));
-        let mut question = connection.message_after_commit();
+        let mut question = connection.message();
         let mut count = 0;
         loop {
             let sql = String::from_utf8(question.1).unwrap();

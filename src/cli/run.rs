@@ -141,8 +141,8 @@ fn acquire(
         WaitPolicy::Limited(limit) => Some(limit),
         WaitPolicy::None | WaitPolicy::Endless => None,
     };
-    let wait =
-        Wait { connect: &connect, request: &options.lock.request(), limit, lease: options.lease, report };
+    let request = options.lock.request().with_lease(options.lease);
+    let wait = Wait { connect: &connect, request: &request, limit, lease: options.lease, report };
     match wait.acquire() {
         Waited::Held(guard, waited) => {
             report.clone().with_session(&guard).event(&Event::Acquired { guard: &guard, waited });

@@ -256,13 +256,14 @@ impl Contender {
             self.end_transaction().map_err(|error| self.failed(error))?;
             return Ok(Outcome::Busy(Box::new(self)));
         };
-        // A pooler's session stays inside its transaction, and so with us, for as long as the lock is held.
-        if self.owner == Owner::Us {
-            self.end_transaction().map_err(|error| self.failed(error))?;
-        }
         let grant =
             Grant { key, mode: self.request.mode(), owner: self.owner, slot, backend_pid: row.pid, token };
-        Ok(Outcome::Held(Box::new(Guard::new(self.connection, grant, asked))))
+        let mut guard = Guard::new(self.connection, grant, asked);
+        let server_address = guard.server_address().to_owned();
+        guard
+            .keep_session(self.request.lease())
+            .map_err(|error| Error::Acquiring { server_address, error })?;
+        Ok(Outcome::Held(Box::new(guard)))
     }
 
     /// The process that answers is the one named at login, unless a pooler is in between.

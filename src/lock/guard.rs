@@ -22,8 +22,9 @@ pub struct Guard {
     acquired: Moment,
     /// Once [`Guard::start_heartbeat`] was called.
     heartbeat: Option<Heartbeat>,
-    /// Until [`Guard::start_heartbeat`] is called, only a pooler's session has any.
     settings: Option<Attempt>,
+    /// When the settings were asked for that [`Guard::keep_session`] has asked for.
+    kept: Option<Moment>,
 }
 
 /// What the server has granted.
@@ -71,7 +72,24 @@ impl Guard {
             Owner::Us => None,
             Owner::Unknown | Owner::Pooler => Some(Attempt::new(Settings::of_transaction(version))),
         };
-        Self { connection, grant, asked, acquired: Moment::now(), heartbeat: None, settings }
+        Self { connection, grant, asked, acquired: Moment::now(), heartbeat: None, settings, kept: None }
+    }
+
+    /// Ends the transaction in which the lock was granted, and has its settings stay in force for the session; the answer is
+    /// not waited for. A pooler's session stays inside its transaction, and so with us, for as long as the lock is held.
+    pub(super) fn keep_session(&mut self, lease: Option<Duration>) -> Result<(), net::Error> {
+        if self.grant.owner != Owner::Us || self.connection.transaction() != Transaction::Open {
+            return Ok(());
+        }
+        let settings = self.settings_of_session(lease);
+        self.settings = Some(Attempt::new(settings.clone()));
+        self.kept = Some(Moment::now());
+        self.connection.send(&Statement::Keep(settings).query())
+    }
+
+    fn settings_of_session(&self, lease: Option<Duration>) -> Settings {
+        let version = self.connection.server().major_version();
+        Settings::of_session(version, lease.filter(|_| !self.connection.is_local()))
     }
 
     pub(super) fn grant(&self) -> Grant {
@@ -142,12 +160,20 @@ impl Guard {
     /// The lock is lost.
     pub fn start_heartbeat(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
         if self.grant.owner == Owner::Us {
-            let version = self.connection.server().major_version();
-            let lease = (!self.connection.is_local()).then_some(lease);
-            self.settings = Some(Attempt::new(Settings::of_session(version, lease)));
+            let settings = self.settings_of_session(Some(lease));
+            if self.settings.as_ref().is_none_or(|attempt| *attempt.settings() != settings) {
+                self.settings = Some(Attempt::new(settings));
+                self.kept = None;
+            }
         }
-        self.heartbeat = Some(Heartbeat::new(lease, self.asked));
-        self.ping(now)
+        let mut heartbeat = Heartbeat::new(lease, self.asked);
+        let in_flight = self.kept.filter(|_| !self.connection.is_idle());
+        if let Some(asked) = in_flight {
+            heartbeat.sent(asked);
+        }
+        self.heartbeat = Some(heartbeat);
+        let is_kept = in_flight.is_some() || self.settings.as_ref().is_some_and(Attempt::is_answered);
+        if is_kept { Ok(()) } else { self.ping(now) }
     }
 
     /// Reads what the server has sent and sends a ping where that is due: all that a loop has to do when the descriptor
@@ -252,7 +278,8 @@ impl Guard {
         Ok(match self.connection.poll()? {
             None => Polled::Nothing,
             Some(Step::Notice(notice)) => Polled::Notice(notice),
-            Some(Step::Row(row)) => self.read_settings(&row)?,
+            // Others are of settings that were asked for before those.
+            Some(Step::Row(row)) if self.connection.unanswered() == 1 => self.read_settings(&row)?,
             // The query has failed and not the session: that is a sign of life too.
             Some(Step::Failed(message)) => self.settings_failed(*message),
             Some(Step::Ready) if self.connection.is_idle() => {

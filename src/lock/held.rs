@@ -31,7 +31,8 @@ pub fn run<T>(
     lease: Duration,
     work: impl FnOnce(&Held) -> T,
 ) -> Result<Option<T>, Error> {
-    let guard = match acquire(options, request, Deadline::after(None))? {
+    let request = request.clone().with_lease(lease);
+    let guard = match acquire(options, &request, Deadline::after(None))? {
         Outcome::Held(guard) => guard,
         Outcome::Busy(contender) => {
             contender.close();

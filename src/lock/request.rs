@@ -1,5 +1,7 @@
 //! What is to be locked: one key or the first free one of several, exclusively or shared.
 
+use std::time::Duration;
+
 use super::key::Key;
 
 /// Whether holders exclude each other.
@@ -17,6 +19,7 @@ pub struct LockRequest {
     first: Key,
     others: Vec<Key>,
     mode: Mode,
+    lease: Option<Duration>,
 }
 
 impl LockRequest {
@@ -26,14 +29,22 @@ impl LockRequest {
     /// One key.
     #[must_use]
     pub fn one(key: Key, mode: Mode) -> Self {
-        Self { first: key, others: Vec::new(), mode }
+        Self { first: key, others: Vec::new(), mode, lease: None }
     }
 
     /// Up to so many holders at once: slot 1 of a name is the name itself, slot i is `NAME#i`.
     #[must_use]
     pub fn slots(namespace: &str, name: &str, count: u16) -> Self {
         let others = (2..=count).map(|slot| Key::slot(namespace, name, slot)).collect();
-        Self { first: Key::named(namespace, name), others, mode: Mode::Exclusive }
+        Self { first: Key::named(namespace, name), others, mode: Mode::Exclusive, lease: None }
+    }
+
+    /// The same, where the server is to free the lock so long after this host has vanished, from the moment on at which it is
+    /// granted. Otherwise it knows of a lease once [`Guard::start_heartbeat`](super::Guard::start_heartbeat) was called, and
+    /// keeps the lock of a host that vanishes before for as long as its TCP does, which may be hours.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease: Some(lease), ..self }
     }
 
     /// All keys, in the order in which they are tried.
@@ -45,6 +56,10 @@ impl LockRequest {
     #[must_use]
     pub fn key(&self, slot: u16) -> Option<Key> {
         self.keys().nth(usize::from(slot.checked_sub(1)?))
+    }
+
+    pub(super) fn lease(&self) -> Option<Duration> {
+        self.lease
     }
 
     /// Whether holders exclude each other.

@@ -54,6 +54,14 @@ impl Settings {
         Self::new(version, values, Purpose::Waiter)
     }
 
+    /// For the transaction that an attempt leaves open, on a server of any version.
+    #[must_use]
+    pub fn of_attempt(lease: Option<Duration>) -> Self {
+        let mut values = vec![("transaction_timeout", 17, 0)];
+        values.extend(lease.into_iter().flat_map(tcp));
+        Self::new(u32::MAX, values, Purpose::Transaction)
+    }
+
     /// For one transaction of a pooler's session, which others use afterwards. TCP ends at the pooler.
     #[must_use]
     pub fn of_transaction(version: u32) -> Self {

@@ -26,6 +26,9 @@ pub enum Statement {
     },
     /// Ends the transaction that [`Statement::Acquire`] has left open.
     Commit,
+    /// The same, and from then on settings of the session are in force as they were in that transaction; one row, its columns as
+    /// in `settings`.
+    Keep(Settings),
     /// Puts settings into force; one row, its columns as in `settings`. Settings for a transaction are preceded by the end
     /// of the one that is open and the beginning of another, which is left open.
     Settings(Settings),
@@ -92,9 +95,13 @@ impl Statement {
             Self::Acquire { request, owner: Owner::Us, turn } => alone(&acquire(request, Owner::Us, *turn)),
             Self::Acquire { request, owner, turn } => {
                 let attempt = acquire(request, *owner, *turn);
-                format!("{BEGIN}; {NO_TIMEOUT}; {attempt}; COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}")
+                let settings = set_known(&Settings::of_attempt(request.lease()));
+                format!(
+                    "{BEGIN}; {NO_TIMEOUT}; {attempt}; COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}; {NO_TIMEOUT}; {settings}"
+                )
             }
             Self::Commit => "COMMIT".to_owned(),
+            Self::Keep(settings) => format!("COMMIT; {}", alone(&set(settings))),
             Self::Settings(settings) if settings.is_local() => {
                 format!("COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}; {NO_TIMEOUT}; {}", set(settings))
             }
@@ -245,6 +252,18 @@ fn set(settings: &Settings) -> String {
 const STAMP: &str = "CASE WHEN pg_catalog.strpos(pg_catalog.current_setting('application_name'), 'heimdall:') OPERATOR(pg_catalog.=) 1 \
      AND pg_catalog.octet_length(pg_catalog.current_setting('application_name')) OPERATOR(pg_catalog.<=) 51 THEN pg_catalog.set_config('application_name', pg_catalog.concat(pg_catalog.current_setting('application_name'), ' @', \
      pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()))), false) END";
+
+/// Those that a server of whatever version has, for a transaction; no row.
+fn set_known(settings: &Settings) -> String {
+    let values: Vec<String> =
+        settings.values().map(|(name, value)| format!("('{name}', '{value}')")).collect();
+    format!(
+        "SELECT FROM (VALUES {}) AS setting(name, value) \
+         WHERE CASE WHEN pg_catalog.current_setting(name, true) IS NOT NULL \
+         THEN pg_catalog.set_config(name, value, true) IS NULL END",
+        values.join(", ")
+    )
+}
 
 /// The columns of the row that answers [`Statement::Settings`].
 pub mod settings {

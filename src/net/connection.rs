@@ -139,7 +139,13 @@ impl Connection {
     /// Whether every query has been answered.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
-        self.session.unanswered() == 0
+        self.unanswered() == 0
+    }
+
+    /// Returns how many queries are not answered yet, the one included whose answer is being read.
+    #[must_use]
+    pub(crate) fn unanswered(&self) -> usize {
+        self.session.unanswered()
     }
 
     /// Returns whether the last query that was answered has left a transaction open.
