@@ -176,9 +176,13 @@ impl Supervision {
                 supervised.lose(lost);
                 self.is_lost = true;
                 self.has_more = false;
-                // The program may have ended meanwhile: then it never ran without the lock.
-                self.reap(supervised);
-                self.feed(supervised, Event::Lost);
+                // The program may have ended meanwhile: then it never ran without the lock. Or it has stopped, which must not
+                // stop heimdall now.
+                let (stopped, ended): (Vec<Event>, Vec<Event>) =
+                    supervised.reap().into_iter().partition(|event| matches!(event, Event::Stopped(_)));
+                for event in ended.into_iter().chain([Event::Lost]).chain(stopped) {
+                    self.feed(supervised, event);
+                }
                 None
             }
         }

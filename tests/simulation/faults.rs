@@ -295,6 +295,8 @@ impl World {
                 self.go_on(target);
                 self.continue_stopped(target);
             }
+            // Whoever continues a job beside its stopped heimdall has to know what he does.
+            Fault::StopProgram if self.runs[target].halt == Halt::Itself => {}
             Fault::StopProgram => self.continue_stopped(target),
             Fault::Suspend | Fault::PowerCut => {
                 self.hosts[target].is_suspended = false;

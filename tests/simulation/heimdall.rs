@@ -200,6 +200,7 @@ impl World {
         if let Some(connection) = self.runs[run].connection {
             self.close(connection);
         }
+        self.orphan_job(run);
         self.start_another(run);
     }
 

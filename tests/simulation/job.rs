@@ -148,14 +148,12 @@ impl World {
 
     /// A process ends, unless it stands still.
     pub fn end_process(&mut self, run: usize, member: usize, turn: u32) {
-        let is_standing = self.stands_still(run, member);
-        let is_down = self.hosts[self.runs[run].host].is_down();
+        let can_end = self.can_end(run, member);
         let process = &mut self.job(run).members[member];
         if !process.is_alive || process.turn != turn {
             return;
         }
-        // A stopped process dies of SIGKILL, and a suspended host runs nothing.
-        if is_standing && (process.fate != KILLED || is_down) {
+        if !can_end {
             process.is_due = true;
             return;
         }
@@ -192,12 +190,22 @@ impl World {
     pub fn resume_job(&mut self, run: usize) {
         let Some(job) = self.runs[run].job.as_ref() else { return };
         for member in job.alive() {
-            if !self.stands_still(run, member) && std::mem::take(&mut self.job(run).members[member].is_due) {
+            if self.can_end(run, member) && std::mem::take(&mut self.job(run).members[member].is_due) {
                 let turn = self.job(run).members[member].turn;
                 self.schedule(Duration::from_micros(50), Event::ProcessEnds(run, member, turn));
             }
         }
         self.judge_resumed(run);
+    }
+
+    /// heimdall is gone. Its program's process group is an orphan then: if it is stopped, the kernel sends it SIGHUP and
+    /// SIGCONT (`man 2 setpgid`).
+    pub fn orphan_job(&mut self, run: usize) {
+        let program = self.runs[run].job.as_ref().map(|job| &job.members[PROGRAM]);
+        if program.is_some_and(|program| program.is_alive && (program.is_held || program.is_stopped)) {
+            self.continue_member(run, PROGRAM);
+            self.ask_to_end(run, PROGRAM);
+        }
     }
 
     /// The host is gone, and with it every process at once.
@@ -215,6 +223,13 @@ impl World {
         self.hosts[run.host].is_down()
             || run.halt == Halt::Both
             || process.is_some_and(|process| process.is_held || process.is_stopped)
+    }
+
+    /// A stopped process dies of SIGKILL, and a suspended host runs nothing.
+    fn can_end(&self, run: usize, member: usize) -> bool {
+        let this = &self.runs[run];
+        let is_killed = this.job.as_ref().is_some_and(|job| job.members[member].fate == KILLED);
+        if is_killed { !self.hosts[this.host].is_down() } else { !self.stands_still(run, member) }
     }
 
     /// Whether a job does something now that heimdall answers for.
@@ -248,6 +263,9 @@ impl World {
 
     fn stop_member(&mut self, run: usize, member: usize, by: Signal) {
         let job = self.job(run);
+        if job.members[member].is_held {
+            return;
+        }
         job.members[member].is_stopped = true;
         self.judge_pause(run);
         if member == PROGRAM {
@@ -258,8 +276,10 @@ impl World {
 
     fn continue_member(&mut self, run: usize, member: usize) {
         let process = &mut self.job(run).members[member];
-        process.is_stopped = false;
-        process.is_held = false;
+        if process.fate != KILLED {
+            process.is_stopped = false;
+            process.is_held = false;
+        }
         self.resume_job(run);
     }
 
@@ -298,7 +318,9 @@ impl World {
     pub fn let_job_go_on(&mut self, run: usize) {
         let Some(job) = self.runs[run].job.as_mut() else { return };
         job.is_held = false;
-        job.members.iter_mut().for_each(|process| process.is_held = false);
+        for process in job.members.iter_mut().filter(|process| process.fate != KILLED) {
+            process.is_held = false;
+        }
         self.resume_job(run);
     }
 

@@ -197,6 +197,12 @@ impl World {
     pub fn reply(&mut self, id: usize, message: ToClient, after: Duration) {
         let connection = &mut self.connections[id];
         let host = &self.hosts[connection.host];
+        if message == ToClient::Reset {
+            // It waits for nothing, and whoever sends it knows nothing of what was sent before. If it is lost, the next
+            // thing that the client sends draws another one.
+            let arrival = connection.to_client.arrival(self.now, host.transit(&mut self.dice));
+            return self.schedule_at(arrival, Event::AtClient(id, ON_ITS_OWN, message));
+        }
         let number = connection.to_client.number();
         if connection.to_client.held.is_empty() {
             let transit = after + host.transit(&mut self.dice);
@@ -222,9 +228,18 @@ impl World {
 
     pub fn arrive_at_client(&mut self, id: usize, number: u32, message: ToClient) {
         let connection = &mut self.connections[id];
-        connection.to_client.hold(number, message);
         let host = &self.hosts[connection.host];
-        if host.is_reached && !host.is_down() {
+        let is_reached = host.is_reached && !host.is_down();
+        if number == ON_ITS_OWN {
+            if is_reached && !connection.is_forgotten {
+                let (run, host) = (connection.run, connection.host);
+                self.receive(run, id, message);
+                self.forget(id, host);
+            }
+            return;
+        }
+        connection.to_client.hold(number, message);
+        if is_reached {
             while let Some(message) = self.connections[id].to_client.next() {
                 self.deliver_to_client(id, message);
             }
@@ -289,6 +304,11 @@ impl World {
         if let Some(session) = connection.session {
             self.abandon_session(session);
         }
+    }
+
+    /// The server's kernel has given the connection up: what was not delivered is not sent again.
+    pub fn give_up(&mut self, id: usize) {
+        self.connections[id].to_client.held.clear();
     }
 
     /// One process less has the connection open.

@@ -213,7 +213,8 @@ impl World {
         };
         match message {
             ToServer::Ask(statement) => self.answer(id, session, statement),
-            ToServer::Terminate | ToServer::Close | ToServer::Reset => self.end_session(session, Loss::Left),
+            ToServer::Terminate | ToServer::Close => self.end_session(session, Loss::Left),
+            ToServer::Reset => self.end_session(session, Loss::Taken),
             ToServer::Login(_) => {}
         }
     }
@@ -273,7 +274,7 @@ impl World {
         let waiting = session.unacknowledged.map_or(Duration::ZERO, |sent| self.now.since(sent));
         let next = match self.probe(session.connection) {
             _ if silent < lease / 2 && waiting.is_zero() => (lease / 2).saturating_sub(silent),
-            None => return self.end_session(id, Loss::Left),
+            None => return self.end_session(id, Loss::Taken),
             Some(true) => {
                 let session = &mut self.server.sessions[id];
                 (session.heard, session.unacknowledged) = (self.now, None);
@@ -281,7 +282,9 @@ impl World {
             }
             Some(false) if silent >= lease || waiting >= lease => {
                 let run = self.connections[session.connection].run;
-                self.tell(|_| format!("server: gives up on heimdall {run}, which is silent"));
+                let connection = session.connection;
+                self.tell(|_| format!("the server gives up on heimdall {run}, which is silent"));
+                self.give_up(connection);
                 return self.end_session(id, Loss::Expired);
             }
             Some(false) => (lease / 6).min(lease.saturating_sub(silent.max(waiting))),
