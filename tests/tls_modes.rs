@@ -202,9 +202,9 @@ const SITUATIONS: &[Situation] = &[
     ("rsa_1024", "localhost", "root.crt", UNTRUSTED, UNTRUSTED),
 ];
 
-const UNTRUSTED: Fate = Fails(76, "certificate verify failed", "");
-const EXPIRED: Fate = Fails(76, "certificate verify failed", "expired");
-const NOT_YET_VALID: Fate = Fails(76, "certificate verify failed", "not yet valid");
+const UNTRUSTED: Fate = Fails(76, "SSL error: certificate verify failed", "");
+const EXPIRED: Fate = Fails(76, "SSL error: certificate verify failed", "expired");
+const NOT_YET_VALID: Fate = Fails(76, "SSL error: certificate verify failed", "not yet valid");
 const NUL: Fate = Fails(76, "SSL certificate's name contains embedded null", "");
 const UNREADABLE: Fate = Fails(78, "could not read root certificate file \"DIR/", "");
 /// Where no signature could be verified, a connection would be as good as none.
@@ -321,9 +321,12 @@ const NO_SUCH_ROOT: Fate = Fails(78, "root certificate file \"DIR/no.crt\" does 
 const NO_HOST: Fate = Fails(78, "host name must be specified", "");
 const WRONG_HOST: Fate =
     mismatch("server certificate for \"db.test\" does not match host name \"localhost\"");
-const REVOKED: Fate = Fails(76, "certificate verify failed", "revoked");
-const NO_RETRY: Fate =
-    IsStricter(76, "certificate verify failed", "on purpose: never plain after a failed verification");
+const REVOKED: Fate = Fails(76, "SSL error: certificate verify failed", "revoked");
+const NO_RETRY: Fate = IsStricter(
+    76,
+    "SSL error: certificate verify failed",
+    "on purpose: never plain after a failed verification",
+);
 const NO_RETRY_WITHOUT_FILE: Fate =
     IsStricter(78, "could not read root certificate file", "on purpose: never plain after a failed check");
 

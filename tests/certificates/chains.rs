@@ -335,7 +335,7 @@ fn a_chain_is_trusted_where_openssl_trusts_it() {
         } else {
             let roots = pki.path("roots.pem");
             Err(format!(
-                "certificate verify failed: {} (root certificate file \"{}\")",
+                "SSL error: certificate verify failed: {} (root certificate file \"{}\")",
                 case.fault,
                 roots.display()
             ))
@@ -384,7 +384,7 @@ fn what_an_issuer_has_revoked_is_refused_and_every_issuer_needs_a_list() {
         match verified {
             Ok(()) => assert_eq!("", expected, "{server} {lists:?}"),
             Err(error) => assert!(
-                error.starts_with(&format!("certificate verify failed: {expected} (")),
+                error.starts_with(&format!("SSL error: certificate verify failed: {expected} (")),
                 "{server} {lists:?}: {error}"
             ),
         }

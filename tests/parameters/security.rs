@@ -70,7 +70,7 @@ const UNPROVED: Fate =
 const PROVED: Fate =
     Fails(77, "authentication method requirement \"none\" failed: server requested SASL authentication", "");
 const OTHER_PEER: Fate = Fails(77, "requirepeer specifies \"nobody-at-all\"", "");
-const UNTRUSTED: Fate = Fails(76, "certificate verify failed", "");
+const UNTRUSTED: Fate = Fails(76, "SSL error: certificate verify failed", "");
 const WEAK: Fate = Fails(78, "weak sslmode", "");
 const NO_ROOTS: Fate =
     IsStricter(78, "\"DIR/root.crl\" can't be used without root certificates", "nothing would be looked up");

@@ -49,8 +49,8 @@ pub fn is_about_client_certificate(error: &Error) -> bool {
 }
 
 fn alert_line(alert: AlertDescription) -> String {
-    if let Some(why) = client_certificate(alert) {
-        return why.to_owned();
+    if let Some((words, why)) = client_certificate(alert) {
+        return format!("SSL error: {words}: {why}");
     }
     match alert {
         AlertDescription::ProtocolVersion => NO_VERSION.to_owned(),
@@ -64,28 +64,28 @@ fn alert_line(alert: AlertDescription) -> String {
     }
 }
 
-/// Alerts that a server sends about what the client has presented (RFC 8446 §6.2).
-fn client_certificate(alert: AlertDescription) -> Option<&'static str> {
-    match alert {
-        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
-            Some("the server requires a client certificate (sslcert and sslkey)")
-        }
-        AlertDescription::BadCertificate
-        | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::AccessDenied => Some("the server refused the client certificate"),
-        AlertDescription::CertificateRevoked => {
-            Some("the server refused the client certificate: it has been revoked")
-        }
-        AlertDescription::CertificateExpired => {
-            Some("the server refused the client certificate: it has expired")
-        }
-        AlertDescription::UnknownCA => {
-            Some("the server refused the client certificate: it does not know who issued it")
-        }
-        _ => None,
-    }
+/// Alerts that a server sends about what the client has presented (RFC 8446 §6.2): OpenSSL's words, and what they mean.
+fn client_certificate(alert: AlertDescription) -> Option<(&'static str, &'static str)> {
+    Some(match alert {
+        AlertDescription::CertificateRequired => ("tlsv13 alert certificate required", REQUIRED),
+        AlertDescription::NoCertificate => ("ssl/tls alert no certificate", REQUIRED),
+        AlertDescription::BadCertificate => ("ssl/tls alert bad certificate", REFUSED),
+        AlertDescription::UnsupportedCertificate => ("ssl/tls alert unsupported certificate", REFUSED),
+        AlertDescription::CertificateUnknown => ("ssl/tls alert certificate unknown", REFUSED),
+        AlertDescription::AccessDenied => ("tlsv1 alert access denied", REFUSED),
+        AlertDescription::CertificateRevoked => ("ssl/tls alert certificate revoked", REFUSED),
+        AlertDescription::CertificateExpired => ("ssl/tls alert certificate expired", REFUSED),
+        AlertDescription::UnknownCA => (
+            "tlsv1 alert unknown ca",
+            "the server refused the client certificate: it does not know who issued it",
+        ),
+        _ => return None,
+    })
 }
+
+const REQUIRED: &str = "the server requires a client certificate (sslcert and sslkey)";
+
+const REFUSED: &str = "the server refused the client certificate";
 
 fn incompatible(why: &PeerIncompatible) -> &'static str {
     match why {
@@ -118,6 +118,14 @@ mod tests {
     fn a_failure_is_one_line_that_says_whose_it_is() {
         for (error, expected) in [
             (Error::AlertReceived(AlertDescription::CertificateRequired), "requires a client certificate"),
+            (
+                Error::AlertReceived(AlertDescription::UnknownCA),
+                "SSL error: tlsv1 alert unknown ca: the server",
+            ),
+            (
+                Error::AlertReceived(AlertDescription::CertificateRevoked),
+                "SSL error: ssl/tls alert certificate revoked",
+            ),
             (Error::AlertReceived(AlertDescription::NoApplicationProtocol), "ALPN"),
             (Error::AlertReceived(AlertDescription::ProtocolVersion), "no TLS version in common"),
             (Error::AlertReceived(AlertDescription::HandshakeFailure), "no cipher"),

@@ -27,7 +27,7 @@ pub struct Verifier {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum VerifyError {
     /// It can't be traced to the trusted.
-    #[error("certificate verify failed: {0} ({1})")]
+    #[error("SSL error: certificate verify failed: {0} ({1})")]
     Chain(CertificateError, Source),
     /// It is not this host's.
     #[error("{}", mismatch(.0, .1))]
