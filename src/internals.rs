@@ -35,6 +35,11 @@ pub mod text {
     pub use crate::proto::text::*;
 }
 
+/// How a fencing token is made.
+pub mod token {
+    pub use crate::lock::token::number;
+}
+
 /// Every statement.
 pub mod sql {
     pub use crate::lock::sql::*;

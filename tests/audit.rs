@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use heimdall::internals::sql::{Owner, Settings, Statement, Turn};
-use heimdall::lock::{Key, LockRequest, Mode};
+use heimdall::lock::{Key, LockRequest, Mode, Sources};
 
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Cluster, ClusterOptions};
@@ -52,10 +52,12 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     let version = cluster.version();
     let lease = Duration::from_secs(60);
     let settings = || Statement::Keep(Settings::of_session(version, Some(lease)));
+    let sources = Sources::ALL;
     let attempt = |request: LockRequest, turn| Statement::Acquire {
         request: request.with_lease(lease),
         owner: Owner::Unknown,
         turn,
+        sources,
     };
     let acquire = |request| vec![attempt(request, Turn::Any), settings()];
     let try_in_vain = |request, turn| vec![attempt(request, turn), Statement::Commit];
@@ -75,7 +77,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     expected.extend(try_in_vain(one(key), Turn::Any));
     expected.push(Statement::Holders(vec![key]));
     expected.extend(try_in_vain(one(key), Turn::First));
-    let take_turn = |turn| Statement::Acquire { request: one(key), owner: Owner::Us, turn };
+    let take_turn = |turn| Statement::Acquire { request: one(key), owner: Owner::Us, turn, sources };
     expected.push(take_turn(Turn::Enter));
     expected.push(Statement::Settings(Settings::of_waiter(version, lease, false, true)));
     expected.push(take_turn(Turn::Heir));

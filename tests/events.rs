@@ -99,7 +99,6 @@ fn check(outcome: &Outcome, key: Key) -> Vec<String> {
 
 const NUMBERS: &[&str] = &[
     "pid",
-    "token",
     "slot",
     "waited",
     "held",

@@ -77,7 +77,7 @@ fn flights_with(
         connection.send(&ready);
         connection.expect(b'Q');
         counted.send(connection.flights()).unwrap();
-        let mut answer = backend::row(&[Some("42"), Some("f"), Some("1"), Some("1")]);
+        let mut answer = backend::row(&backend::granted("42"));
         answer.extend(backend::command_complete("SELECT 1"));
         answer.extend(backend::ready_for_query(b'I'));
         connection.send(&answer);

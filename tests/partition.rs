@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use heimdall::internals::sql::{Owner, Statement, Turn};
-use heimdall::lock::{Key, LockRequest, Mode};
+use heimdall::lock::{Key, LockRequest, Mode, Sources};
 use rustix::process::{Pid, test_kill_process};
 
 use crate::support::lateness::Lateness;
@@ -96,7 +96,8 @@ fn promise_4_a_lock_whose_grant_was_never_read_is_free_soon_after_a_lease() {
     let key = Key::Single(10);
     // heimdall's first message, and no more: psql says nothing about the answer.
     let request = LockRequest::one(key, Mode::Exclusive).with_lease(Duration::from_secs(6));
-    let attempt = Statement::Acquire { request, owner: Owner::Unknown, turn: Turn::Any }.query();
+    let attempt =
+        Statement::Acquire { request, owner: Owner::Unknown, turn: Turn::Any, sources: Sources::ALL }.query();
     let conninfo = format!("{} user=postgres dbname=postgres", hosts.tcp(&cluster));
     let mut psql = hosts
         .on_client(cluster.psql(&conninfo).get_program().to_str().unwrap())

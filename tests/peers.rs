@@ -5,6 +5,8 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::thread;
 
+use heimdall::internals::sql::acquire;
+
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::ports;
 use crate::support::scripted::{Connection, Scripted, backend};
@@ -165,7 +167,7 @@ fn promise_12_a_servers_text_cannot_drive_the_terminal() {
 }
 
 /// Answers the login and the attempt to lock with this row.
-fn answering(status: &'static [(&'static str, &'static str)], row: [Option<&'static str>; 4]) -> Scripted {
+fn answering(status: &'static [(&'static str, &'static str)], row: [Option<&'static str>; 9]) -> Scripted {
     Scripted::start(move |connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
@@ -187,7 +189,7 @@ fn answering(status: &'static [(&'static str, &'static str)], row: [Option<&'sta
 fn promise_8_cockroachdb_is_refused() {
     const STATUS: [(&str, &str); 1] = [("crdb_version", "CockroachDB CCL v25.1")];
     let words = ["it is CockroachDB, whose advisory locks exclude no one"];
-    let server = answering(&STATUS, [Some("42"), Some("f"), Some("1"), Some("1")]);
+    let server = answering(&STATUS, backend::granted("42"));
     assert_fails(&format!("{} user=ann", server.tcp()), 76, &words);
     // It need not know all that the statement names.
     let server = Scripted::start(move |connection: &mut Connection| {
@@ -208,7 +210,7 @@ fn promise_8_another_backend_than_the_greeting_said_is_a_pooler() {
     let other_backend = |connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        connection.send(&backend::answered(&[Some("43"), Some("f"), Some("1"), Some("1")]));
+        connection.send(&backend::answered(&backend::granted("43")));
     };
     // The lock is given back by the backend that has it.
     let server = Scripted::start(move |connection: &mut Connection| {
@@ -228,13 +230,20 @@ fn promise_8_another_backend_than_the_greeting_said_is_a_pooler() {
 
 #[test]
 fn an_answer_that_makes_no_sense_is_a_violation() {
-    for row in [
-        [None, Some("f"), Some("1"), Some("1")],
-        [Some("42"), Some("maybe"), Some("t"), Some("1")],
-        [Some("42"), Some("f"), Some("1"), None],
-        [Some("42"), Some("f"), Some("1"), Some("-1")],
-        [Some("42"), Some("f"), None, None],
+    for (column, value) in [
+        (acquire::PID, None),
+        (acquire::STANDBY, Some("maybe")),
+        (acquire::SLOT, None),
+        (acquire::SLOT, Some("2")),
+        (acquire::XID, None),
+        (acquire::XID, Some("-1")),
+        (acquire::VERSION, Some("2000000")),
+        (acquire::WAL_FILE, None),
+        (acquire::WAL_FILE, Some("pg_wal")),
+        (acquire::KEPT, Some("f")),
     ] {
+        let mut row = backend::granted("42");
+        row[column] = value;
         let server = answering(&[], row);
         assert_fails(&format!("{} user=ann", server.tcp()), 76, &["unexpected DataRow in answer to a query"]);
     }
@@ -245,7 +254,7 @@ fn a_release_that_is_not_confirmed_is_told_and_the_programs_code_stands() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        let answer = backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]);
+        let answer = backend::answered(&backend::granted("42"));
         connection.send(&answer);
         connection.answer_holder();
         connection.expect(b'Q');
@@ -264,7 +273,7 @@ fn a_protocol_violation_while_the_program_runs_loses_the_lock() {
     let server = Scripted::start(|connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        let mut answer = backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]);
+        let mut answer = backend::answered(&backend::granted("42"));
         answer.extend(backend::data_row(&[Some("surprise")]));
         connection.send(&answer);
         connection.drain();

@@ -152,7 +152,7 @@ fn a_pooler_that_swaps_sessions_is_found_out() {
             let login = [backend::authentication_ok(), backend::backend_key_data(42, &[1, 2, 3, 4])].concat();
             connection.send(&[login, backend::ready_for_query(b'I')].concat());
             connection.expect(b'Q');
-            let row = backend::row(&[Some("43"), Some("f"), Some("1"), Some("1")]);
+            let row = backend::row(&backend::granted("43"));
             let complete = backend::command_complete("BEGIN");
             connection.send(&[row, complete, backend::ready_for_query(b'T')].concat());
             connection.expect(b'Q');

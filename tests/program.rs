@@ -73,7 +73,8 @@ fn the_program_is_told_of_its_lock() {
             "HEIMDALL_KEY",
             "HEIMDALL_NAME",
             "HEIMDALL_NAMESPACE",
-            "HEIMDALL_SLOT"
+            "HEIMDALL_SLOT",
+            "HEIMDALL_SYSTEM_IDENTIFIER"
         ]
     );
     for line in

@@ -77,7 +77,7 @@ fn settings_answered(
     let server = Scripted::start(move |connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
-        connection.send(&backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]));
+        connection.send(&backend::answered(&backend::granted("42")));
         let mut question = connection.message();
         let mut count = 0;
         loop {

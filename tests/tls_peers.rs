@@ -53,7 +53,7 @@ fn serve_plain(connection: &mut Connection) {
     login.extend(backend::ready_for_query(b'I'));
     connection.send(&login);
     connection.expect(b'Q');
-    let mut lock = backend::row(&[Some("42"), Some("f"), Some("1"), Some("1")]);
+    let mut lock = backend::row(&backend::granted("42"));
     lock.extend(ready());
     connection.send(&lock);
     connection.drain();

@@ -10,7 +10,7 @@ use super::json::Value;
 use super::session_name::Told;
 use super::signal_name;
 use super::supervisor::Why;
-use crate::lock::{Guard, Holder, Lost};
+use crate::lock::{Guard, Holder, Lost, Sources};
 
 /// What has just happened. The names and fields of the JSON form are documented in docs/events.md, and stay.
 pub(super) enum Event<'a> {
@@ -105,7 +105,13 @@ impl Event<'_> {
                 fields
             }
             Self::Acquired { guard, waited } => {
-                vec![("slot", Value::Number(guard.slot().into())), ("waited", Value::Seconds(*waited))]
+                let mut fields =
+                    vec![("slot", Value::Number(guard.slot().into())), ("waited", Value::Seconds(*waited))];
+                let cluster = guard.system_identifier().map(|cluster| cluster.to_string());
+                fields.extend(cluster.map(|cluster| ("system_identifier", Value::Text(cluster))));
+                let lacks = Some(guard.token_sources().to_string()).filter(|lacks| !lacks.is_empty());
+                fields.extend(lacks.map(|lacks| ("token_lacks", Value::Text(lacks))));
+                fields
             }
             Self::Started { pid } => vec![("process", Value::Number((*pid).into()))],
             Self::Signalled { signal } => vec![("signal", Value::Number((*signal).into()))],
@@ -146,10 +152,11 @@ impl Event<'_> {
             Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(", held", holders)),
             Self::Unavailable { reason } => format!("waiting for the server: {reason}"),
             Self::Acquired { guard, waited } => format!(
-                "acquired the lock {lock}, {}server process {}, fencing token {}{}",
+                "acquired the lock {lock}, {}server process {}, fencing token {}{}{}",
                 if guard.slot() > 1 { format!("slot {}, ", guard.slot()) } else { String::new() },
                 guard.backend_pid(),
                 guard.token(),
+                Lacks(guard.token_sources()),
                 if waited.is_zero() { String::new() } else { format!(", after {waited:.1?}") },
             ),
             Self::Busy { holders, waited } if waited.is_zero() => {
@@ -206,6 +213,16 @@ fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Shows ` (for which the server refuses us: timeline)`, where it refuses us anything.
+struct Lacks(Sources);
+
+impl fmt::Display for Lacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lacks = self.0.to_string();
+        if lacks.is_empty() { Ok(()) } else { write!(f, " (for which the server refuses us: {lacks})") }
+    }
 }
 
 /// Shows `: by process 4711 on db1 (server process 42, from 10.0.0.1), since …; and by 2 more`, as far as it is known, after the

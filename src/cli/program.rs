@@ -145,6 +145,7 @@ fn variables(lock: &Lock, guard: &Guard, restarts: &Restarts) -> Vec<(&'static s
         ("HEIMDALL_SLOT", Some(guard.slot().to_string())),
         ("HEIMDALL_BACKEND_PID", Some(guard.backend_pid().to_string())),
         ("HEIMDALL_FENCING_TOKEN", Some(guard.token().to_string())),
+        ("HEIMDALL_SYSTEM_IDENTIFIER", guard.system_identifier().map(|cluster| cluster.to_string())),
         ("HEIMDALL_RESTARTS", restarts.are_wanted().then(|| restarts.count().to_string())),
     ]
 }

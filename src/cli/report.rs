@@ -63,7 +63,8 @@ impl Report {
     pub(super) fn with_session(self, guard: &Guard) -> Self {
         self.with("key", Value::Text(guard.key().to_string()))
             .with("pid", Value::Number(guard.backend_pid().into()))
-            .with("token", Value::Number(guard.token().into()))
+            // A number of this size is rounded where numbers are floating-point, as in JavaScript.
+            .with("token", Value::Text(guard.token().to_string()))
     }
 
     /// Waits until all lines are written, no longer than that.

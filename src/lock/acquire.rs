@@ -11,6 +11,7 @@ use super::line::Place;
 use super::request::LockRequest;
 use super::settings::IDLE_SESSION_TIMEOUT;
 use super::sql::{self, Owner, Settings, Statement, Turn};
+use super::token::{self, Flush, Sources, Token};
 use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError, Rejected};
 use crate::proto::{Row, Transaction};
 
@@ -70,13 +71,15 @@ fn attempt(
     limit: Deadline,
 ) -> Result<Outcome, Error> {
     let owner = if options.allows_pooler() { Owner::Pooler } else { Owner::Unknown };
-    let query = Statement::Acquire { request: request.clone(), owner, turn }.query();
+    let sources = Sources::ALL;
+    let query = Statement::Acquire { request: request.clone(), owner, turn, sources }.query();
     // It travels with the login, at some moment after this.
     let asked = Moment::now();
     net::connect(options, &query, limit, |connection, deadline| {
         let request = request.clone();
         let allows_pooler = options.allows_pooler();
-        Contender { connection, request, allows_pooler, owner, turn }.first_answer(options, asked, deadline)
+        Contender { connection, request, allows_pooler, owner, turn, sources }
+            .first_answer(options, asked, deadline)
     })
 }
 
@@ -88,6 +91,7 @@ pub struct Contender {
     owner: Owner,
     /// How it tries next, where it waits in the line.
     turn: Turn,
+    sources: Sources,
 }
 
 impl Contender {
@@ -188,13 +192,51 @@ impl Contender {
         turn: Turn,
         patience: Option<Duration>,
     ) -> Result<(AcquireRow, Moment), QueryError> {
-        let query = Statement::Acquire { request: self.request.clone(), owner: self.owner, turn }.query();
         let asked = Moment::now();
-        self.connection.send(&query)?;
-        let request = &self.request;
+        self.send_attempt(turn)?;
         let deadline = Deadline::after(ANSWER_TIMEOUT).or(Deadline::after(patience));
-        let row = self.connection.answer_row(deadline, |row| AcquireRow::read(row, request))?;
-        Ok((row, asked))
+        Ok((self.answer(deadline, &mut false)?, asked))
+    }
+
+    fn send_attempt(&mut self, turn: Turn) -> Result<(), QueryError> {
+        let Self { request, owner, sources, .. } = self;
+        let attempt = Statement::Acquire { request: request.clone(), owner: *owner, turn, sources: *sources };
+        Ok(self.connection.send(&attempt.query())?)
+    }
+
+    /// Reads the answer to an attempt. One that has failed has left no lock behind, and is made again with another token, as a
+    /// function may be missing, or refused to our role.
+    fn answer(&mut self, deadline: Deadline, has_begun: &mut bool) -> Result<AcquireRow, QueryError> {
+        loop {
+            let (request, sources) = (&self.request, self.sources);
+            let answer = self.connection.answer_row(deadline, |row| {
+                *has_begun = true;
+                AcquireRow::read(row, request, sources)
+            });
+            let may_do_better = matches!(answer, Err(QueryError::Failed(_)))
+                && !*has_begun
+                && self.sources != Sources::NONE
+                && UnsafeServer::reported(self.connection.server()).is_none();
+            if !may_do_better {
+                return answer;
+            }
+            self.sources = self.other_sources(deadline)?;
+            if !matches!(self.turn, Turn::Any | Turn::First) {
+                self.turn = Turn::Enter;
+            }
+            self.send_attempt(self.turn)?;
+        }
+    }
+
+    /// Returns what the server lets us draw a token from or, where it has failed with just that, the least there is.
+    fn other_sources(&mut self, deadline: Deadline) -> Result<Sources, QueryError> {
+        self.end_transaction()?;
+        self.connection.send(&Statement::Sources(self.owner).query())?;
+        match self.connection.answer_row(deadline, read_sources) {
+            Ok(sources) if self.sources == Sources::ALL && sources != Sources::ALL => Ok(sources),
+            Ok(_) | Err(QueryError::Failed(_)) => Ok(Sources::NONE),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives up, and closes the connection.
@@ -210,11 +252,7 @@ impl Contender {
         deadline: Deadline,
     ) -> Result<Outcome, Rejected<Error>> {
         let mut has_begun = false;
-        let request = &self.request;
-        let answer = self.connection.answer_row(deadline, |row| {
-            has_begun = true;
-            AcquireRow::read(row, request)
-        });
+        let answer = self.answer(deadline, &mut has_begun);
         let row = answer.as_ref().ok();
         let server = self.connection.server();
         let suits = options.check_session(
@@ -347,20 +385,20 @@ struct AcquireRow {
 struct Granted {
     key: Key,
     slot: u16,
-    token: u64,
+    token: Token,
 }
 
 impl AcquireRow {
-    fn read(row: &Row, request: &LockRequest) -> Option<Self> {
+    fn read(row: &Row, request: &LockRequest, sources: Sources) -> Option<Self> {
         let slot: i32 = row.parse(sql::acquire::SLOT)?;
         let is_already_held = slot == sql::acquire::ALREADY_HELD;
         let granted = match u16::try_from(slot) {
             Ok(0) => None,
-            Ok(slot) => {
-                Some(Granted { key: request.key(slot)?, slot, token: row.parse(sql::acquire::TOKEN)? })
+            Ok(slot) if row.flag(sql::acquire::KEPT)? => {
+                Some(Granted { key: request.key(slot)?, slot, token: read_token(row, sources)? })
             }
             Err(_) if is_already_held => None,
-            Err(_) => return None,
+            Ok(_) | Err(_) => return None,
         };
         Some(Self {
             pid: row.parse(sql::acquire::PID)?,
@@ -371,6 +409,31 @@ impl AcquireRow {
             is_heir: row.flag(sql::acquire::HEIR).unwrap_or(false),
         })
     }
+}
+
+fn read_token(row: &Row, sources: Sources) -> Option<Token> {
+    let timeline = match row.text(sql::acquire::WAL_FILE) {
+        Some(wal_file) => token::timeline(wal_file)?,
+        None if sources.timeline => return None,
+        None => 0,
+    };
+    let version = row.parse(sql::acquire::VERSION)?;
+    let number = token::number(version, timeline, row.parse(sql::acquire::XID)?)?;
+    Some(Token { number, system_identifier: row.parse(sql::acquire::SYSTEM_IDENTIFIER), sources })
+}
+
+/// Reads the row that answers [`Statement::Sources`].
+fn read_sources(row: &Row) -> Option<Sources> {
+    let flush = match (row.flag(sql::sources::MESSAGE)?, row.flag(sql::sources::LARGE_OBJECT)?) {
+        (true, _) => Flush::Message,
+        (false, true) => Flush::LargeObject,
+        (false, false) => Flush::None,
+    };
+    Some(Sources {
+        flush,
+        timeline: row.flag(sql::sources::TIMELINE)?,
+        system_identifier: row.flag(sql::sources::SYSTEM_IDENTIFIER)?,
+    })
 }
 
 /// As long as for any release.

@@ -9,6 +9,7 @@ use super::key::Key;
 use super::request::Mode;
 use super::settings::{Attempt, Retry, Settings};
 use super::sql::{self, Owner, Statement};
+use super::token::{Sources, Token};
 use crate::net::{self, Connection, Deadline, Moment, QueryError};
 use crate::proto::{Row, ServerMessage, Step, Transaction};
 
@@ -35,7 +36,7 @@ pub(super) struct Grant {
     pub(super) owner: Owner,
     pub(super) slot: u16,
     pub(super) backend_pid: i32,
-    pub(super) token: u64,
+    pub(super) token: Token,
 }
 
 /// What one read from the connection has brought.
@@ -124,10 +125,23 @@ impl Guard {
         self.grant.backend_pid
     }
 
-    /// The server's `txid_current()`, drawn after the lock was granted: it grows from holder to holder.
+    /// The fencing token, drawn after the lock was granted: it grows from holder to holder, also across crashes, promotions and
+    /// upgrades of the server, and is below 2^63.
     #[must_use]
     pub fn token(&self) -> u64 {
-        self.grant.token
+        self.grant.token.number
+    }
+
+    /// Which cluster the token is of, where that is known: tokens of different clusters are not comparable.
+    #[must_use]
+    pub fn system_identifier(&self) -> Option<u64> {
+        self.grant.token.system_identifier
+    }
+
+    /// What the token was drawn from: [`Sources::ALL`] but for a server that refuses our role a function.
+    #[must_use]
+    pub fn token_sources(&self) -> Sources {
+        self.grant.token.sources
     }
 
     /// When the answer was read that the lock is ours.

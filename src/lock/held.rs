@@ -101,7 +101,7 @@ impl Held {
     /// The fencing token, as [`Guard::token`] has it: it grows from holder to holder.
     #[must_use]
     pub fn token(&self) -> u64 {
-        self.grant.token
+        self.grant.token.number
     }
 
     /// Returns why the lock is lost, if it is.

@@ -56,6 +56,7 @@ pub(crate) mod line;
 mod request;
 mod settings;
 pub(crate) mod sql;
+pub(crate) mod token;
 
 pub use acquire::{Contender, Outcome, acquire, acquire_in_turn};
 pub use backoff::{Backoff, heirs_pause, others_pause};
@@ -67,5 +68,6 @@ pub use holder::{Holder, list};
 pub use key::{InvalidKey, Key};
 pub use line::Place;
 pub use request::{LockRequest, Mode};
+pub use token::{Flush, Sources};
 
 pub use crate::net::Moment;

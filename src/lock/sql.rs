@@ -4,6 +4,7 @@ use super::key::Key;
 use super::line::Line;
 use super::request::{LockRequest, Mode};
 pub use super::settings::Settings;
+use super::token::{Flush, Sources};
 use crate::proto::Query;
 
 /// All that is ever sent as a Query. Keys are integers, so there is nothing to quote. Functions, operators, types and
@@ -23,7 +24,12 @@ pub enum Statement {
         owner: Owner,
         /// In which order with those who wait.
         turn: Turn,
+        /// What the token is drawn from.
+        sources: Sources,
     },
+    /// After an attempt has failed: which of its functions the server lets us draw a token from; one row, its columns as in
+    /// `sources`. If the session is ours, nothing of the attempt stays in it.
+    Sources(Owner),
     /// Ends the transaction that [`Statement::Acquire`] has left open.
     Commit,
     /// The same, and from then on settings of the session are in force as they were in that transaction; one row, its columns as
@@ -92,14 +98,17 @@ impl Statement {
 
     fn sql(&self) -> String {
         match self {
-            Self::Acquire { request, owner: Owner::Us, turn } => alone(&acquire(request, Owner::Us, *turn)),
-            Self::Acquire { request, owner, turn } => {
-                let attempt = acquire(request, *owner, *turn);
+            Self::Acquire { request, owner: Owner::Us, turn, sources } => {
+                alone(&acquire(request, Owner::Us, *turn, *sources))
+            }
+            Self::Acquire { request, owner, turn, sources } => {
+                let attempt = acquire(request, *owner, *turn, *sources);
                 let settings = set_known(&Settings::of_attempt(request.lease()));
                 format!(
                     "{BEGIN}; {NO_TIMEOUT}; {attempt}; COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}; {NO_TIMEOUT}; {settings}"
                 )
             }
+            Self::Sources(owner) => alone(&sources(*owner)),
             Self::Commit => "COMMIT".to_owned(),
             Self::Keep(settings) => format!("COMMIT; {}", alone(&set(settings))),
             Self::Settings(settings) if settings.is_local() => {
@@ -131,12 +140,19 @@ const NO_IDLE_TIMEOUT: &str = "SET LOCAL idle_in_transaction_session_timeout = 0
 /// The inner query is evaluated first, whole and once: OFFSET 0 and its volatile functions keep the planner from
 /// folding it into the outer one. So nothing is locked on a standby, and the token is drawn only after the lock
 /// was granted. CASE stops at the first slot that is granted. Who is granted one leaves the line in the same statement.
-fn acquire(request: &LockRequest, owner: Owner, turn: Turn) -> String {
-    let try_lock = format!("pg_catalog.pg_try_advisory_lock{}", suffix(request.mode()));
-    let slots = request
-        .keys()
-        .zip(1..)
-        .fold(String::new(), |slots, (key, slot)| slots + &format!(" WHEN {try_lock}({key}) THEN {slot}"));
+///
+/// What is granted there ends with the transaction, and the session takes it over when all else is done, which the server does
+/// from left to right: a statement that fails, for whatever reason, leaves no lock behind.
+fn acquire(request: &LockRequest, owner: Owner, turn: Turn, sources: Sources) -> String {
+    let suffix = suffix(request.mode());
+    let slots = request.keys().zip(1..).fold(String::new(), |sql, (key, slot)| {
+        sql + &format!(" WHEN pg_catalog.pg_try_advisory_xact_lock{suffix}({key}) THEN {slot}")
+    });
+    let keep = request.keys().zip(1..).fold(String::new(), |sql, (key, slot)| {
+        sql + &format!(
+            " WHEN slot OPERATOR(pg_catalog.=) {slot} THEN pg_catalog.pg_try_advisory_lock{suffix}({key})"
+        )
+    });
     // A session is granted once more what it holds already, whichever client took it.
     let reentrant = match owner {
         Owner::Us | Owner::Unknown => String::new(),
@@ -162,12 +178,15 @@ fn acquire(request: &LockRequest, owner: Owner, turn: Turn) -> String {
         Turn::Any | Turn::First => String::new(),
         Turn::Enter | Turn::Stay { .. } | Turn::Heir => leave(line.heir, waiters),
     };
+    let if_granted = |value: &str| format!("CASE WHEN {GRANTED} THEN {value} END");
     format!(
-        "SELECT pid, standby, slot, \
-         CASE WHEN {GRANTED} THEN {TOKEN} END, \
-         pg_catalog.current_setting('transaction_read_only'){leave} \
+        "SELECT pid, standby, slot, {}, pg_catalog.current_setting('transaction_read_only'), \
+         pg_catalog.current_setting('server_version_num'), {}, {}, CASE{keep} END{leave} \
          FROM (SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.pg_is_in_recovery() AS standby, {is_heir}\
-         CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{waits}{reentrant}{slots} ELSE 0 END AS slot{heir} OFFSET 0) AS attempt"
+         CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{waits}{reentrant}{slots} ELSE 0 END AS slot{heir} OFFSET 0) AS attempt",
+        if_granted(&xid(sources.flush)),
+        if_granted(if sources.timeline { WAL_FILE } else { "NULL" }),
+        if_granted(if sources.system_identifier { SYSTEM_IDENTIFIER } else { "NULL" }),
     )
 }
 
@@ -206,9 +225,21 @@ fn leave(heir: Key, waiters: Key) -> String {
 /// waits at its end until that is on the disk, whatever the role's `synchronous_commit` says. Not until it is on a standby,
 /// which may be missing. The program starts at `ReadyForQuery`, which comes after the end of the transaction; the one that
 /// is left open is another.
-const TOKEN: &str = "CASE WHEN pg_catalog.pg_logical_emit_message(true, 'heimdall', '') IS NOT NULL \
-     AND pg_catalog.set_config('synchronous_commit', 'local', true) IS NOT NULL \
-     THEN pg_catalog.txid_current() END";
+fn xid(flush: Flush) -> String {
+    let write = match flush {
+        Flush::Message => "pg_catalog.pg_logical_emit_message(true, 'heimdall', '')",
+        Flush::LargeObject => "pg_catalog.lo_unlink(pg_catalog.lo_create(0))",
+        Flush::None => return "pg_catalog.txid_current()".to_owned(),
+    };
+    format!(
+        "CASE WHEN {write} IS NOT NULL \
+         AND pg_catalog.set_config('synchronous_commit', 'local', true) IS NOT NULL \
+         THEN pg_catalog.txid_current() END"
+    )
+}
+
+const WAL_FILE: &str = "pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn())";
+const SYSTEM_IDENTIFIER: &str = "(SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)";
 
 /// The columns of the row that answers [`Statement::Acquire`].
 pub mod acquire {
@@ -219,14 +250,58 @@ pub mod acquire {
     /// The number of the lock that is ours, from 1; 0 where none is.
     pub const SLOT: usize = 2;
     /// `txid_current()` where a lock is ours, else NULL.
-    pub const TOKEN: usize = 3;
+    pub const XID: usize = 3;
     /// `on` where the session's transactions can't write, else `off`.
     pub const READ_ONLY: usize = 4;
+    /// `server_version_num`: not that of the login, which a pooler may remember from before an upgrade.
+    pub const VERSION: usize = 5;
+    /// The name of a WAL file, which begins with the timeline, where a lock is ours and that is known, else NULL.
+    pub const WAL_FILE: usize = 6;
+    /// `system_identifier` where a lock is ours and that is known, else NULL.
+    pub const SYSTEM_IDENTIFIER: usize = 7;
+    /// `t` where a lock is ours, else NULL.
+    pub const KEPT: usize = 8;
     /// `t` where the session is the heir afterwards; only there for one who is in the line.
-    pub const HEIR: usize = 5;
+    pub const HEIR: usize = 9;
 
     /// In place of a slot: nothing was tried, since the pooler's session holds the lock already.
     pub const ALREADY_HELD: i32 = -1;
+}
+
+/// A function that is missing has no privileges either; `pg_logical_emit_message` has one argument more from version 17 on.
+fn sources(owner: Owner) -> String {
+    let may_call = |functions: &[&str]| {
+        let each = functions.iter().map(|function| {
+            format!(
+                "COALESCE(pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pg_catalog.{function}'), \
+                 'EXECUTE'), false)"
+            )
+        });
+        each.collect::<Vec<_>>().join(" AND ")
+    };
+    let emit = "pg_logical_emit_message(boolean,pg_catalog.text,pg_catalog.text";
+    // An attempt that fails in the line leaves its place there.
+    let leave = if owner == Owner::Us { ", pg_catalog.pg_advisory_unlock_all()" } else { "" };
+    format!(
+        "SELECT {} OR {}, {}, {}, {}{leave}",
+        may_call(&[&format!("{emit})")]),
+        may_call(&[&format!("{emit},boolean)")]),
+        may_call(&["lo_create(pg_catalog.oid)", "lo_unlink(pg_catalog.oid)"]),
+        may_call(&["pg_current_wal_insert_lsn()", "pg_walfile_name(pg_catalog.pg_lsn)"]),
+        may_call(&["pg_control_system()"]),
+    )
+}
+
+/// The columns of the row that answers [`Statement::Sources`], each `t` where all functions for it may be called.
+pub mod sources {
+    /// For [`Flush::Message`](super::Flush::Message).
+    pub const MESSAGE: usize = 0;
+    /// For [`Flush::LargeObject`](super::Flush::LargeObject).
+    pub const LARGE_OBJECT: usize = 1;
+    /// For the timeline.
+    pub const TIMELINE: usize = 2;
+    /// For the system identifier.
+    pub const SYSTEM_IDENTIFIER: usize = 3;
 }
 
 /// What PostgreSQL's functions for shared locks have at the end of their names.
@@ -383,9 +458,12 @@ mod tests {
     #[test]
     fn slots_are_tried_one_after_the_other_in_one_statement() {
         let request = LockRequest::slots("joker", "test", 2);
-        let sql = Statement::Acquire { request, owner: Owner::Us, turn: Turn::Any }.sql();
-        let tries = " WHEN pg_catalog.pg_try_advisory_lock(856429646,-1137964055) THEN 1 \
-                     WHEN pg_catalog.pg_try_advisory_lock(856429646,-158328310) THEN 2 ELSE";
+        let sources = Sources::ALL;
+        let sql = Statement::Acquire { request, owner: Owner::Us, turn: Turn::Any, sources }.sql();
+        let tries = " WHEN pg_catalog.pg_try_advisory_xact_lock(856429646,-1137964055) THEN 1 \
+                     WHEN pg_catalog.pg_try_advisory_xact_lock(856429646,-158328310) THEN 2 ELSE";
         assert!(sql.contains(tries), "{sql}");
+        let kept = " WHEN slot OPERATOR(pg_catalog.=) 2 THEN pg_catalog.pg_try_advisory_lock(856429646,-158328310) END";
+        assert!(sql.contains(kept), "{sql}");
     }
 }

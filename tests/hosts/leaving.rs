@@ -56,7 +56,7 @@ fn an_answer_that_breaks_off_ends_the_search() {
         let mut answer = backend::authentication_ok();
         answer.extend(backend::backend_key_data(42, &[1, 2, 3, 4]));
         answer.extend(backend::ready_for_query(b'I'));
-        answer.extend(backend::row(&[Some("42"), Some("f"), Some("1"), Some("1")]));
+        answer.extend(backend::row(&backend::granted("42")));
         connection.send(&answer);
         connection.close();
     });

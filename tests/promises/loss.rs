@@ -83,7 +83,7 @@ pub(super) fn holding(mut script: impl FnMut(&mut Connection) + Send + 'static) 
     Scripted::start(move |connection| {
         connection.startup();
         connection.expect(b'Q');
-        connection.send(&backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]));
+        connection.send(&backend::answered(&backend::granted("42")));
         connection.answer_holder();
         script(connection);
     })

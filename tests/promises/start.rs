@@ -5,7 +5,7 @@ use crate::support::scripted::{Connection, Scripted, backend};
 
 #[test]
 fn promise_1_the_program_starts_only_after_the_server_has_said_that_the_lock_is_ours() {
-    let whole = backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]);
+    let whole = backend::answered(&backend::granted("42"));
     for end in ends_of_messages(&whole) {
         let part = whole[..end].to_vec();
         let is_whole = end == whole.len();

@@ -116,7 +116,7 @@ fn promise_13_who_reads_late_that_the_lock_is_granted_asks_again_before_the_prog
         connection.expect(b'Q');
         asked.send(()).unwrap();
         does_stand.recv().unwrap();
-        connection.send(&backend::answered(&[Some("42"), Some("f"), Some("1"), Some("1")]));
+        connection.send(&backend::answered(&backend::granted("42")));
         // More than a third of the lease.
         thread::sleep(Duration::from_millis(2200));
         asked.send(()).unwrap();

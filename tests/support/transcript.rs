@@ -6,7 +6,7 @@
 //! an empty line, and each begins with a comment that says what it shows.
 
 use heimdall::internals::sql::{Owner, Statement, Turn};
-use heimdall::lock::{Key, LockRequest, Mode};
+use heimdall::lock::{Key, LockRequest, Mode, Sources};
 use heimdall::proto::{Channel, Login, Password, Query, Session, Startup, Step, Version};
 
 use super::scripted::backend;
@@ -172,7 +172,7 @@ const ASKS_FOR_A_PASSWORD: [&str; 2] = ["AuthenticationCleartextPassword", "Auth
 /// What all transcripts call ACQUIRE.
 fn acquire() -> Query {
     let request = LockRequest::one(Key::named("joker", "test"), Mode::Exclusive);
-    Statement::Acquire { request, owner: Owner::Us, turn: Turn::Any }.query()
+    Statement::Acquire { request, owner: Owner::Us, turn: Turn::Any, sources: Sources::ALL }.query()
 }
 
 fn encode(message: &str) -> Vec<u8> {

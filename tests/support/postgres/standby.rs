@@ -1,4 +1,4 @@
-//! Standbys of the servers that tests start.
+//! Copies of the servers that tests start: standbys, and restores to a point in time.
 
 use std::iter;
 
@@ -8,7 +8,25 @@ use super::{Cluster, ClusterOptions, path_text};
 impl Cluster {
     /// Starts a streaming standby of this server, which can be read and not written.
     pub fn start_standby(&self) -> Self {
-        iter::repeat_with(|| self.try_start_standby())
+        let primary = format!("{} user=postgres", self.socket()).replace('\'', "''");
+        self.start_copy("standby.signal", &format!("primary_conninfo = '{primary}'"))
+    }
+
+    /// Starts a server on this one's data as they are now, as after a recovery to this point in time.
+    pub fn start_restored(&self) -> Self {
+        let wal = path_text(&self.directory).to_owned() + "/data/pg_wal";
+        let configuration = format!(
+            "restore_command = 'cp \"{wal}/%f\" \"%p\" 2>/dev/null'
+            recovery_target = 'immediate'
+            recovery_target_action = 'promote'"
+        );
+        let copy = self.start_copy("recovery.signal", &configuration);
+        copy.wait_for("select pg_is_in_recovery()", "f");
+        copy
+    }
+
+    fn start_copy(&self, signal: &str, configuration: &str) -> Self {
+        iter::repeat_with(|| self.try_start_copy(signal, configuration))
             .take(5)
             .flatten()
             .next()
@@ -19,7 +37,7 @@ impl Cluster {
     /// (PostgreSQL documentation, "Making a Base Backup Using the Low Level API").
     ///
     /// `None` when somebody else took the port before the server did.
-    fn try_start_standby(&self) -> Option<Self> {
+    fn try_start_copy(&self, signal: &str, configuration: &str) -> Option<Self> {
         let directory = Directory::new();
         let (start, stop) = match self.version() {
             ..15 => ("pg_start_backup('standby', true, false)", "pg_stop_backup(false)"),
@@ -34,9 +52,8 @@ impl Cluster {
             select labelfile from {stop};"
         ));
         directory.write("data/backup_label", &(label + "\n"));
-        directory.write("data/standby.signal", "");
-        let primary = format!("{} user=postgres", self.socket()).replace('\'', "''");
-        let configuration = format!("primary_conninfo = '{primary}'");
+        directory.write(&format!("data/{signal}"), "");
+        let configuration = configuration.to_owned();
         Self::launch(&[], directory, &ClusterOptions { configuration, hba: String::new() })
     }
 }

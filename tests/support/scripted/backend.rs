@@ -119,6 +119,22 @@ fn count(length: usize) -> [u8; 2] {
     (length as u16).to_be_bytes()
 }
 
+/// The values of the row that says that backend `pid` has the lock for us.
+pub fn granted(pid: &str) -> [Option<&str>; 9] {
+    let [version, wal_file] = ["150018", "000000010000000000000001"];
+    [
+        Some(pid),
+        Some("f"),
+        Some("1"),
+        Some("1"),
+        Some("off"),
+        Some(version),
+        Some(wal_file),
+        Some("7000000000000000000"),
+        Some("t"),
+    ]
+}
+
 /// A login without any question, and the answer to the attempt to lock that travels with it and leaves a transaction open.
 pub fn answered(row: &[Option<&str>]) -> Vec<u8> {
     let mut answer = authentication_ok();
