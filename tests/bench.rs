@@ -1,5 +1,5 @@
 //! `make bench`: prints the figures, each against something measured in the same run. Asserts nothing. With the argument
-//! `takeover` it prints those alone.
+//! `takeover` or `handover` it prints those alone.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -20,6 +20,8 @@
 mod chains;
 #[path = "bench/holding.rs"]
 mod holding;
+#[path = "bench/line.rs"]
+mod line;
 mod support;
 #[path = "bench/takeover.rs"]
 mod takeover;
@@ -40,8 +42,12 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    if std::env::args().any(|argument| argument == "takeover") {
+    let only = |figures: &str| std::env::args().any(|argument| argument == figures);
+    if only("takeover") {
         return takeover::takeover();
+    }
+    if only("handover") {
+        return line::handover();
     }
     size();
     flights();
@@ -57,7 +63,7 @@ fn main() {
     holding::loss();
     holding::idleness();
     holding::succession();
-    waiting::handover();
+    line::handover();
     waiting::polling();
     waiting::busy();
     takeover::takeover();

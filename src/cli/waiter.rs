@@ -285,7 +285,7 @@ mod tests {
                 (70_000, unbound, again(3000, true)),
                 (129_999, unbound, again(3000, false)),
                 (130_000, unbound, again(3000, true)),
-                (200_000, found(Place::Heir), again(60, false)),
+                (200_000, found(Place::Heir), again(56, false)),
                 (245_000, found(Place::Heir), again(100, false)),
                 (260_000, unbound, again(3000, false)),
             ],

@@ -32,7 +32,7 @@ pub fn heirs_pause(waited: Duration, random: u32) -> Duration {
 /// Returns the next pause of one behind the heir, so long after it has entered the line.
 #[must_use]
 pub fn others_pause(waited: Duration, random: u32) -> Duration {
-    around((waited * 3 / 2).clamp(SHORTEST, OTHERS_LONGEST), random)
+    around((waited * 9 / 2).clamp(SHORTEST, OTHERS_LONGEST), random)
 }
 
 /// Within a third of the usual pause.
@@ -53,13 +53,13 @@ const SHORTEST: Duration = Duration::from_millis(20);
 /// Short enough for a waiter to find a free lock soon, and long enough for a server not to notice fifty of them.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Eleven tries a second: half of it and a round trip is what a handover takes. `make bench` measures this and the next two.
-const HEIRS_SHORTEST: Duration = Duration::from_millis(90);
+/// Less than twelve tries a second: half of it and a round trip is what a handover takes. `make bench` measures this and the next two.
+const HEIRS_SHORTEST: Duration = Duration::from_millis(84);
 
 /// After a minute. Who has waited that long waits a tenth of a second more, and costs the server half.
 const HEIRS_LONGEST: Duration = Duration::from_millis(200);
 
-/// A thousand of them make 220 tries a second, and if there are many, one finds the heir's key free at once.
+/// After a second. A thousand of them make 220 tries a second, and so one finds the heir's key free at once.
 const OTHERS_LONGEST: Duration = Duration::from_millis(4500);
 
 #[cfg(test)]
@@ -82,8 +82,9 @@ mod tests {
     fn the_heir_tries_often_and_the_others_soon_seldom() {
         let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
         for (waited, heir, others) in [
-            (seconds(0), [60, 120], [13, 26]),
-            (seconds(2), [60, 120], [2000, 4000]),
+            (seconds(0), [56, 112], [13, 26]),
+            (millis(200), [56, 112], [600, 1200]),
+            (seconds(2), [56, 112], [3000, 6000]),
             (seconds(45), [100, 200], [3000, 6000]),
             (seconds(60), [133, 266], [3000, 6000]),
             (seconds(1_000_000), [133, 266], [3000, 6000]),

@@ -13,39 +13,6 @@ fn heimdall(name: &str) -> Heimdall {
     Heimdall::new().database(&format!("{} user=trust_user dbname=app", shared().tcp())).args(["--name", name])
 }
 
-/// From the end of the holder, which has given the lock back, to the first line of the waiter's program. Of several
-/// locks at a time, since each handover takes long to prepare and pauses are random.
-pub fn handover() {
-    const LOCKS: usize = 4;
-    const TIMES: usize = 31;
-    let mut times: Vec<Duration> = thread::scope(|scope| {
-        let lock = |number: usize| (0..TIMES).map(move |_| handed_over(&format!("handover {number}")));
-        let locks: Vec<_> =
-            (0..LOCKS).map(|number| scope.spawn(move || lock(number).collect::<Vec<_>>())).collect();
-        locks.into_iter().flat_map(|times| times.join().unwrap()).collect()
-    });
-    times.sort();
-    println!(
-        "handover to one who has waited for 2 s and more, median of {}: {:.0} ms (under 300 is wanted)",
-        times.len(),
-        milliseconds(times[times.len() / 2])
-    );
-}
-
-fn handed_over(name: &str) -> Duration {
-    let holder = heimdall(name).hold();
-    let waiter = heimdall(name).args(["--wait", "echo", "mine"]).spawn();
-    waiter.wait_for_stderr_line("waiting for the lock");
-    // Pauses have grown to their usual length, and the moment is any.
-    thread::sleep(Duration::from_millis(2000 + u64::from(getrandom::u32().unwrap() % 1000)));
-    holder.finish();
-    let start = Instant::now();
-    waiter.wait_for_stdout_line("mine");
-    let time = start.elapsed();
-    assert_eq!(waiter.wait().code, Some(0));
-    time
-}
-
 /// What the backends of those who wait take of the server's processor.
 pub fn polling() {
     const WAITERS: usize = 50;

@@ -152,6 +152,11 @@ impl Running {
         self.stdout.wait_for_line(text).unwrap_or_else(|| self.fail(&format!("no {text:?} on stdout")))
     }
 
+    /// Whether standard output has this text by now.
+    pub fn has_printed(&self, text: &str) -> bool {
+        self.stdout.so_far().contains(text)
+    }
+
     /// Waits for a whole line on standard error that contains `text`, and returns the line.
     pub fn wait_for_stderr_line(&self, text: &str) -> String {
         self.stderr.wait_for_line(text).unwrap_or_else(|| self.fail(&format!("no {text:?} on stderr")))
