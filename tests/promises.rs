@@ -88,7 +88,10 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
     ),
     (
         "Release is confirmed.",
-        &["promises::release::release_is_confirmed_so_the_next_heimdall_finds_the_lock_free"],
+        &[
+            "promises::release::release_is_confirmed_so_the_next_heimdall_finds_the_lock_free",
+            "waiting::line::who_is_granted_the_lock_has_given_up_its_place_in_the_line",
+        ],
     ),
     (
         "A waiter is in no one's way, and the heir comes next.",

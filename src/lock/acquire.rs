@@ -59,9 +59,7 @@ pub fn acquire_in_turn(
     request: &LockRequest,
     limit: Deadline,
 ) -> Result<Outcome, Error> {
-    // In a pooler's session there is no line.
-    let turn = if options.allows_pooler() { Turn::Any } else { Turn::First };
-    attempt(options, request, turn, limit)
+    attempt(options, request, Turn::First, limit)
 }
 
 fn attempt(
@@ -287,8 +285,9 @@ impl Contender {
         if let Some(reason) = self.unsafe_server(row) {
             return Err(self.refuse(Some(row), reason));
         }
-        if self.owner == Owner::Us && self.turn == Turn::First {
-            self.turn = Turn::Enter;
+        if self.turn == Turn::First {
+            // A pooler's session keeps nothing from one try to the next.
+            self.turn = if self.owner == Owner::Us { Turn::Enter } else { Turn::Any };
         }
         let Some(Granted { key, slot, token }) = row.granted else {
             self.end_transaction().map_err(|error| self.failed(error))?;

@@ -118,7 +118,7 @@ impl<'a> Simulation<'a> {
 }
 
 fn simulated(waiters: usize, wait: Duration, has_line: bool) -> Figures {
-    let times = 2000 / waiters.clamp(2, 100);
+    let times = if has_line { 400 } else { 4000 / waiters.clamp(10, 100) };
     let window = (wait / 2).min(Duration::from_secs(10));
     let mut statements = 0;
     let handovers = (0..times).map(|seed| {
