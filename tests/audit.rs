@@ -79,7 +79,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     expected.extend(try_in_vain(one(key), Turn::First));
     let take_turn = |turn| Statement::Acquire { request: one(key), owner: Owner::Us, turn, sources };
     expected.push(take_turn(Turn::Enter));
-    expected.push(Statement::Settings(Settings::of_waiter(version, lease, false, true)));
+    expected.push(Statement::Settings(Settings::of_waiter(version, Some(lease), false, true)));
     expected.push(take_turn(Turn::Heir));
     expected.push(Statement::List(None));
     // How often it was tried while it was waited for is chance.

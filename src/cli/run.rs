@@ -142,7 +142,7 @@ fn acquire(
         WaitPolicy::None | WaitPolicy::Endless => None,
     };
     let request = options.lock.request().with_lease(options.lease);
-    let wait = Wait { connect: &connect, request: &request, limit, lease: options.lease, report };
+    let wait = Wait { connect: &connect, request: &request, limit, report };
     match wait.acquire() {
         Waited::Held(guard, waited) => {
             report.clone().with_session(&guard).event(&Event::Acquired { guard: &guard, waited });

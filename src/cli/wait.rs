@@ -17,8 +17,6 @@ pub(super) struct Wait<'a> {
     pub(super) request: &'a LockRequest,
     /// How long to wait: not at all where it is zero, for ever where it is `None`.
     pub(super) limit: Option<Duration>,
-    /// How long the server may keep the session of a vanished waiter.
-    pub(super) lease: Duration,
     pub(super) report: &'a Report,
 }
 
@@ -60,7 +58,7 @@ impl Wait<'_> {
                         }
                         Next::Try { pause, timeout, overtakes } => {
                             Self::pause(pause, &mut line, |pause| contender.listen(pause))
-                                .and_then(|()| contender.take_turn(overtakes, self.lease, timeout))
+                                .and_then(|()| contender.take_turn(overtakes, timeout))
                         }
                         Next::Connect { .. } | Next::GiveUp => break Waited::Busy(contender),
                     }

@@ -146,29 +146,25 @@ impl Contender {
 
     /// Tries what it may try where it stands in the line: the lock as the heir, otherwise to become the heir; also the lock
     /// where it `overtakes`. One round trip, for which the server has no longer than `patience`. If this host vanishes, the server
-    /// ends the session after `lease`; that of an heir which does not try for five seconds it ends as well.
+    /// ends the session after the lease of [`LockRequest::with_lease`]; that of an heir which does not try for five seconds it ends
+    /// as well.
     ///
     /// # Errors
     /// As [`Contender::retry`].
-    pub fn take_turn(
-        mut self,
-        overtakes: bool,
-        lease: Duration,
-        patience: Option<Duration>,
-    ) -> Result<Outcome, Error> {
+    pub fn take_turn(mut self, overtakes: bool, patience: Option<Duration>) -> Result<Outcome, Error> {
         let turn = match self.turn {
             Turn::Stay { .. } => Turn::Stay { overtakes },
             turn => turn,
         };
         match self.try_again(turn, patience) {
-            Ok((row, _)) if row.granted.is_none() => self.stay(&row, lease),
+            Ok((row, _)) if row.granted.is_none() => self.stay(&row),
             Ok((row, asked)) => self.judge(&row, asked),
             Err(error) => Err(self.failed(error)),
         }
     }
 
     /// The settings are not waited for: the answer to the next attempt comes after theirs.
-    fn stay(mut self, row: &AcquireRow, lease: Duration) -> Result<Outcome, Error> {
+    fn stay(mut self, row: &AcquireRow) -> Result<Outcome, Error> {
         if self.owner == Owner::Us {
             let next = if row.is_heir { Turn::Heir } else { Turn::Stay { overtakes: false } };
             let has_moved = self.turn == Turn::Enter || (next == Turn::Heir && self.turn != Turn::Heir);
@@ -176,7 +172,7 @@ impl Contender {
             if has_moved {
                 let version = self.connection.server().major_version();
                 let is_local = self.connection.is_local();
-                let settings = Settings::of_waiter(version, lease, is_local, row.is_heir);
+                let settings = Settings::of_waiter(version, self.request.lease(), is_local, row.is_heir);
                 self.connection
                     .send(&Statement::Settings(settings).query())
                     .map_err(|error| self.failed(error))?;

@@ -43,14 +43,13 @@ impl Settings {
     /// For the session of one who waits for a lock: TCP gives it up as that of a holder. An heir that says nothing, because it is
     /// stopped, makes room for the next one: the server ends its session (from PostgreSQL 14 on).
     #[must_use]
-    pub fn of_waiter(version: u32, lease: Duration, is_local: bool, is_heir: bool) -> Self {
+    pub fn of_waiter(version: u32, lease: Option<Duration>, is_local: bool, is_heir: bool) -> Self {
         let mut values = Vec::new();
         if is_heir {
-            values.push(("idle_session_timeout", IDLE_SESSION_TIMEOUT, lease.min(HEIR_TIMEOUT).as_millis()));
+            let timeout = lease.map_or(HEIR_TIMEOUT, |lease| lease.min(HEIR_TIMEOUT));
+            values.push(("idle_session_timeout", IDLE_SESSION_TIMEOUT, timeout.as_millis()));
         }
-        if !is_local {
-            values.extend(tcp(lease));
-        }
+        values.extend(lease.filter(|_| !is_local).into_iter().flat_map(tcp));
         Self::new(version, values, Purpose::Waiter)
     }
 
@@ -223,7 +222,7 @@ mod tests {
     fn who_waits_is_bound_by_the_lease_and_an_heir_by_its_silence_too() {
         let names = |settings: &Settings| settings.values().map(|(name, _)| name).collect::<Vec<_>>();
         let of_waiter = |version, lease, is_local, is_heir| {
-            Settings::of_waiter(version, Duration::from_secs(lease), is_local, is_heir)
+            Settings::of_waiter(version, Some(Duration::from_secs(lease)), is_local, is_heir)
         };
         let heir = of_waiter(15, 60, false, true);
         assert_eq!(heir.values().next(), Some(("idle_session_timeout", "5000")));
