@@ -36,7 +36,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     assert_eq!(run(&["--name", "b", "--slots", "2", "--close"], &["true"]), Some(0));
     // A lock that somebody else has: who it is, and to wait for it, and who else there is.
     let mut holder = hold(&cluster, "select pg_advisory_lock(8)");
-    for options in [&["--key", "8", "true"][..], &["--key", "8", "-q", "--wait=100ms", "true"], &["--list"]] {
+    for options in [&["--key", "8", "true"][..], &["--key", "8", "-q", "--wait=2s", "true"], &["--list"]] {
         let outcome = Heimdall::new().database(&database).args(options).run();
         assert!(matches!(outcome.code, Some(0 | 75)), "{}", outcome.stderr);
     }

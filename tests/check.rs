@@ -7,7 +7,7 @@ use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::{Cluster, ClusterOptions, PASSWORD, shared};
 
 fn check(conninfo: &str, options: &[&str]) -> Outcome {
-    Heimdall::new().database(conninfo).arg("--check").args(options).run()
+    Heimdall::new().url(conninfo).arg("--check").args(options).run()
 }
 
 /// Asserts that the report has these lines, each by its title and words of its text.
@@ -72,7 +72,7 @@ fn the_exit_code_is_that_of_a_run() {
         ("host=h sslmode=no-verify".to_owned(), 78, "sslmode"),
     ] {
         let checked = check(&conninfo, &[]);
-        let run = Heimdall::new().database(&conninfo).args(["--name", "as a run", "true"]).run();
+        let run = Heimdall::new().url(&conninfo).args(["--name", "as a run", "true"]).run();
         assert_eq!((checked.code, run.code), (Some(code), Some(code)), "{} {}", checked.stderr, run.stderr);
         assert_eq!((checked.stderr.as_str(), checked.stdout.as_str()), (run.stderr.as_str(), ""));
         assert!(checked.stderr.contains(words), "{}", checked.stderr);

@@ -127,6 +127,15 @@ const REMEDIES: &[Row] = &[
     ("${DATABASE_URL}", &[], &["a variable that no shell has expanded"]),
     ("jdbc:postgresql://h/app", &[], &["unknown scheme \"jdbc:postgresql\"", "begins with postgresql:// or"]),
     ("jdbc:postgresql://h/app?user=x", &[], &["unknown scheme \"jdbc:postgresql\""]),
+    (
+        "prisma+postgres://accelerate.prisma-data.net/?api_key=s3cret",
+        &[],
+        &["unknown scheme \"prisma+postgres\""],
+    ),
+    ("db+postgresql://u:s3cret@h/app", &[], &["unknown scheme \"db+postgresql\""]),
+    ("postgresql+://u:s3cret@h/app", &[], &["unknown scheme \"postgresql+\""]),
+    ("cockroachdb://u:s3cret@h/app", &[], &["unknown scheme \"cockroachdb\""]),
+    ("ecto://u:s3cret@h/app", &[], &["unknown scheme in URI"]),
     ("mysql://h/app", &[], &["unknown scheme \"mysql\""]),
     ("http://h/app", &[], &["unknown scheme in URI", "begins with postgresql:// or postgres://"]),
 ];

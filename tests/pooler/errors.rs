@@ -6,12 +6,7 @@ use crate::support::postgres::shared;
 use crate::support::scripted::{Connection, Scripted, backend};
 
 fn run(conninfo: &str, options: &[&str]) -> Outcome {
-    Heimdall::new()
-        .database(conninfo)
-        .args(["--allow-pooler", "--name", "errors"])
-        .args(options)
-        .arg("true")
-        .run()
+    Heimdall::new().url(conninfo).args(["--allow-pooler", "--name", "errors"]).args(options).arg("true").run()
 }
 
 fn assert_told(outcome: &Outcome, code: i32, words: &str) {

@@ -14,7 +14,7 @@ fn promise_2_a_lost_lock_stops_the_program_and_its_children() {
     assert_stopped(&family);
     assert_eq!(outcome.code, Some(74));
     assert!(
-        outcome.stderr.starts_with("heimdall: lost the lock heimdall/terminated (key ")
+        outcome.stderr.starts_with("heimdall: lost the lock heimdall/terminated at ")
             && outcome.stderr.contains("s: the server ended the session: FATAL:"),
         "{}",
         outcome.stderr

@@ -116,12 +116,12 @@ fn promise_13_what_stops_heimdall_stops_the_whole_job_and_it_goes_on_with_heimda
 #[test]
 fn promise_13_a_job_that_was_suspended_longer_than_its_lease_goes_on_if_the_lock_is_still_its() {
     let mut terminal = bash();
-    terminal.enter(&format!("heimdall --name long --lease 4s {}", counter("CONT")));
+    terminal.enter(&format!("heimdall --name long --lease 6s {}", counter("CONT")));
     terminal.wait_for("ready ");
     let heimdall = terminal.wait_for("\r\n");
     terminal.press(SUSPEND);
     wait_until_stopped(&heimdall);
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(6));
     terminal.wait_for(PROMPT);
     terminal.enter("fg");
     terminal.wait_for("got\r\n");

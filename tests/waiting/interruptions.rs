@@ -57,7 +57,7 @@ fn a_server_that_stays_away_is_not_waited_for_longer() {
     });
     let outcome = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["-q", "--name", "silent", "--wait=300ms", "echo", "ran"])
+        .args(["-q", "--name", "silent", "--wait=2s", "echo", "ran"])
         .run();
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
