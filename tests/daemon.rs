@@ -1,5 +1,6 @@
 //! heimdall as the way to run one of something: started again, seen and stopped.
 
+mod files;
 mod on_lost;
 mod restart;
 mod signal;

@@ -7,16 +7,19 @@ mod duration;
 mod event;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod exit;
+mod files;
 mod hold;
 mod job;
 mod json;
 mod list;
+mod metrics;
 mod mistake;
 mod name;
 mod on_lost;
 mod options;
 mod preexisting;
 mod program;
+mod publisher;
 mod report;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod restart;
@@ -32,6 +35,7 @@ mod signal_queue;
 mod signal_queue;
 mod signals;
 mod spawn;
+mod standing;
 mod stderr;
 mod supervise;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]

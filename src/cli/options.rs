@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and what it means.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -11,6 +12,7 @@ use super::check::CheckOptions;
 use super::duration;
 use super::event::Level;
 use super::exit::DEFAULT_BUSY;
+use super::files::Paths;
 use super::mistake;
 use super::name::{Lock, MAX_SLOTS, Name};
 use super::report::Format;
@@ -102,6 +104,12 @@ pub(super) struct Args {
     /// Say whether this connection is good for locking: a report, and the exit code that a run would have
     #[arg(long, conflicts_with_all = ["list", "print_key", "print_conninfo", "program", "wait"])]
     check: bool,
+    /// Keep metrics for Prometheus in FILE, as its node_exporter reads them; counters go on from run to run
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    metrics: Option<PathBuf>,
+    /// Keep in FILE, as JSON, where heimdall stands
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    status_file: Option<PathBuf>,
     /// Print who holds and who waits, for the named lock or for all of the database
     #[arg(long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
     list: bool,
@@ -138,7 +146,7 @@ pub(super) struct Args {
 #[derive(Debug)]
 pub(super) enum Action {
     /// Run a program under a lock.
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Say whether a connection is good for locking.
     Check(CheckOptions),
     /// Print who holds and who waits; the flag is `--allow-pooler`.
@@ -170,6 +178,8 @@ pub(super) struct RunOptions {
     /// Whether the lock is held until the whole job has ended.
     pub(super) drains: bool,
     pub(super) lease: Duration,
+    /// The files to keep up to date.
+    pub(super) files: Paths,
     /// Whether the program inherits the connection.
     pub(super) inherits: bool,
 }
@@ -273,7 +283,7 @@ impl TryFrom<Args> for Command {
             (_, None) => return Err("the lock has no name: give --name or --key".to_owned()),
             (_, Some(lock)) if args.print_key => Action::PrintKey(lock),
             (None, _) => return Err("no PROGRAM to run is given".to_owned()),
-            (Some(program), Some(lock)) => Action::Run(RunOptions {
+            (Some(program), Some(lock)) => Action::Run(Box::new(RunOptions {
                 lock,
                 program,
                 arguments: words.collect(),
@@ -292,8 +302,9 @@ impl TryFrom<Args> for Command {
                 min_hold: args.min_hold,
                 drains: args.drain,
                 lease: args.lease,
+                files: Paths { status: args.status_file, metrics: args.metrics },
                 inherits: !args.close,
-            }),
+            })),
         };
         Ok(Self { database: args.database, level, format: args.log_format, action })
     }

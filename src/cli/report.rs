@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::event::{Event, Level};
+use super::files::Paths;
 use super::json::{self, Value};
 use super::name::{Lock, Name};
+use super::publisher::Publisher;
 use super::session_name;
 use super::stderr;
 use super::terminal;
@@ -31,11 +34,13 @@ pub(super) struct Report {
     lock: String,
     /// Fields of every line in JSON: this host, the lock and, once it is ours, the session that holds it.
     facts: Vec<(&'static str, Value)>,
+    /// Who else is told of transitions.
+    publisher: Option<Arc<Publisher>>,
 }
 
 impl Report {
     pub(super) fn new(level: Level, format: Format) -> Self {
-        Self { level, format, lock: String::new(), facts: Vec::new() }
+        Self { level, format, lock: String::new(), facts: Vec::new(), publisher: None }
             .with("host", Value::from(session_name::host()))
     }
 
@@ -67,6 +72,30 @@ impl Report {
             .with("token", Value::Text(guard.token().to_string()))
     }
 
+    /// Has transitions told in these files too.
+    pub(super) fn with_files(self, paths: &Paths, lock: &Lock) -> Self {
+        let report = self.clone();
+        let publisher = Publisher::new(paths, lock, move |text| report.warning(text));
+        Self { publisher: Some(Arc::new(publisher)), ..self }
+    }
+
+    /// Tells that heimdall is about to end, and waits until all is written, no longer than that for each kind.
+    pub(super) fn close(&self, limit: Duration) {
+        self.publisher.iter().for_each(|publisher| publisher.close(limit));
+        Self::flush(limit);
+    }
+
+    /// Waits until all is written that is about to be, lines and files, no longer than that for each kind.
+    pub(super) fn flush_all(&self, limit: Duration) {
+        self.publisher.iter().for_each(|publisher| publisher.flush(limit));
+        Self::flush(limit);
+    }
+
+    /// Tells that the server has answered a heartbeat after so long.
+    pub(super) fn heartbeat(&self, round_trip: Duration) {
+        self.publisher.iter().for_each(|publisher| publisher.heartbeat(round_trip));
+    }
+
     /// Waits until all lines are written, no longer than that.
     pub(super) fn flush(limit: Duration) {
         stderr::flush(limit);
@@ -94,6 +123,7 @@ impl Report {
 
     /// Tells of a transition.
     pub(super) fn event(&self, event: &Event<'_>) {
+        self.publisher.iter().for_each(|publisher| publisher.event(event, &self.facts));
         // Programs get all of them.
         let level = match self.format {
             Format::Text => event.level(),

@@ -48,7 +48,10 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Action::Run(options) => {
             let report = report.with_lock(&options.lock);
-            run_under_lock(&options, database, &report)
+            let report = report.with_files(&options.files, &options.lock);
+            let exit = run_under_lock(&options, database, &report);
+            report.close(FLUSH_TIMEOUT);
+            exit
         }
     };
     exit.unwrap_or_else(|exit| exit)
@@ -121,7 +124,7 @@ fn exit(over: Over, report: &Report) -> Exit {
         None => report.error("the lock was lost while the program ran; the program has been stopped"),
     }
     if let Some(typed) = over.typed {
-        Report::flush(FLUSH_TIMEOUT);
+        report.close(FLUSH_TIMEOUT);
         die_of(typed);
     }
     over.exit

@@ -32,7 +32,7 @@ pub(super) fn write(text: String) {
     queue.bytes += text.len();
     queue.texts.push_back(text);
     if !queue.has_thread {
-        queue.has_thread = start_thread().is_ok();
+        queue.has_thread = start_quiet_thread(STACK, run).is_ok();
     }
     if queue.has_thread {
         CHANGED.notify_all();
@@ -57,11 +57,11 @@ fn queue() -> MutexGuard<'static, Queue> {
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Signals are the other threads' business. Above all SIGTTOU, which is sent for writing to a terminal from the background
-/// (`stty tostop`) unless it is blocked.
-fn start_thread() -> io::Result<()> {
+/// Starts a thread that gets no signals: those are the main thread's business. Above all SIGTTOU, which is sent for writing to
+/// a terminal from the background (`stty tostop`) unless it is blocked.
+pub(super) fn start_quiet_thread(stack: usize, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    let started = thread::Builder::new().stack_size(STACK).spawn(run);
+    let started = thread::Builder::new().stack_size(stack).spawn(run);
     mask.thread_set_mask()?;
     started.map(drop)
 }

@@ -92,7 +92,7 @@ impl Supervised for Run<'_> {
             Action::Stop => self.job.stop(),
             Action::Resume => self.job.resume(),
             Action::StopOurselves(signal) => {
-                Report::flush(MOMENT);
+                self.report.flush_all(MOMENT);
                 stop_ourselves(signal);
                 return Some(Event::Continued);
             }
@@ -129,7 +129,13 @@ impl Supervised for Run<'_> {
     }
 
     fn listen(&mut self) -> Result<bool, Lost> {
-        match self.sources.guard.poll()? {
+        let last_answered = self.sources.guard.last_answered();
+        let polled = self.sources.guard.poll()?;
+        let answered = self.sources.guard.last_answered();
+        if answered != last_answered {
+            self.report.heartbeat(Moment::now().since(answered));
+        }
+        match polled {
             Polled::Nothing => return Ok(false),
             Polled::Progress => {}
             Polled::Notice(notice) => self.report.notice(notice),

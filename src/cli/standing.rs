@@ -1,0 +1,92 @@
+//! `--status-file`: where heimdall stands, in one JSON object. No file and no clock in here.
+
+use super::event::Event;
+use super::json::{self, Value};
+
+/// Where heimdall stands, as it follows from the events.
+#[derive(Debug)]
+pub(super) struct Standing {
+    state: &'static str,
+    /// When it came to stand there, and when the lock was taken, in RFC 3339.
+    since: String,
+    held_since: Option<String>,
+    program: Option<i32>,
+    restarts: u32,
+}
+
+impl Standing {
+    pub(super) fn new() -> Self {
+        Self { state: "connecting", since: String::new(), held_since: None, program: None, restarts: 0 }
+    }
+
+    /// Notes an event; tells whether it has changed anything.
+    pub(super) fn note(&mut self, event: &Event<'_>, now: &str) -> bool {
+        let state = match event {
+            Event::Connecting => "connecting",
+            Event::Waiting { .. } | Event::Unavailable { .. } => "waiting",
+            Event::Busy { .. } => "busy",
+            Event::Acquired { .. } => {
+                self.held_since = Some(now.to_owned());
+                "held"
+            }
+            Event::Started { pid } => {
+                self.program = Some(*pid);
+                "running"
+            }
+            Event::Draining => "draining",
+            Event::Suspended { .. } => "suspended",
+            Event::Resumed { .. } => "running",
+            Event::Stopping { .. } => "stopping",
+            Event::Lost { .. } => {
+                self.held_since = None;
+                "lost"
+            }
+            Event::Exited { .. } => {
+                self.program = None;
+                if self.held_since.is_some() { "held" } else { "lost" }
+            }
+            Event::Released { .. } => {
+                self.held_since = None;
+                "released"
+            }
+            Event::Restarting { count, .. } => {
+                self.restarts = *count;
+                "restarting"
+            }
+            _ => return false,
+        };
+        self.come_to(state, now);
+        true
+    }
+
+    /// Notes that heimdall is about to end.
+    pub(super) fn end(&mut self, now: &str) {
+        self.held_since = None;
+        self.come_to("ended", now);
+    }
+
+    fn come_to(&mut self, state: &'static str, now: &str) {
+        self.state = state;
+        now.clone_into(&mut self.since);
+    }
+
+    /// Returns the object; `facts` are of this host, the lock and the session that has it.
+    pub(super) fn text(&self, facts: &[(&'static str, Value)], process: u32) -> String {
+        let mut fields = vec![
+            ("state", Value::from(self.state)),
+            ("since", Value::from(self.since.as_str())),
+            ("held", Value::Flag(self.held_since.is_some())),
+            ("process", Value::Number(process.into())),
+        ];
+        fields.extend(self.held_since.iter().map(|since| ("held_since", Value::from(since.as_str()))));
+        fields.extend(self.program.map(|pid| ("program", Value::Number(pid.into()))));
+        fields.push(("restarts", Value::Number(self.restarts.into())));
+        fields.extend(
+            facts.iter().filter(|(name, _)| self.held_since.is_some() || !OF_SESSION.contains(name)).cloned(),
+        );
+        json::object(&fields) + "\n"
+    }
+}
+
+/// Known while the lock is held.
+const OF_SESSION: [&str; 2] = ["pid", "token"];

@@ -1,0 +1,278 @@
+//! `--metrics` and `--status-file`.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::{heimdall, lose};
+use crate::support::postgres::shared;
+use crate::support::{poll, this_test};
+
+const PAGE: &str = include_str!("../../docs/daemon.md");
+
+/// An empty folder for this test.
+fn folder() -> PathBuf {
+    let name = this_test().replace("::", "-");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("files").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The value of the one series that has this name, and these labels besides those of the lock.
+fn value(file: &Path, name: &str, label: &str) -> Option<f64> {
+    let text = fs::read_to_string(file).ok()?;
+    let found: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')) && line.contains(label)
+        })
+        .collect();
+    assert!(found.len() < 2, "{text}");
+    found.first().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+fn wait_for(file: &Path, name: &str, expected: f64) {
+    let reached = || (value(file, name, "") == Some(expected)).then_some(());
+    let text = || fs::read_to_string(file).unwrap_or_default();
+    assert!(poll(Duration::from_secs(30), reached).is_some(), "{name} is not {expected} in {}", text());
+}
+
+#[test]
+fn counters_go_on_from_run_to_run_and_gauges_tell_what_is() {
+    let file = folder().join("one.prom");
+    let metered = |name: &str| heimdall(name).arg("--metrics").arg(&file);
+    let name = "metered";
+    for (script, result, count) in
+        [("exit 0", "success", 1.0), ("exit 3", "failure", 1.0), ("exit 0", "success", 2.0)]
+    {
+        metered(name).args(["sh", "-c", script]).run();
+        assert_eq!(value(&file, "heimdall_runs_total", result), Some(count));
+    }
+    assert_eq!(value(&file, "heimdall_held", ""), Some(0.0));
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    for gauge in ["heimdall_last_success_timestamp_seconds", "heimdall_last_failure_timestamp_seconds"] {
+        assert!((now - value(&file, gauge, "").unwrap()).abs() < 300.0, "{gauge}");
+    }
+
+    // Another one is turned away meanwhile, and touches none of the holder's.
+    let holder = metered(name).args(["--lease", "2s"]).hold();
+    wait_for(&file, "heimdall_held", 1.0);
+    assert_eq!(metered(name).arg("true").run().code, Some(75));
+    assert_eq!(value(&file, "heimdall_turned_away_total", ""), Some(1.0));
+    assert_eq!(value(&file, "heimdall_held", ""), Some(1.0));
+    let token = shared().sql("select txid_current()").parse::<f64>().unwrap();
+    assert!(value(&file, "heimdall_fencing_token", "").unwrap() > 0.0 && token > 0.0);
+    let answered =
+        || value(&file, "heimdall_heartbeat_round_trip_seconds_count", "").filter(|count| *count >= 2.0);
+    poll(Duration::from_secs(30), answered).expect("heartbeats");
+    lose(name);
+    assert_eq!(holder.wait().code, Some(74));
+    assert_eq!(value(&file, "heimdall_losses_total", "terminated"), Some(1.0));
+    assert_eq!(value(&file, "heimdall_runs_total", "lost"), Some(1.0));
+    assert_eq!(value(&file, "heimdall_held", ""), Some(0.0));
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "a file is left");
+    promtool(&["check", "metrics"], Some(&file), file.parent().unwrap());
+}
+
+#[test]
+fn several_write_to_one_file_at_once_and_lose_nothing() {
+    let file = folder().join("many.prom");
+    let runs = |lock: usize| {
+        let file = file.clone();
+        std::thread::spawn(move || {
+            for _ in 0..4 {
+                let name = format!("metered {lock}");
+                assert_eq!(heimdall(&name).arg("--metrics").arg(&file).arg("true").run().code, Some(0));
+            }
+        })
+    };
+    let threads: Vec<_> = (0..4).map(runs).collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let text = fs::read_to_string(&file).unwrap();
+    let counts =
+        text.lines().filter(|line| line.contains("success\"}")).map(|line| line.rsplit(' ').next().unwrap());
+    assert_eq!(counts.collect::<Vec<_>>(), ["4"; 4], "{text}");
+}
+
+#[test]
+fn the_alert_comes_when_no_host_has_succeeded_for_26_hours_and_not_before() {
+    let folder = folder();
+    let (_, rules) = PAGE.split_once("```yaml\n").unwrap();
+    fs::write(folder.join("rules.yml"), rules.split_once("```").unwrap().0).unwrap();
+    // At the start on one host, a day later on another.
+    let tests = r#"
+rule_files: [rules.yml]
+evaluation_interval: 10m
+tests:
+  - interval: 1h
+    input_series:
+      - series: 'heimdall_last_success_timestamp_seconds{namespace="billing",name="nightly",key="1,2",instance="a"}'
+        values: '0x60'
+      - series: 'heimdall_last_success_timestamp_seconds{namespace="billing",name="nightly",key="1,2",instance="b"}'
+        values: '_x23 86400x40'
+    alert_rule_test:
+      - { eval_time: 25h, alertname: NightlyNotRun, exp_alerts: [] }
+      - { eval_time: 49h, alertname: NightlyNotRun, exp_alerts: [] }
+      - eval_time: 51h
+        alertname: NightlyNotRun
+        exp_alerts: [{ exp_annotations: { summary: No host has run billing/nightly with success for 26 hours. } }]
+  - interval: 1h
+    input_series: []
+    alert_rule_test:
+      - eval_time: 1h
+        alertname: NightlyNotRun
+        exp_alerts:
+          - exp_labels: { namespace: billing, name: nightly }
+            exp_annotations: { summary: No host has run billing/nightly with success for 26 hours. }
+"#;
+    fs::write(folder.join("test.yml"), tests).unwrap();
+    promtool(&["check", "rules", "rules.yml"], None, &folder);
+    promtool(&["test", "rules", "test.yml"], None, &folder);
+}
+
+/// Has promtool judge; says so where there is none.
+fn promtool(arguments: &[&str], input: Option<&Path>, folder: &Path) {
+    let mut command = Command::new("promtool");
+    command.args(arguments).current_dir(folder);
+    if let Some(input) = input {
+        command.stdin(fs::File::open(input).unwrap());
+    }
+    match command.output() {
+        Ok(output) => assert!(
+            output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("error"),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ),
+        Err(error) => {
+            let text = format!("promtool {arguments:?} NOT CHECKED: {error}\n");
+            std::io::stderr().write_all(text.as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_page_lists_every_metric_with_its_type_and_no_other() {
+    let file = folder().join("all.prom");
+    let outcome = heimdall("all metrics")
+        .arg("--metrics")
+        .arg(&file)
+        .args(["--lease=2s", "sh", "-c", "sleep 1; exit 0"])
+        .run();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    heimdall("all metrics").arg("--metrics").arg(&file).arg("false").run();
+    let text = fs::read_to_string(&file).unwrap();
+    let mut written: Vec<[&str; 2]> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .map(|line| line.split(' ').collect::<Vec<_>>().try_into().unwrap())
+        .collect();
+    let mut listed: Vec<[&str; 2]> = Vec::new();
+    for row in PAGE.lines().filter(|line| line.starts_with("| `heimdall_")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        listed.extend(
+            cells[1].split('`').filter(|word| word.starts_with("heimdall_")).map(|name| [name, cells[2]]),
+        );
+    }
+    written.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(written, listed);
+}
+
+/// A member of the object in the status file, as PostgreSQL reads it; empty where there is none.
+fn status(file: &Path, member: &str) -> String {
+    let text = fs::read_to_string(file).unwrap_or_else(|_| "{}".to_owned());
+    shared().sql(&format!("select coalesce($status${text}$status$::json ->> '{member}', '')"))
+}
+
+#[test]
+fn the_status_file_says_where_heimdall_stands() {
+    let file = folder().join("status.json");
+    let wait = |state: &str| {
+        let reached = || (status(&file, "state") == state).then_some(());
+        assert!(poll(Duration::from_secs(30), reached).is_some(), "{state}: {:?}", fs::read_to_string(&file));
+    };
+    let name = "status";
+    let other = heimdall(name).hold();
+    let waiter = heimdall(name)
+        .arg("--status-file")
+        .arg(&file)
+        .arg("--wait")
+        .args(["sh", "-c", "echo up; exec cat"])
+        .pipe_stdin();
+    let mut waiter = waiter.spawn();
+    wait("waiting");
+    assert_eq!((status(&file, "held").as_str(), status(&file, "token").as_str()), ("false", ""));
+    other.finish();
+    waiter.wait_for_stdout_line("up");
+    wait("running");
+    assert_eq!(status(&file, "held"), "true");
+    assert_eq!(status(&file, "process"), waiter.pid().to_string());
+    assert_eq!(status(&file, "name"), name);
+    for member in ["held_since", "program", "token", "pid", "host", "key", "since"] {
+        assert_ne!(status(&file, member), "", "{member}");
+    }
+    waiter.signal(20);
+    wait("suspended");
+    waiter.signal(18);
+    wait("running");
+    waiter.close_stdin();
+    assert_eq!(waiter.wait().code, Some(0));
+    assert_eq!((status(&file, "state").as_str(), status(&file, "held").as_str()), ("ended", "false"));
+    for member in ["held_since", "program", "token"] {
+        assert_eq!(status(&file, member), "", "{member}");
+    }
+}
+
+#[test]
+fn the_members_on_the_page_are_those_of_the_file() {
+    let file = folder().join("status.json");
+    let example = PAGE.split_once("```json\n").unwrap().1.split_once("```").unwrap().0;
+    let members = |text: &str| {
+        shared()
+            .sql(&format!("select string_agg(key || json_typeof(value), ' ') from json_each($x${text}$x$)"))
+    };
+    let holder = heimdall("members").arg("--status-file").arg(&file).hold();
+    let running = || Some(fs::read_to_string(&file).ok()?).filter(|text| text.contains("running"));
+    let text = poll(Duration::from_secs(30), running).expect("it runs");
+    assert_eq!(members(&text), members(example));
+    holder.finish();
+}
+
+#[test]
+fn a_file_that_can_not_be_written_is_told_once_and_changes_nothing() {
+    let missing = folder().join("missing").join("file");
+    let outcome = heimdall("unwritable")
+        .args(["--restart-limit=1", "--restart"])
+        .arg("--status-file")
+        .arg(&missing)
+        .arg("--metrics")
+        .arg(&missing)
+        .args(["sh", "-c", "exit 3"])
+        .run();
+    assert_eq!(outcome.code, Some(3));
+    for what in ["status file", "metrics"] {
+        assert_eq!(
+            outcome.stderr.matches(&format!("cannot write the {what} \"")).count(),
+            1,
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+/// A FIFO that no one reads stands for a file system that hangs: who opens it waits.
+#[test]
+fn a_file_system_that_hangs_keeps_heimdall_from_nothing() {
+    let file = folder().join("hangs.prom");
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let name = "hangs";
+    let holder = heimdall(name).arg("--metrics").arg(&file).hold();
+    lose(name);
+    assert_eq!(holder.wait().code, Some(74));
+}
