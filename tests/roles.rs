@@ -140,6 +140,38 @@ fn promise_9_settings_that_fail_are_asked_for_again_until_they_hold() {
 }
 
 #[test]
+fn promise_9_a_statement_timeout_does_not_keep_the_settings_from_being_in_force() {
+    settle("hasty", &["statement_timeout = '50ms'", "idle_session_timeout = '3s'"]);
+    let server = ([127, 0, 0, 1], shared().port()).into();
+    for (failures, expected) in [
+        (4, ""),
+        (
+            6,
+            "heimdall: the session's settings are not in force as they should be: \
+             ERROR: canceling statement due to statement timeout [57014]\n",
+        ),
+    ] {
+        let mut left = failures;
+        // What takes a moment on a busy server does so before the time-out is switched off.
+        let slow = Scripted::start(move |connection: &mut Connection| {
+            connection.speak_for(server, |sql| {
+                match sql.split_once("SET LOCAL statement_timeout = 0; SELECT") {
+                    Some((before, after)) if left > 0 && after.contains("'idle_session_timeout'") => {
+                        left -= 1;
+                        format!("{before}SELECT pg_sleep(10); SELECT{after}")
+                    }
+                    _ => sql.to_owned(),
+                }
+            });
+        });
+        let place = format!("{} user=trust_user dbname=hasty", slow.tcp());
+        let outcome =
+            Heimdall::new().database(&place).args(["--name", "hasty", "--lease", "6s", "sleep", "4"]).run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), expected));
+    }
+}
+
+#[test]
 fn promise_9_settings_that_the_server_does_not_take_are_reported() {
     let (count, said) = settings_answered(|connection, sql| {
         let sql = sql.replace("'tcp_keepalives_idle', '3'", "'tcp_keepalives_idle', '0'");

@@ -2,7 +2,7 @@
 
 pub mod backend;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -202,6 +202,31 @@ impl Connection {
     pub fn wait_for_end(&mut self) {
         while self.hear() > 0 {}
         assert!(self.received.is_empty(), "instead of an end: {}", self.received.escape_ascii());
+    }
+
+    /// Speaks for the client to a real server, which is asked what `rewrite` makes of each query, until the client says goodbye.
+    pub fn speak_for(&mut self, server: SocketAddr, mut rewrite: impl FnMut(&str) -> String) {
+        let packet = |tag: &[u8], body: &[u8]| {
+            [tag, &u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
+        };
+        let mut server = TcpStream::connect(server).unwrap();
+        let (mut from, mut to) = (server.try_clone().unwrap(), self.stream.try_clone().unwrap());
+        let answers = thread::spawn(move || io::copy(&mut from, &mut to));
+        let startup = self.startup();
+        server.write_all(&packet(&[], &[&startup.code.to_be_bytes()[..], &startup.body].concat())).unwrap();
+        loop {
+            let (tag, body) = self.message();
+            let body = match tag {
+                b'Q' => rewrite(str::from_utf8(&body).unwrap()).into_bytes(),
+                _ => body,
+            };
+            server.write_all(&packet(&[tag], &body)).unwrap();
+            if tag == b'X' {
+                break;
+            }
+        }
+        // The client may be gone by now.
+        drop(answers.join().unwrap());
     }
 
     /// Waits until the client closes the connection, whatever it says before.
