@@ -185,7 +185,7 @@ pub(super) struct RunOptions {
 }
 
 /// How long to wait for a busy lock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitPolicy {
     /// One try.
     None,

@@ -80,7 +80,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         let report = &report.clone().with_session(&guard);
         if let Err(lost) = hold(&mut guard, options.lease, &timer, start_at) {
             report.error(format_args!("the lock was lost before the program was started: {lost}"));
-            if !restarts.are_wanted() {
+            if !restarts.are_wanted() && options.wait != WaitPolicy::Endless {
                 return Err(Exit::Unavailable);
             }
             start_at = after_loss(options.lease);

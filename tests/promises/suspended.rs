@@ -8,7 +8,7 @@ use heimdall::lock::Key;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Stopped, ours, pid_behind};
-use crate::support::heimdall::{Heimdall, Running};
+use crate::support::heimdall::{Heimdall, Outcome, Running};
 use crate::support::lateness::Lateness;
 use crate::support::namespaces::Namespaces;
 use crate::support::poll;
@@ -110,16 +110,37 @@ fn is_stopped(pid: Pid) -> bool {
 
 #[test]
 fn promise_13_who_reads_late_that_the_lock_is_granted_asks_again_before_the_program_starts() {
+    let outcome = read_late(&[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("lost before the program was started"), "{}", outcome.stderr);
+}
+
+#[test]
+fn who_waits_goes_on_waiting_after_a_grant_that_came_to_nothing() {
+    let outcome = read_late(&["--wait"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("lost before the program was started"), "{}", outcome.stderr);
+}
+
+/// A heimdall that reads late that the lock is granted, from a server that is not there any more when it is asked again, and
+/// then grants it once more.
+fn read_late(options: &[&str]) -> Outcome {
     let (asked, is_asked) = mpsc::channel();
     let (stands, does_stand) = mpsc::channel();
+    let mut is_first = true;
     let server = Scripted::start(move |connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
+        let granted = backend::answered(&backend::granted("42"));
+        if !std::mem::replace(&mut is_first, false) {
+            connection.send(&granted);
+            return connection.serve_lock();
+        }
         asked.send(()).unwrap();
         does_stand.recv().unwrap();
-        connection.send(&backend::answered(&backend::granted("42")));
+        connection.send(&granted);
         // More than a third of the lease.
-        thread::sleep(Duration::from_millis(2200));
+        thread::sleep(Duration::from_millis(1100));
         asked.send(()).unwrap();
         // What keeps the session came with the answer, and another question after that.
         let questions = [(); 2].map(|()| connection.expect(b'Q').starts_with(b"COMMIT; "));
@@ -128,14 +149,14 @@ fn promise_13_who_reads_late_that_the_lock_is_granted_asks_again_before_the_prog
     });
     let running = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["--name", "reads late", "--lease", "6s", "echo", "ran"])
+        .args(["--name", "reads late", "--lease", "3s"])
+        .args(options)
+        .args(["echo", "ran"])
         .spawn();
     is_asked.recv().unwrap();
     let heimdall = Stopped::stop(Pid::from_raw(running.pid()).unwrap());
     stands.send(()).unwrap();
     is_asked.recv().unwrap();
     drop(heimdall);
-    let outcome = running.wait();
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("lost before the program was started"), "{}", outcome.stderr);
+    running.wait()
 }
