@@ -93,7 +93,7 @@ impl Job {
     /// Kills what [`Job::start_beside`] has started, and its process group.
     pub(super) fn kill_beside(&self) {
         if let Some(beside) = self.beside {
-            send(-beside.as_raw_nonzero().get(), Signal::KILL.as_raw());
+            send_named(-beside.as_raw_nonzero().get(), Signal::KILL);
         }
     }
 
@@ -109,13 +109,15 @@ impl Job {
 
     /// Sends the signal of this number to the program's process group, or to the program alone where it is in ours. Once the
     /// program has ended, it is for all that it has left.
-    pub(super) fn signal(&self, number: i32) {
+    ///
+    /// # Errors
+    /// It is one that this system does not let us send.
+    pub(super) fn signal(&self, number: i32) -> io::Result<()> {
         if self.status.is_none() {
             return send(self.target(), number);
         }
-        for process in self.all().unwrap_or_default() {
-            send(process.pid.as_raw_nonzero().get(), number);
-        }
+        let all = self.all().unwrap_or_default();
+        all.iter().try_for_each(|process| send(process.pid.as_raw_nonzero().get(), number))
     }
 
     /// Returns the signals that were sent since the last call to heimdall's whole group, where the program has got them too.
@@ -140,7 +142,7 @@ impl Job {
         // It may have been continued together with us.
         self.collect();
         if self.is_stopped {
-            return send(self.target(), Signal::CONT.as_raw());
+            return send_named(self.target(), Signal::CONT);
         }
         if self.status.is_some() {
             for process in self.all().unwrap_or_default().iter().filter(|process| process.is_still) {
@@ -157,7 +159,7 @@ impl Job {
     fn signal_target(&self, signal: Signal) {
         // The number of a program that has ended may be another's.
         if self.leads_group || self.status.is_none() {
-            send(self.target(), signal.as_raw());
+            send_named(self.target(), signal);
         }
     }
 
@@ -343,13 +345,21 @@ fn status(status: rustix::process::WaitStatus) -> Option<Status> {
 }
 
 /// Sends the signal of this number to a process, or to the process group -`target`.
-fn send(target: i32, number: i32) {
-    // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
-    match (Signal::from_named_raw(number), Pid::from_raw(target.abs())) {
-        (Some(signal), Some(group)) if target < 0 => drop(kill_process_group(group, signal)),
-        (Some(signal), Some(pid)) => drop(kill_process(pid, signal)),
+fn send(target: i32, number: i32) -> io::Result<()> {
+    match Signal::from_named_raw(number) {
+        Some(signal) => send_named(target, signal),
         // Without unsafe code only a shell sends real-time signals, which have no name. It is reaped with the orphans.
-        _ => drop(Command::new("/bin/sh").args(["-c", &format!("kill -{number} {target}")]).spawn()),
+        None => drop(Command::new("/bin/sh").args(["-c", &format!("kill -{number} {target}")]).spawn()?),
+    }
+    Ok(())
+}
+
+fn send_named(target: i32, signal: Signal) {
+    // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
+    match Pid::from_raw(target.abs()) {
+        Some(group) if target < 0 => drop(kill_process_group(group, signal)),
+        Some(pid) => drop(kill_process(pid, signal)),
+        None => {}
     }
 }
 

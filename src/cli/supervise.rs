@@ -9,7 +9,7 @@ use super::event;
 use super::exit::Exit;
 use super::job::Job;
 use super::on_lost::OnLost;
-use super::report::Report;
+use super::report::{Report, os_error_text};
 use super::signal_name;
 use super::signals::{Signals, stop_ourselves};
 use super::supervision::{Received, Supervised, Supervision};
@@ -87,7 +87,14 @@ impl Supervised for Run<'_> {
 
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Signal(signal) => self.job.signal(signal),
+            Action::Signal(signal) => {
+                if let Err(error) = self.job.signal(signal) {
+                    let reason = os_error_text(&error);
+                    self.report.warning(format_args!(
+                        "signal {signal} was not passed on, since there is no /bin/sh to send it: {reason}"
+                    ));
+                }
+            }
             Action::Wake => self.job.wake(),
             Action::Stop => self.job.stop(),
             Action::Resume => self.job.resume(),

@@ -77,6 +77,30 @@ fn promise_10_every_signal_that_can_be_caught_reaches_the_program_once() {
 }
 
 #[test]
+fn a_signal_that_only_a_shell_can_send_is_reported_where_there_is_none() {
+    let without_shell =
+        ["unshare", "--mount", "sh", "-c", "mount --bind /dev/null /bin/sh && exec \"$@\"", "sh"];
+    if !Command::new("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success()) {
+        return did_not_run("a signal without a shell", "this system does not let us make mount namespaces");
+    }
+    let running = Heimdall::within(&without_shell)
+        .database(&database())
+        .args(["--name", "no shell", "bash", "-c", &listener(&[37, 10])])
+        .spawn();
+    running.wait_for_stdout_line("ready");
+    for number in [37, 10, 15] {
+        let kill = format!("kill -{number} {}", running.pid());
+        assert!(Command::new("bash").args(["-c", &kill]).status().unwrap().success());
+        if number == 37 {
+            running.wait_for_stderr_line("signal 37 was not passed on, since there is no /bin/sh");
+        } else {
+            running.wait_for_stdout_line(&format!("got {number}"));
+        }
+    }
+    assert_eq!(running.wait().code, Some(9));
+}
+
+#[test]
 fn promise_10_a_stopped_program_hears_what_usually_ends_a_program() {
     for number in [1, 2, 15] {
         let running = Heimdall::new()
