@@ -4,7 +4,13 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use crate::support::forge::hostile::chains;
+#[cfg(feature = "tls")]
+use crate::support::forge::judges::{Presenter, write};
 use crate::support::heimdall::{BINARY, Heimdall, Outcome};
+#[cfg(feature = "tls")]
+use crate::support::pki::Pki;
 use crate::support::scripted::{Connection, Scripted, backend};
 
 /// What heimdall may take at the very most, in kB.
@@ -101,7 +107,7 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
         "rows in answer to the attempt to lock",
         |connection| {
             log_in(connection);
-            rows_without_end(connection, &backend::data_row(&["42", "f", "1", "1", "off"].map(Some)));
+            rows_without_end(connection, &backend::data_row(&backend::granted("42")));
         },
         &[],
         76,
@@ -196,7 +202,7 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
             log_in(connection);
             connection.send(
                 &[
-                    backend::row(&["42", "f", "1", "1"].map(Some)),
+                    backend::row(&backend::granted("42")),
                     backend::command_complete("SELECT 1"),
                     backend::ready_for_query(b'T'),
                 ]
@@ -215,7 +221,7 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
             log_in(connection);
             connection.send(
                 &[
-                    backend::row(&["42", "f", "1", "1"].map(Some)),
+                    backend::row(&backend::granted("42")),
                     backend::command_complete("SELECT 1"),
                     backend::ready_for_query(b'T'),
                 ]
@@ -264,5 +270,21 @@ fn no_peer_makes_the_beginning_of_tls_take_more_than_16_mb() {
             measure(&format!("{} sslmode=require connect_timeout=2", server.tcp()), &[], &["true"]);
         assert!(matches!(outcome.code, Some(69 | 76)), "{kind}: {}", outcome.stderr);
         assert!(peak > 1024 && peak < LIMIT, "{kind}: {peak} kB");
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn no_certificates_make_heimdall_take_more_than_16_mb() {
+    let pki = Pki::new("memory");
+    let presenter = Presenter::start();
+    let conninfo =
+        format!("{} sslmode=verify-ca sslrootcert={}", presenter.tcp(), pki.path("roots.pem").display());
+    for (what, chain) in chains() {
+        presenter.present(&chain);
+        write(&pki.path(""), &chain);
+        let (outcome, peak) = measure(&conninfo, &[], &["true"]);
+        assert!(matches!(outcome.code, Some(69 | 76)), "{what}: {}", outcome.stderr);
+        assert!(peak > 1024 && peak < LIMIT, "{what}: {peak} kB");
     }
 }
