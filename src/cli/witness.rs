@@ -91,5 +91,5 @@ pub(super) fn was_one() -> bool {
     is_one
 }
 
-/// What process tables call it, and by what it knows what it is.
-const NAME: &CStr = c"heimdall: witness of signals";
+/// What process tables call it, and by what it knows what it is. `pkill -f heimdall` is to reach heimdall alone.
+const NAME: &CStr = c"signal witness";

@@ -231,7 +231,7 @@ fn nothing_of_heimdall_is_left_when_it_is_killed_on_a_terminal() {
         String::from_utf8(output.stdout).unwrap()
     };
     let witness = poll(Duration::from_secs(30), || {
-        let line = group().lines().find(|line| line.ends_with("witness of signals"))?.to_owned();
+        let line = group().lines().find(|line| line.ends_with("signal witness"))?.to_owned();
         line.split_whitespace().nth(1).map(str::to_owned)
     });
     let witness = witness.expect("a witness");
@@ -242,6 +242,9 @@ fn nothing_of_heimdall_is_left_when_it_is_killed_on_a_terminal() {
     let stream = |fd| fs::read_link(format!("/proc/{witness}/fd/{fd}")).unwrap();
     assert!(["0", "1", "2"].iter().all(|fd| stream(fd).to_str().unwrap().starts_with("pipe:")));
     signal(&heimdall, Signal::KILL);
-    poll(Duration::from_secs(30), || (!group().contains("heimdall")).then_some(())).expect("it is gone");
+    let is_gone = || !group().contains("heimdall") && !group().contains("witness");
+    poll(Duration::from_secs(30), || is_gone().then_some(())).expect("it is gone");
     assert!(group().contains("sleep 300"));
+    terminal.enter(&format!("kill -KILL -- -{heimdall}"));
+    poll(Duration::from_secs(30), || group().is_empty().then_some(())).expect("the job is gone");
 }
