@@ -1,7 +1,7 @@
 //! The transitions of a run, each told as one line for a person or one JSON object for a program.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::Signal;
 
@@ -17,7 +17,7 @@ pub(super) enum Event<'a> {
     Ignored { parameters: &'a [&'static str] },
     Connecting,
     Connected { server_address: &'a str },
-    Waiting { holders: &'a [Holder] },
+    Waiting { holders: &'a [Holder], waited: Duration },
     Unavailable { reason: &'a str },
     Acquired { guard: &'a Guard, waited: Duration },
     Busy { holders: &'a [Holder], waited: Duration },
@@ -97,9 +97,8 @@ impl Event<'_> {
             Self::Connecting | Self::Draining | Self::Resumed { .. } => vec![],
             Self::Ignored { parameters } => vec![("parameters", Value::from(parameters.join(", ")))],
             Self::Connected { server_address } => vec![("server", Value::from(*server_address))],
-            Self::Waiting { holders } => holders.first().map(holder_fields).unwrap_or_default(),
             Self::Unavailable { reason } => vec![("reason", Value::from(*reason))],
-            Self::Busy { holders, waited } => {
+            Self::Waiting { holders, waited } | Self::Busy { holders, waited } => {
                 let mut fields = vec![("waited", Value::Seconds(*waited))];
                 fields.extend(holders.first().map(holder_fields).unwrap_or_default());
                 fields
@@ -149,7 +148,16 @@ impl Event<'_> {
             }
             Self::Connecting => format!("connecting for the lock {lock}"),
             Self::Connected { server_address } => format!("connected to the server {server_address}"),
-            Self::Waiting { holders } => format!("waiting for the lock {lock}{}", Held(", held", holders)),
+            Self::Waiting { holders, waited } if waited.is_zero() => {
+                format!("waiting for the lock {lock}{}", Held(", held", holders))
+            }
+            Self::Waiting { holders, waited } => {
+                format!(
+                    "still waiting for the lock {lock} after {}{}",
+                    coarse(*waited),
+                    Held(", held", holders)
+                )
+            }
             Self::Unavailable { reason } => format!("waiting for the server: {reason}"),
             Self::Acquired { guard, waited } => format!(
                 "acquired the lock {lock}, {}server process {}, fencing token {}{}{}",
@@ -195,6 +203,39 @@ impl Event<'_> {
             Self::Restarting { .. } => format!("going back to waiting for the lock {lock}"),
         }
     }
+}
+
+/// Returns what a line on a terminal says while the lock is waited for: who has it, and for how long.
+pub(super) fn held_briefly(holders: &[Holder], now: SystemTime) -> String {
+    let Some((first, others)) = holders.split_first() else { return String::new() };
+    let told = Told::by(first);
+    let who = match (&told.place, first.pid, &first.application) {
+        (Some((host, process)), ..) => format!("{host}:{process}"),
+        (None, _, Some(application)) => application.clone(),
+        (None, Some(pid), None) => format!("server process {pid}"),
+        (None, None, None) => "a prepared transaction".to_owned(),
+    };
+    let moment = |text: &Option<String>| humantime::parse_rfc3339(text.as_deref()?).ok();
+    // The two clocks may differ.
+    let past = |moment| coarse(now.duration_since(moment).unwrap_or_default());
+    let time = match (moment(&told.since), moment(&first.connected)) {
+        (Some(since), _) => format!(" for {}", past(since)),
+        (None, Some(connected)) => format!(", connected for {}", past(connected)),
+        (None, None) => String::new(),
+    };
+    let others = if others.is_empty() { String::new() } else { format!(", and by {} more", others.len()) };
+    format!(", held by {who}{time}{others}")
+}
+
+/// In seconds for a minute or two, then in minutes, then in hours.
+fn coarse(duration: Duration) -> humantime::FormattedDuration {
+    let seconds = duration.as_secs();
+    let unit = match seconds {
+        0..120 => 1,
+        120..7200 => 60,
+        _ => 3600,
+    };
+    humantime::format_duration(Duration::from_secs(seconds / unit * unit))
 }
 
 fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
@@ -256,5 +297,32 @@ impl fmt::Display for Held<'_> {
             (None, None) => {}
         }
         if others.is_empty() { Ok(()) } else { write!(f, "; and by {} more", others.len()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::Key;
+
+    #[test]
+    fn a_line_on_a_terminal_says_who_and_for_how_long() {
+        let holder = |application: &str| Holder {
+            key: Key::named("a", "b"),
+            is_shared: false,
+            is_granted: true,
+            is_heir: false,
+            pid: Some(42),
+            application: Some(application.to_owned()).filter(|name| !name.is_empty()),
+            client: None,
+            connected: Some("2026-09-21T14:13:20Z".to_owned()),
+        };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000 + 7500);
+        let told = |holders: &[Holder]| held_briefly(holders, now);
+        assert_eq!(told(&[]), "");
+        assert_eq!(told(&[holder("heimdall:a/b db1:7 @1790007440")]), ", held by db1:7 for 1m");
+        assert_eq!(told(&[holder("heimdall:a/b db1:7 @1799999999")]), ", held by db1:7 for 0s");
+        assert_eq!(told(&[holder("psql"), holder("")]), ", held by psql, connected for 2h, and by 1 more");
+        assert_eq!(told(&[holder("")]), ", held by server process 42, connected for 2h");
     }
 }

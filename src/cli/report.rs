@@ -158,6 +158,13 @@ impl Report {
             && terminal::is_foreground()
     }
 
+    /// Draws a line with the lock's name between these texts, which gives way where the terminal is too narrow for all of it.
+    pub(super) fn redraw_lock(&self, before: &str, after: &str) {
+        let rest = [PREFIX, before, after].concat().chars().count();
+        let name = terminal::shortened(&self.lock, terminal::width().saturating_sub(rest + 2));
+        Self::redraw(&[before, &name, after].concat());
+    }
+
     /// Draws a line in place of the one drawn before; an empty text takes it away.
     pub(super) fn redraw(text: &str) {
         let text = if text.is_empty() { String::new() } else { [PREFIX, text].concat() };

@@ -23,13 +23,34 @@ pub(super) fn is_foreground() -> bool {
 
 /// Returns what draws a line in place of the one drawn before, cut to the terminal's width.
 pub(super) fn in_place(text: &str) -> String {
-    let width = tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
-    format!("\r\x1b[K{}", cut(text, width))
+    format!("\r\x1b[K{}", cut(text, width()))
 }
 
-/// Cuts a text to what fits into one line of a terminal; some terminals don't know their width, and say 0.
+/// Returns how many columns standard error's terminal has.
+pub(super) fn width() -> usize {
+    // Some terminals don't know it, and say 0.
+    let width = tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+    if width == 0 { USUAL_WIDTH } else { width }
+}
+
+/// Returns a text that is no longer than so many characters, with "…" in place of its middle; not shorter than what can be
+/// recognized.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let most = most.max(LEAST_NAME);
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let end = most / 2;
+    let begin: String = text.chars().take(most - 1 - end).collect();
+    format!("{begin}…{}", text.chars().skip(length - end).collect::<String>())
+}
+
+const LEAST_NAME: usize = 8;
+
+/// Cuts a text to what fits into one line of a terminal.
 fn cut(text: &str, width: usize) -> String {
-    let mut left = if width == 0 { USUAL_WIDTH } else { width } - 1;
+    let mut left = width.saturating_sub(1);
     text.chars()
         .take_while(|character| {
             // Some characters beyond ASCII are two columns wide.
@@ -59,6 +80,18 @@ mod tests {
         ] {
             assert_eq!(cut(text, width), expected, "{width}");
         }
-        assert_eq!(cut(&"x".repeat(100), 0).len(), 79);
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_loses_its_middle() {
+        for (text, most, expected) in [
+            ("billing/nightly", 15, "billing/nightly"),
+            ("billing/nightly", 14, "billin…nightly"),
+            ("billing/nightly", 8, "bil…htly"),
+            ("billing/nightly", 0, "bil…htly"),
+            ("a/b", 0, "a/b"),
+        ] {
+            assert_eq!(shortened(text, most), expected, "{most}");
+        }
     }
 }

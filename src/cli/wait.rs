@@ -2,13 +2,13 @@
 //! rules say.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::event::{Event, Level};
+use super::event::{Event, Level, held_briefly};
 use super::job::reap_orphans;
 use super::report::Report;
-use super::waiter::{Found, Next, Waiter};
-use crate::lock::{self, Contender, Guard, LockRequest, Moment, Outcome};
+use super::waiter::{Found, Next, TELL_AGAIN, Waiter};
+use crate::lock::{self, Contender, Guard, Holder, LockRequest, Moment, Outcome};
 use crate::net::{ConnectOptions, Deadline};
 
 /// What is wanted, and how.
@@ -35,8 +35,14 @@ impl Wait<'_> {
     pub(super) fn acquire(&self) -> Waited {
         let start = Moment::now();
         let mut waiter = Waiter::new(self.limit, start);
-        let mut line =
-            Line { report: self.report, start, text: String::new(), told: Vec::new(), is_drawn: false };
+        let mut line = Line {
+            report: self.report,
+            start,
+            what: What::Nothing,
+            told: Vec::new(),
+            told_at: start,
+            is_drawn: false,
+        };
         self.report.event(&Event::Connecting);
         let mut tried = self.connect(waiter.first_timeout(start));
         let end = loop {
@@ -129,16 +135,26 @@ fn random() -> u32 {
 struct Line<'a> {
     report: &'a Report,
     start: Moment,
-    /// What is waited for; empty until there is something.
-    text: String,
-    /// The reasons told since a server has answered.
+    what: What,
+    /// The reasons told since a server has answered, and when the last one was.
     told: Vec<String>,
+    told_at: Moment,
     is_drawn: bool,
+}
+
+/// What is waited for.
+enum What {
+    /// Nothing yet.
+    Nothing,
+    /// The lock, which is held by these.
+    Lock(Vec<Holder>),
+    /// A server, for this reason.
+    Server(String),
 }
 
 impl Line<'_> {
     fn has_told(&self) -> bool {
-        !self.text.is_empty()
+        !matches!(self.what, What::Nothing)
     }
 
     /// Asks who holds the lock, where anyone is told.
@@ -146,21 +162,28 @@ impl Line<'_> {
         // It is a courtesy; where it fails the next try tells why.
         let is_told = self.report.level() > Level::Quiet;
         let holders = if is_told { contender.holders().unwrap_or_default() } else { Vec::new() };
-        let event = Event::Waiting { holders: &holders };
+        let waited =
+            if is_news && self.has_told() { Moment::now().since(self.start) } else { Duration::ZERO };
+        let event = Event::Waiting { holders: &holders, waited };
         if is_news {
             self.clear();
             self.report.event(&event);
         }
         self.told.clear();
-        self.text = self.report.text(&event);
+        self.what = What::Lock(holders);
     }
 
     /// Tells why there is no server, unless that was told, and that another attempt follows.
     fn tell_reason(&mut self, error: &lock::Error) {
         let event = Event::Unavailable { reason: &error.to_string().replace('\n', "; ") };
-        self.text = self.report.text(&event);
-        if self.told.len() < MAX_REASONS && !self.told.contains(&self.text) {
-            self.told.push(self.text.clone());
+        let text = self.report.text(&event);
+        self.what = What::Server(text.clone());
+        if Moment::now() >= self.told_at.after(TELL_AGAIN) {
+            self.told.clear();
+        }
+        if self.told.len() < MAX_REASONS && !self.told.contains(&text) {
+            self.told.push(text);
+            self.told_at = Moment::now();
             self.clear();
             self.report.event(&event);
             self.report.event(&Event::Connecting);
@@ -173,7 +196,14 @@ impl Line<'_> {
         }
         let waited =
             humantime::format_duration(Duration::from_secs(Moment::now().since(self.start).as_secs()));
-        Report::redraw(&format!("{waited} {}", self.text));
+        match &self.what {
+            What::Nothing => return,
+            What::Server(text) => Report::redraw(&format!("{waited} {text}")),
+            What::Lock(holders) => {
+                let held = held_briefly(holders, SystemTime::now());
+                self.report.redraw_lock(&format!("{waited} waiting for "), &held);
+            }
+        }
         self.is_drawn = true;
     }
 

@@ -44,7 +44,7 @@ pub enum Found {
 pub enum Next {
     /// Ask who holds the lock.
     Ask {
-        /// Whether that is what is waited for from now on.
+        /// Whether that is what is waited for from now on, or is to be said once more to those who only read what is written.
         is_news: bool,
     },
     /// Listen to the server for `pause`, then try what our place in the line allows, with that time for the answer; where it
@@ -99,7 +99,7 @@ impl Waiter {
         match found {
             Found::Busy { .. } if is_over => Next::GiveUp,
             Found::Busy { is_watched, .. } if self.asks(is_watched, now) => {
-                Next::Ask { is_news: self.asked.replace(now).is_none() }
+                Next::Ask { is_news: self.asked.replace(now).is_none() || !is_watched }
             }
             Found::Busy { place, .. } => {
                 let (pause, overtakes) = self.turn(place, now, random);
@@ -141,7 +141,7 @@ impl Waiter {
     }
 
     fn asks(&self, is_watched: bool, now: Moment) -> bool {
-        self.asked.is_none_or(|asked| is_watched && now.since(asked) >= ASK_AGAIN)
+        self.asked.is_none_or(|asked| now.since(asked) >= if is_watched { ASK_AGAIN } else { TELL_AGAIN })
     }
 }
 
@@ -158,6 +158,10 @@ const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// How often the lock is tried by one who is not the heir, where no one else ends the session of an heir that is stopped.
 const OVERTAKE: Duration = Duration::from_secs(60);
+
+/// How long nothing may be said where what is written goes to a file or a pipeline: those end a job that says nothing for ten
+/// minutes or more.
+pub const TELL_AGAIN: Duration = Duration::from_secs(300);
 
 /// How old the news of who holds the lock may be on the screen.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -304,6 +308,21 @@ mod tests {
                 (5000, WATCHED, Next::Ask { is_news: false }),
                 (5000, WATCHED, again),
                 (10_000, WATCHED, Next::Ask { is_news: false }),
+            ],
+        );
+    }
+
+    #[test]
+    fn who_does_not_watch_is_told_every_five_minutes() {
+        let again = Next::Try { pause: SHORTEST, timeout: None, overtakes: false };
+        play(
+            None,
+            &[
+                (0, BUSY, NEWS),
+                (299_999, BUSY, again),
+                (300_000, BUSY, NEWS),
+                (599_999, BUSY, again),
+                (600_000, BUSY, NEWS),
             ],
         );
     }

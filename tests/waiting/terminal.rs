@@ -2,6 +2,7 @@
 
 use super::heimdall;
 use crate::support::heimdall::BINARY;
+use crate::support::holder::host;
 use crate::support::postgres::shared;
 use crate::support::terminal::{INTERRUPT, Terminal};
 
@@ -24,7 +25,7 @@ fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
     let mut terminal = waiter("drawn", &[]);
     // Three times, at different moments.
     for seconds in ["0s", "1s", "2s"] {
-        terminal.wait_for(&format!("{ERASE}heimdall: {seconds} waiting for the lock waiting/drawn, "));
+        terminal.wait_for(&format!("{ERASE}heimdall: {seconds} waiting for waiting/drawn, held by "));
     }
     terminal.resize(24, 40);
     terminal.wait_for("3s waiting");
@@ -35,20 +36,27 @@ fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
     assert_eq!(rest, "mine\r\n", "{all:?}");
     assert!(!drawn.contains('\n'), "{all:?}");
     let lines: Vec<&str> = drawn.split(ERASE).skip(1).collect();
-    assert!(lines.iter().all(|line| line.len() <= 79), "{lines:?}");
-    assert_eq!(lines.last().unwrap().len(), 39, "{lines:?}");
+    let columns = |line: &&str| line.chars().count();
+    assert!(lines.iter().all(|line| columns(line) <= 79), "{lines:?}");
+    assert!(columns(lines.last().unwrap()) <= 39, "{lines:?}");
 }
 
 #[test]
-fn the_line_tells_who_holds_the_lock_and_since_when() {
-    let _holder = heimdall("told").hold();
-    let database = database();
-    let script =
-        format!("stty columns 250; {BINARY} --database '{database}' --namespace waiting --name told -w true");
-    let mut terminal = Terminal::start(&["sh", "-c", &script], &[]);
-    terminal.wait_for(", held by process ");
+fn on_80_columns_the_line_tells_the_lock_who_holds_it_and_for_how_long() {
+    let holder = heimdall("told").hold();
+    let place = format!("{}:{}", host(), holder.pid());
+    let mut terminal = waiter("told", &[]);
+    terminal.wait_for(&format!("waiting for waiting/told, held by {place} for "));
+    terminal.wait_for(ERASE);
+    // A name that leaves no room for the rest gives way in its middle.
+    let long = "x".repeat(80);
+    let _holder = heimdall(&long).env("PGAPPNAME", "a job of ours").hold();
+    let mut terminal = waiter(&long, &[]);
+    terminal.wait_for("waiting for waiti…xxx");
     let line = terminal.wait_for(ERASE);
-    assert!(line.contains(", from 127.0.0.1), since 20"), "{line}");
+    assert!(line.contains(", held by a job of ours, connected for "), "{line}");
+    let lines = terminal.all();
+    assert!(lines.split(ERASE).all(|line| line.chars().count() <= 79), "{lines}");
 }
 
 #[test]
@@ -68,7 +76,7 @@ fn quietly_nothing_is_drawn() {
 fn control_c_ends_the_wait() {
     let _holder = heimdall("interrupted").hold();
     let mut terminal = waiter("interrupted", &[]);
-    terminal.wait_for("waiting for the lock");
+    terminal.wait_for("waiting for waiting/interrupted");
     terminal.press(INTERRUPT);
     assert_eq!(terminal.wait(), 130);
 }
