@@ -292,16 +292,76 @@ fn no_secret_is_in_an_object() {
 
 #[test]
 fn the_objects_of_a_list_have_the_fields_that_are_documented() {
-    let _holder = heimdall("listed").hold();
-    let waiter = heimdall("listed").args(["--wait", "true"]).spawn();
-    waiter.wait_for_stderr_line("waiting");
-    let list = || {
-        let lines = read(&heimdall("listed").arg("--list").run().stdout);
-        lines.iter().any(|line| line.contains_key("heir")).then_some(lines)
-    };
-    let lines = poll(Duration::from_secs(30), list).expect("an heir");
+    let holder = heimdall("listed").hold();
+    let _heir = heimdall("listed").args(["--wait", "true"]).spawn();
+    let is_told = |list: &str| list.contains("\"heir\":true") && list.contains("\"since\":");
+    let list = || Some(heimdall("listed").arg("--list").run().stdout).filter(|list| is_told(list));
+    let list = poll(Duration::from_secs(30), list).expect("an heir");
     let documented: BTreeSet<String> =
         table("| field of a lock | value |").into_iter().flat_map(|row| names(row[0])).collect();
+    let lines = read(&list);
     assert_eq!(lines.iter().flat_map(|line| line.keys().cloned()).collect::<BTreeSet<_>>(), documented);
-    assert_eq!(lines[0]["granted"], ("boolean".to_owned(), "true".to_owned()));
+    let granted = lines.iter().map(|line| &line["granted"]);
+    assert!(granted.clone().all(|granted| granted.0 == "boolean") && granted.count() == 2, "{list}");
+    holder.finish();
+}
+
+/// The lines, as a JSON Schema says it: made of the page's tables, with which the tests above compare what is really written.
+fn schema() -> String {
+    let documented = documented();
+    let common = ["time", "event", "host", "message"];
+    let others = ["namespace", "name", "key", "pid", "token"].map(str::to_owned);
+    let own = documented.values().flatten().flatten().cloned();
+    let fields: BTreeSet<String> = own.chain(others).filter(|field| !common.contains(&&**field)).collect();
+    let quoted = |words: &mut dyn Iterator<Item = &String>| {
+        words.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+    };
+    let properties = fields.iter().map(|field| {
+        let kind = if NUMBERS.contains(&&**field) { "number" } else { "string" };
+        format!("    \"{field}\": {{ \"type\": \"{kind}\" }}")
+    });
+    let required = documented.iter().filter(|(_, [always, _])| !always.is_empty()).map(|(event, [always, _])| {
+        format!(
+            "    {{ \"if\": {{ \"properties\": {{ \"event\": {{ \"const\": \"{event}\" }} }} }}, \"then\": {{ \"required\": [{}] }} }}",
+            quoted(&mut always.iter())
+        )
+    });
+    format!(
+        r#"{{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "A line of heimdall --log-format json",
+  "description": "What each field says is in events.md. Fields and events may be added.",
+  "type": "object",
+  "required": ["time", "event", "host", "message"],
+  "properties": {{
+    "time": {{ "type": "string", "format": "date-time" }},
+    "event": {{ "enum": [{}] }},
+    "host": {{ "type": "string" }},
+    "message": {{ "type": "string" }},
+{}
+  }},
+  "allOf": [
+{}
+  ]
+}}
+"#,
+        quoted(&mut documented.keys()),
+        properties.collect::<Vec<_>>().join(",\n"),
+        required.collect::<Vec<_>>().join(",\n"),
+    )
+}
+
+#[test]
+fn the_schema_says_what_the_page_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.schema.json");
+    if std::env::var_os("WRITE_SCHEMA").is_some() {
+        fs::write(path, schema()).unwrap();
+    }
+    let written = fs::read_to_string(path).unwrap();
+    assert_eq!(
+        written,
+        schema(),
+        "WRITE_SCHEMA=1 cargo test --test tests -- events::the_schema writes it anew"
+    );
+    assert_eq!(shared().sql(&format!("select json_typeof($schema${written}$schema$::json)")), "object");
 }

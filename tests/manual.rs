@@ -76,6 +76,14 @@ fn the_manual_page_has_what_a_manual_page_has() {
     for words in ["\n124\n", "DATABASE_URL", "HEIMDALL_FENCING_TOKEN", "nightly\\-run"] {
         assert!(page.contains(words), "{words}");
     }
+    // Strong words with code among them, whole and in order.
+    let limit =
+        "\\fBAfter \\fR\\fBkill \\-STOP\\fR\\fB of heimdall alone, no one watches the lock\\fR, since";
+    assert!(page.contains(limit), "{page}");
+    // Files that are not installed.
+    for name in [".md", "../"] {
+        assert!(!page.contains(name), "{name}");
+    }
     // Markdown that was not understood.
     for mark in ["**", "](", "```", "|---"] {
         assert!(!page.contains(mark), "{mark}");

@@ -141,7 +141,7 @@ fn promise_11_what_cannot_be_honoured_is_a_configuration_error() {
             "invalid SSL protocol version",
         ),
         ("host=h gssencmode=require", "gssencmode: GSSAPI encryption is not supported"),
-        ("host=h sslpassword=x", "sslpassword"),
+        ("host=h sslpassword=x", "sslpassword: encrypted private keys are not supported"),
         ("host=h port=70000", "invalid port number: \"70000\""),
         ("host=a,b port=1,2,3", "could not match 3 port numbers to 2 hosts"),
         ("postgres://h?nonsense=1", "invalid URI query parameter: \"nonsense\""),
@@ -208,6 +208,18 @@ fn print_key_prints_the_key_and_its_sql() {
         );
         assert!(find.starts_with("SELECT l.pid, ") && find.ends_with(&condition), "{find}");
     }
+}
+
+#[test]
+fn print_conninfo_tells_for_what_a_run_would_end() {
+    let outcome = Heimdall::new().args(["-d", "host=h sslpassword=hunter2", "--print-conninfo"]).run();
+    assert_eq!(outcome.code, Some(78));
+    assert!(outcome.stdout.contains("sslpassword\t********\toption\n"), "{}", outcome.stdout);
+    assert!(
+        outcome.stderr.contains("sslpassword: encrypted private keys are not supported"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]

@@ -44,9 +44,22 @@ fn cron_runs_the_job_on_one_host_and_is_silent_on_the_others() {
     // Of which cron would make an end of line.
     assert!(!line.contains('%'), "{line}");
     let command = line.splitn(6, ' ').nth(5).unwrap();
-    let _first = kitchen.start(command, "nightly-run");
-    let second = kitchen.sh(command).run();
+    let path = kitchen.block(0).lines().find(|line| line.starts_with("PATH=")).unwrap();
+    // The environment that Debian's cron gives, and what the table sets.
+    let cron = |command: &str| {
+        format!(
+            "exec env -i HOME=\"$PWD\" LOGNAME=ann SHELL=/bin/sh PATH=/usr/bin:/bin DATABASE_URL=\"$DATABASE_URL\" {} \
+             /bin/sh -c '{command}'",
+            kitchen.moved(path)
+        )
+    };
+    let _first = kitchen.start(&cron(command), "nightly-run");
+    let second = kitchen.sh(&cron(command)).run();
     assert_eq!((second.code, second.stdout.as_str(), second.stderr.as_str()), (Some(0), "", ""));
+    // A job that is stopped is not stopped without a word.
+    let hangs = command.replace("2h", "200ms").replace("--name nightly", "--name hangs");
+    let stopped = kitchen.sh(&cron(&hangs)).pipe_stdin().spawn();
+    stopped.wait_for_stderr_line("heimdall: sent SIGTERM to the program: --timeout ran out");
 }
 
 #[test]

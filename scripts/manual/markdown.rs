@@ -32,16 +32,23 @@ pub(super) fn blocks(text: &str) -> String {
     page
 }
 
-/// Text within a line, with code and strong words in bold; emphasis in italics; of a link only the words stay.
+/// Text within a line, with code and strong words in bold; emphasis in italics; of a link only the words stay. Strong words
+/// may have code among them.
 pub(super) fn inline(text: &str) -> String {
     let mut page = String::new();
-    for (number, part) in text.split('`').enumerate() {
+    let mut is_strong = false;
+    for (number, part) in without_links(text).split('`').enumerate() {
         if number % 2 == 1 {
             page += &format!("\\fB{}\\fR", escape(part));
             continue;
         }
-        for (number, words) in without_links(part).split("**").enumerate() {
-            page += &if number % 2 == 1 { format!("\\fB{}\\fR", escape(words)) } else { emphasized(words) };
+        for (number, words) in part.split("**").enumerate() {
+            is_strong ^= number > 0;
+            page += &match (is_strong, words) {
+                (_, "") => String::new(),
+                (true, words) => format!("\\fB{}\\fR", escape(words)),
+                (false, words) => emphasized(words),
+            };
         }
     }
     page
@@ -86,10 +93,29 @@ fn without_links(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("](") {
-        plain += &before.replacen('[', "", 1);
+        let (before, words) = before.rsplit_once('[').unwrap_or((before, ""));
+        plain += before;
+        plain += &section_of(words).map_or_else(|| words.to_owned(), |section| format!("**{section}**"));
         rest = after.split_once(')').map_or("", |(_target, behind)| behind);
     }
     plain + rest
+}
+
+/// The section of this page in the place of a page of docs/, which is not installed with it.
+fn section_of(words: &str) -> Option<&'static str> {
+    let page = words.strip_prefix("docs/").unwrap_or(words);
+    Some(match page {
+        "recipes.md" => "EXAMPLES",
+        "usage.md" => "OPTIONS",
+        "server.md" => "CONNECTING",
+        "waiting.md" => "WAITING",
+        "failures.md" => "LEASES",
+        "poolers.md" => "POOLERS",
+        "promises.md" => "GUARANTEES",
+        "locks.md" => "THE LOCK ON THE SERVER",
+        page if page.contains(".md") => "the documentation in the source of heimdall",
+        _ => return None,
+    })
 }
 
 /// A hyphen is a minus sign, so that it can be copied (man 7 man).

@@ -15,7 +15,7 @@ pub(super) fn parameters(database: Option<&str>, report: &Report) -> Result<Para
 /// Returns what to connect with, after warning the user of what is doubtful in it.
 pub(super) fn config(database: Option<&str>, report: &Report) -> Result<Config, Exit> {
     let parameters = parameters(database, report)?;
-    let config = Config::new(&parameters).map_err(|error| misconfigured(report, &error))?;
+    let config = checked(&parameters, report)?;
     config.warnings.iter().for_each(|warning| report.warning(warning));
     if parameters.origin("password") == Some(&Origin::ConnectionString(Source::Option)) {
         report.warning(VISIBLE_PASSWORD);
@@ -24,6 +24,11 @@ pub(super) fn config(database: Option<&str>, report: &Report) -> Result<Config, 
         report.event(&Event::Ignored { parameters: parameters.ignored() });
     }
     Ok(config)
+}
+
+/// Returns what the parameters mean, if that can be done.
+pub(super) fn checked(parameters: &Parameters, report: &Report) -> Result<Config, Exit> {
+    Config::new(parameters).map_err(|error| misconfigured(report, &error))
 }
 
 /// Returns how to connect.

@@ -36,9 +36,14 @@ pub(super) fn key(lock: &Lock, report: &Report) -> Exit {
     text(&lines.fold(String::new(), |all, line| all + &line + "\n"), report)
 }
 
-/// `--print-conninfo`: every connection parameter in force.
+/// `--print-conninfo`: every connection parameter in force, and the mistake in them for which a run would end.
 pub(super) fn conninfo(database: Option<&str>, report: &Report) -> Result<Exit, Exit> {
-    Ok(text(&connect::parameters(database, report)?.to_string(), report))
+    let parameters = connect::parameters(database, report)?;
+    let printed = text(&parameters.to_string(), report);
+    if printed == Exit::Success {
+        connect::checked(&parameters, report)?;
+    }
+    Ok(printed)
 }
 
 /// Prints a text on standard output.

@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn without_a_limit_it_is_tried_for_ever() {
         let again = Next::Try { pause: SHORTEST, timeout: None, overtakes: false };
-        play(None, &[(0, BUSY, NEWS), (0, BUSY, again), (86_400_000, BUSY, again)]);
+        play(None, &[(0, BUSY, NEWS), (0, BUSY, again), (86_400_000, BUSY, NEWS), (86_400_000, BUSY, again)]);
     }
 
     #[test]
