@@ -98,8 +98,11 @@ fn only_a_server_that_is_not_there_is_tried_again() {
 }
 
 #[test]
-fn lines_go_to_syslog() {
-    let kitchen = Kitchen::new("Lines to syslog", &["nightly-run", "logger"]);
+fn lines_go_to_syslog_and_to_the_journal() {
+    let kitchen = Kitchen::new("Lines to syslog and to the journal", &["nightly-run", "logger"]);
+    kitchen.write("systemd-cat", "#!/bin/sh\n[ \"$1 $2\" = '-t nightly' ] && shift 2 && exec \"$@\" 2>&1\n");
+    let run = kitchen.sh(kitchen.block(1)).run();
+    assert!(run.stdout.contains("heimdall: started the program"), "{run:?}");
     let first = kitchen.start(kitchen.block(0), "logger -t nightly");
     first.wait_for_stdout_line("heimdall: started the program");
     first.wait_for_stdout_line("nightly-run");
@@ -114,6 +117,117 @@ fn who_holds_the_lock_of_a_job_that_hangs_is_found() {
     let _first = kitchen.start("heimdall --namespace billing --name nightly ./nightly-run", "nightly-run");
     let held = kitchen.sh(kitchen.block(0)).run();
     assert!(held.stdout.contains("billing/nightly"), "{held:?}");
+}
+
+#[test]
+fn jobs_of_several_releases_wait_for_each_other() {
+    let kitchen = Kitchen::new("A Kubernetes Job", &["migrate"]);
+    let command = kitchen.words(0, &["command:", "args:"]);
+    let first = kitchen.start(&command, "migrate up");
+    let second = kitchen.sh(&command).spawn();
+    second.wait_for_stderr_line("waiting for the lock app/migrate");
+    finish(first);
+    second.wait_for_stdout_line("migrate up");
+    assert_eq!(second.wait().code, Some(0));
+}
+
+#[test]
+fn two_terminals_show_what_it_does() {
+    let kitchen = Kitchen::new("Try it", &["sleep", "date"]);
+    let first = kitchen.start(kitchen.block(1), "sleep 10");
+    let second = kitchen.sh(kitchen.block(2)).run();
+    assert_eq!((second.code, second.stdout.as_str()), (Some(0), "75\n"), "{}", second.stderr);
+    // The same lock, by the SQL of the page.
+    let sql =
+        PAGES.split_once("```sql\nSELECT pid, application_name").unwrap().1.split("```").next().unwrap();
+    let mut psql = shared().psql(&format!("{} user=postgres dbname={}", shared().socket(), kitchen.database));
+    let found = psql.args(["-XAtqc", &format!("SELECT pid, application_name{sql}")]).output().unwrap();
+    assert!(String::from_utf8_lossy(&found.stdout).contains("|heimdall:joker/test "), "{found:?}");
+    finish(first);
+}
+
+#[test]
+fn the_first_command_of_all_runs_the_job() {
+    let kitchen = Kitchen::new("heimdall", &["nightly-run"]);
+    finish(kitchen.start(kitchen.block(0), "nightly-run"));
+}
+
+/// The blocks of commands that a test here runs, by page and heading.
+const RUN: &[(&str, &str)] = &[
+    ("README.md", "heimdall"),
+    ("README.md", "Three commands"),
+    ("README.md", "Will it work with my database?"),
+    ("README.md", "Try it"),
+    ("docs/locks.md", "A job that hangs"),
+    ("docs/locks.md", "Names and keys"),
+    ("docs/recipes.md", "Cron"),
+    ("docs/recipes.md", "A migration step"),
+    ("docs/recipes.md", "A step of GitHub Actions"),
+    ("docs/recipes.md", "A script that locks itself"),
+    ("docs/recipes.md", "A singleton daemon"),
+    ("docs/recipes.md", "Readers and a writer"),
+    ("docs/recipes.md", "N workers"),
+    ("docs/recipes.md", "A job that is tried again"),
+    ("docs/recipes.md", "Lines to syslog and to the journal"),
+    ("docs/recipes.md", "A systemd service"),
+    ("docs/recipes.md", "A systemd timer"),
+    ("docs/recipes.md", "A Kubernetes CronJob"),
+    ("docs/recipes.md", "A Kubernetes Job"),
+    ("docs/recipes.md", "A container's entrypoint"),
+    ("docs/recipes.md", "A Kubernetes Deployment"),
+    ("docs/server.md", "Will it work with my database?"),
+];
+
+/// All headings of a page.
+const ANY: &str = "";
+
+/// The blocks that no test of this file runs, and why.
+const NOT_RUN: &[(&str, &str, &str)] = &[
+    ("README.md", "Install", "it builds for minutes, and installs into the system"),
+    ("README.md", "As a library", "it asks the registry"),
+    (
+        "docs/connecting.md",
+        "From psql to heimdall",
+        "tests/oracle asks both programs, with hosts that are there",
+    ),
+    ("docs/connecting.md", "Several hosts", "tests/hosts.rs has hosts that are there"),
+    (
+        "docs/daemon.md",
+        ANY,
+        "tests/daemon.rs has its options, with commands that change nothing of this host",
+    ),
+    (
+        "docs/releasing.md",
+        ANY,
+        "it builds for minutes, downloads and signs; make release checks what it has built",
+    ),
+];
+
+#[test]
+fn every_block_of_commands_is_run_or_has_a_reason() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut found = BTreeSet::new();
+    for page in pages.chain([root.join("README.md")]) {
+        let name = page.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let (mut heading, mut is_code) = (String::new(), false);
+        for line in fs::read_to_string(&page).unwrap().lines() {
+            if let Some(language) = line.strip_prefix("```") {
+                if ["sh", "sql", "crontab", "ini", "yaml", "dockerfile"].contains(&language) {
+                    let is_any = NOT_RUN.iter().any(|(page, heading, _)| *page == name && *heading == ANY);
+                    found.insert((name.clone(), if is_any { ANY.to_owned() } else { heading.clone() }));
+                }
+                is_code = !is_code;
+            } else if line.starts_with('#') && !is_code {
+                heading = line.trim_start_matches(['#', ' ']).to_owned();
+            }
+        }
+    }
+    let listed = RUN.iter().copied().chain(NOT_RUN.iter().map(|(page, heading, _)| (*page, *heading)));
+    let listed: BTreeSet<(String, String)> =
+        listed.map(|(page, heading)| (page.to_owned(), heading.to_owned())).collect();
+    assert_eq!(found, listed);
 }
 
 #[test]
@@ -227,7 +341,9 @@ struct Kitchen {
 
 impl Kitchen {
     fn new(title: &str, programs: &[&str]) -> Self {
-        let (_, recipe) = PAGES.split_once(&format!("\n## {title}\n")).expect("a recipe of this title");
+        let found =
+            ["\n## ", "\n# ", "# "].iter().find_map(|mark| PAGES.split_once(&format!("{mark}{title}\n")));
+        let (_, recipe) = found.expect("a recipe of this title");
         let recipe = ["\n## ", "\n### "].iter().fold(recipe, |text, end| text.split(end).next().unwrap());
         let code = recipe.split("```").skip(1).step_by(2);
         let database = title.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "_");

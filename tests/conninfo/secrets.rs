@@ -2,11 +2,14 @@
 //! belongs. What is neither told nor a part of the configuration is not printed, not looked up and not sent.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc;
 
 use heimdall::conninfo::{Config, PARAMETERS};
 
 use super::files::Home;
 use super::{Variables, resolve};
+use crate::support::heimdall::Heimdall;
+use crate::support::scripted::{Connection, Scripted, backend};
 
 /// In the place of a password; any of its halves would tell on it.
 const MARK: &str = "Zx9QZx9Q";
@@ -122,3 +125,51 @@ fn promise_12_no_slip_in_a_file_shows_the_password() {
         assert_unseen([text], |_| seen(Some("host=db user=ann dbname=app"), &[("HOME", &home.path(""))]));
     }
 }
+
+/// Through the program, to a server that asks for no password: what is sent to it, and what is looked up and not found, which
+/// heimdall tells by its name.
+#[test]
+fn a_slip_sends_the_password_to_no_one() {
+    let (sender, received) = mpsc::channel();
+    let server = Scripted::start(move |connection: &mut Connection| {
+        let mut packet = connection.startup();
+        if packet.code == SSL_REQUEST {
+            connection.send(b"N");
+            packet = connection.startup();
+        }
+        sender.send(packet.body).unwrap();
+        connection.send(&backend::error_response(&[(b'S', "FATAL"), (b'C', "53300"), (b'M', "enough")]));
+        connection.drain();
+    });
+    let port = server.address().port();
+    let strings = [
+        format!("postgres://ann:MARK@127.0.0.1:{port}/app?sslmode=disable"),
+        format!("host=127.0.0.1 port={port} user=ann password=MARK dbname=app sslmode=disable"),
+    ];
+    let slips: BTreeSet<String> = strings.iter().flat_map(|string| mangled(string)).collect();
+    let mut sent = 0;
+    for slip in slips.iter().step_by(SAMPLE) {
+        let outcome = Heimdall::new()
+            .args(["--database", slip, "--name", "slip", "--debug", "true"])
+            .env("PGCONNECT_TIMEOUT", "2")
+            .env("RES_OPTIONS", "timeout:1 attempts:1")
+            .run();
+        assert_ne!(outcome.code, Some(0), "{slip}");
+        assert!(
+            !outcome.stderr.contains(HALF) && !outcome.stdout.contains(HALF),
+            "{slip}: {}",
+            outcome.stderr
+        );
+        for body in received.try_iter() {
+            sent += 1;
+            assert!(!String::from_utf8_lossy(&body).contains(HALF), "{slip}: {}", body.escape_ascii());
+        }
+    }
+    assert!(sent > 10, "{sent} of {}", slips.len());
+}
+
+/// `SSLRequest`'s code.
+const SSL_REQUEST: u32 = 80_877_103;
+
+/// A part of all slips, since each takes a process; the tests above try them all.
+const SAMPLE: usize = 29;
