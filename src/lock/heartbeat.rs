@@ -20,6 +20,8 @@ pub struct Heartbeat {
     last_answered: Moment,
     /// When the last ping was sent, until all are answered.
     outstanding: Option<Moment>,
+    /// Whether that ping was sent before an earlier one was answered.
+    is_beside_another: bool,
     /// When [`Heartbeat::renew`] was called last.
     renewed: Option<Moment>,
     /// Whether the next ping does not wait for its time.
@@ -29,7 +31,14 @@ pub struct Heartbeat {
 impl Heartbeat {
     /// Begins with a question that was asked at that moment, and answered.
     pub fn new(lease: Duration, last_answered: Moment) -> Self {
-        Self { lease, last_answered, outstanding: None, renewed: None, is_hasty: false }
+        Self {
+            lease,
+            last_answered,
+            outstanding: None,
+            is_beside_another: false,
+            renewed: None,
+            is_hasty: false,
+        }
     }
 
     /// When the last ping that was answered was sent.
@@ -63,7 +72,7 @@ impl Heartbeat {
 
     /// Notes that a ping was sent.
     pub fn sent(&mut self, now: Moment) {
-        self.outstanding = Some(now);
+        self.is_beside_another = self.outstanding.replace(now).is_some();
         self.is_hasty = false;
     }
 
@@ -73,9 +82,16 @@ impl Heartbeat {
     }
 
     /// Notes that all pings were answered.
+    ///
+    /// Where one was sent before an earlier one was answered, as after a sleep, the server counts its patience from the
+    /// earlier answer, until its kernel knows that it has arrived: another ping tells it so, and that one counts.
     pub fn answered(&mut self) {
         if let Some(sent) = self.outstanding.take() {
-            self.last_answered = sent;
+            if self.is_beside_another {
+                self.is_hasty = true;
+            } else {
+                self.last_answered = sent;
+            }
         }
     }
 
@@ -162,6 +178,22 @@ mod tests {
         heartbeat.answered();
         assert_eq!((heartbeat.last_answered(), heartbeat.next()), (at(100), at(110)));
         assert_eq!((heartbeat.silence(at(129)), heartbeat.silence(at(130))), (None, Some(LEASE / 2)));
+    }
+
+    #[test]
+    fn a_renewal_beside_an_older_question_counts_from_one_that_was_asked_after_both_answers() {
+        let start = Moment::now();
+        let at = |seconds| start.after(Duration::from_secs(seconds));
+        let mut heartbeat = Heartbeat::new(LEASE, start);
+        heartbeat.sent(at(10));
+        heartbeat.renew(at(100));
+        heartbeat.sent(at(100));
+        heartbeat.answered();
+        assert_eq!(heartbeat.last_answered(), start);
+        assert!(heartbeat.is_due(at(101)));
+        heartbeat.sent(at(101));
+        heartbeat.answered();
+        assert_eq!((heartbeat.last_answered(), heartbeat.next()), (at(101), at(111)));
     }
 
     #[test]

@@ -10,8 +10,9 @@ use heimdall::lock::{Moment, Place};
 use super::holder::MOMENT;
 use super::mutants::Mutant;
 use super::network::{ToClient, ToServer};
-use super::postgres::{Answer, Statement};
+use super::postgres::{Answer, Statement, Turn};
 use super::run::{Exit, Stage, Wait};
+use super::time::Time;
 use super::world::World;
 
 impl World {
@@ -34,14 +35,21 @@ impl World {
         this.unanswered = 1;
         let timeout = timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout.min(CONNECT_TIMEOUT));
         this.stage = Stage::Connecting { deadline: now.after(timeout) };
+        let waits = !matches!(this.options.wait, Wait::No);
+        this.turn = if waits { Turn::First } else { Turn::Any };
+        this.tries_since = Time::NEVER;
         self.tell(|_| format!("heimdall {run} connects"));
         let statement = self.acquire(run);
         let connection = self.connect(run, statement);
         self.runs[run].connection = Some(connection);
     }
 
-    /// Tries again on the same connection.
-    pub fn retry(&mut self, run: usize, timeout: Option<Duration>, now: Moment) {
+    /// Tries again on the same connection, as `Contender::take_turn`.
+    pub fn retry(&mut self, run: usize, timeout: Option<Duration>, overtakes: bool, now: Moment) {
+        let turn = &mut self.runs[run].turn;
+        if let Turn::Stay { .. } = turn {
+            *turn = Turn::Stay { overtakes };
+        }
         let timeout = timeout.map_or(ANSWER_TIMEOUT, |timeout| timeout.min(ANSWER_TIMEOUT));
         let statement = self.acquire(run);
         self.ask(run, statement, now);
@@ -49,22 +57,28 @@ impl World {
     }
 
     fn acquire(&self, run: usize) -> Statement {
-        Statement::Acquire { mode: self.runs[run].options.mode }
+        let this = &self.runs[run];
+        let is_first = matches!(this.turn, Turn::Any | Turn::First);
+        let lease = self.lease_of_server().filter(|_| is_first);
+        Statement::Acquire { mode: this.options.mode, turn: this.turn, lease }
     }
 
     /// The answer to a try; tells whether something was done.
     pub fn hear(&mut self, run: usize, deadline: Moment, now: Moment) -> bool {
         match self.runs[run].inbox.pop_front() {
-            Some(ToClient::Answer(Answer::Acquired(Some(grant)))) => {
+            Some(ToClient::Answer(Answer::Acquired(Some(grant), _))) => {
                 self.tell(|_| format!("heimdall {run} has the lock: {grant}"));
                 self.runs[run].unanswered -= 1;
                 self.runs[run].grant = Some(grant);
                 self.confirm(run, now);
             }
-            Some(ToClient::Answer(_)) => {
+            Some(ToClient::Answer(Answer::Acquired(None, is_heir))) => {
                 self.runs[run].unanswered -= 1;
-                self.find(run, BUSY, now);
+                self.stay(run, is_heir);
+                self.find(run, self.busy(run), now);
             }
+            // To settings, which came before.
+            Some(ToClient::Answer(_)) => self.runs[run].unanswered -= 1,
             Some(ToClient::Closed | ToClient::Reset) => self.find(run, Found::Unavailable, now),
             None if deadline <= now => {
                 self.tell(|_| format!("heimdall {run} gets no answer"));
@@ -73,6 +87,28 @@ impl World {
             None => return false,
         }
         true
+    }
+
+    /// As `Contender::stay`.
+    fn stay(&mut self, run: usize, is_heir: bool) {
+        let now = self.now;
+        let this = &mut self.runs[run];
+        this.turn = match this.turn {
+            Turn::Any => Turn::Any,
+            Turn::First => Turn::Enter,
+            _ if is_heir => Turn::Heir,
+            Turn::Enter | Turn::Stay { .. } | Turn::Heir => Turn::Stay { overtakes: false },
+        };
+        this.tries_since = this.tries_since.min(now);
+    }
+
+    fn busy(&self, run: usize) -> Found {
+        let place = match self.runs[run].turn {
+            Turn::Any => Place::Outside,
+            Turn::Heir => Place::Heir,
+            Turn::First | Turn::Enter | Turn::Stay { .. } => Place::Behind { is_heir_bound: true },
+        };
+        Found::Busy { is_watched: false, place }
     }
 
     /// As `Guard::confirm`: where the answer has come late, it is asked again before the program starts.
@@ -116,7 +152,9 @@ impl World {
         let this = &mut self.runs[run];
         this.stage = match this.waiter.as_mut().unwrap().next(found, now, random) {
             Next::Ask { .. } => return self.find(run, found, now),
-            Next::Try { pause, timeout, .. } => Stage::Listening { until: now.after(pause), timeout },
+            Next::Try { pause, timeout, overtakes } => {
+                Stage::Listening { until: now.after(pause), timeout, overtakes }
+            }
             Next::Connect { pause, timeout } => Stage::Pausing { until: now.after(pause), timeout },
             Next::GiveUp if found == Found::Unavailable => return self.exit(run, Exit::Unavailable),
             Next::GiveUp => return self.leave(run, Exit::Busy),
@@ -142,8 +180,6 @@ impl World {
         }
     }
 }
-
-const BUSY: Found = Found::Busy { is_watched: false, place: Place::Outside };
 
 /// As in the product.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

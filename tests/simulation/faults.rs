@@ -86,6 +86,11 @@ pub const FAULTS: [Fault; 22] = [
 ];
 
 impl Fault {
+    fn is_of_host(self) -> bool {
+        use Fault::{Lag, OneWayToClient, OneWayToServer, Partition, PowerCut, Suspend};
+        matches!(self, Partition | OneWayToServer | OneWayToClient | Lag | Suspend | PowerCut)
+    }
+
     /// What happens to whom.
     fn told(self, target: usize) -> String {
         let what = match self {
@@ -280,6 +285,10 @@ impl World {
     pub fn mend(&mut self, fault: Fault, target: usize) {
         self.tell(|_| format!("over: {}", fault.told(target)));
         let outage = self.setting.lease;
+        if let Some(host) = self.hosts.get_mut(target).filter(|_| fault.is_of_host()) {
+            // What is under way arrives late.
+            host.troubled = self.now.after(outage * 2 + host.lag);
+        }
         match fault {
             Fault::Partition | Fault::OneWayToServer | Fault::OneWayToClient => {
                 self.hosts[target].reaches_server = true;

@@ -31,15 +31,15 @@ impl World {
         if time < self.runs[run].wakes_at {
             let this = &mut self.runs[run];
             this.wakes_at = time;
-            this.turn += 1;
-            let turn = this.turn;
-            self.schedule_at(time, Event::Wake(run, turn));
+            this.wake += 1;
+            let wake = this.wake;
+            self.schedule_at(time, Event::Wake(run, wake));
         }
     }
 
-    pub fn wake(&mut self, run: usize, turn: u32) {
+    pub fn wake(&mut self, run: usize, wake: u32) {
         let this = &mut self.runs[run];
-        if this.turn != turn {
+        if this.wake != wake {
             return;
         }
         this.wakes_at = Time::NEVER;
@@ -126,7 +126,9 @@ impl World {
             }
             Stage::Confirming { deadline } => return self.hear_confirmation(run, deadline, now),
             Stage::Listening { .. } if self.runs[run].is_closed => self.find(run, Found::Unavailable, now),
-            Stage::Listening { until, timeout } if until <= now => self.retry(run, timeout, now),
+            Stage::Listening { until, timeout, overtakes } if until <= now => {
+                self.retry(run, timeout, overtakes, now);
+            }
             Stage::Starting { at } if at <= now => self.supervise(run),
             Stage::Supervising { .. } => return self.go_round(run),
             Stage::Releasing { reason, deadline } => return self.hear_release(run, reason, deadline, now),
@@ -157,6 +159,7 @@ impl World {
         match (self.runs[run].stage, received) {
             (Stage::Supervising { .. }, _) => {
                 self.runs[run].is_hurried |= matches!(received, Received::Sent(_) | Received::Typed);
+                self.runs[run].was_stopped |= matches!(received, Received::Stop(_) | Received::TypedStop(_));
                 self.runs[run].received.push_back(received);
                 self.wake_soon(run);
             }

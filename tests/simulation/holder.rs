@@ -142,10 +142,11 @@ impl Watched<'_> {
     fn hear_all(&mut self) {
         self.world.judge_heard(self.run);
         if self.has(Mutant::CountsFromTheAnswer) {
-            let now = self.now();
-            self.heartbeat().sent(now);
+            let (lease, now) = (self.world.setting.lease, self.now());
+            *self.heartbeat() = Heartbeat::new(lease, now);
+        } else {
+            self.heartbeat().answered();
         }
-        self.heartbeat().answered();
     }
 }
 
@@ -208,8 +209,8 @@ impl Supervised for Watched<'_> {
         let lease = self.world.setting.lease;
         let asked = self.this().asked;
         self.this().heartbeat = Some(Heartbeat::new(lease, asked));
-        let settings =
-            self.world.lease_of_server().map_or(Statement::Ping, |lease| Statement::Settings { lease });
+        let lease = self.world.lease_of_server();
+        let settings = Statement::Settings { lease };
         self.ping(settings, now)
     }
 

@@ -10,7 +10,7 @@ use super::heimdall::MAX_LATENCY;
 use super::holder::MOMENT;
 use super::job::DEATH;
 use super::postgres::{Grant, Mode, State};
-use super::run::{Exit, Halt};
+use super::run::{Exit, Halt, Run, Stage};
 use super::time::Time;
 use super::world::{Event, World};
 
@@ -24,8 +24,6 @@ pub struct Judge {
     /// What README names as exceptions: how often two jobs ran at once, and how long at most, in leases.
     pub excused: BTreeMap<Excuse, (u32, f64)>,
     pub jobs: u32,
-    /// Sessions whose client vanished before the server was told of a lease.
-    pub abandoned: u32,
     pub exits: BTreeMap<Exit, u32>,
 }
 
@@ -86,7 +84,10 @@ impl fmt::Display for Excuse {
 
 impl World {
     /// The server has granted a lock.
-    pub fn judge_grant(&mut self, run: usize, session: usize, grant: Grant) {
+    pub fn judge_grant(&mut self, run: usize, session: usize, grant: Grant, is_heir: bool) {
+        if is_heir {
+            self.complain(format!("heimdall {run} has the lock, and is its own heir"));
+        }
         let heard = self.runs[run].asked;
         let Grant { slot, token } = grant;
         let case = Case { session, slot, started: None, lost: None, learned: None, heard, beside: None };
@@ -156,6 +157,33 @@ impl World {
         }
     }
 
+    /// Who waits for a slot that is free takes it soon, where nothing keeps it from that.
+    pub fn judge_slot(&mut self, slot: usize) {
+        let Some(since) = self.server.free[slot].filter(|since| self.now >= since.after(HANDOVER)) else {
+            return;
+        };
+        let is_undisturbed = |run: &Run| {
+            let host = &self.hosts[run.host];
+            let is_trying = matches!(run.stage, Stage::Listening { .. } | Stage::Trying { .. });
+            let is_well = run.halt == Halt::None && !run.is_closed && !host.is_troubled();
+            let disturbed = host.troubled.max(self.server.troubled).max(run.resumed);
+            let has_session = run.connection.is_some_and(|connection| self.session_of(connection).is_some());
+            is_trying && is_well && has_session && run.tries_since <= since && disturbed <= since
+        };
+        if self.server.state == State::Up
+            && self.server.stalled_until <= since
+            && let Some(run) = self.runs.iter().position(is_undisturbed)
+        {
+            let heir =
+                self.server.heir.map(|heir| self.connections[self.server.sessions[heir].connection].run);
+            let heir = heir.map_or("no heir".to_owned(), |heir| format!("heimdall {heir} as heir"));
+            self.complain(format!(
+                "slot {} is free for {HANDOVER:?}, and heimdall {run} waits, with {heir}",
+                slot + 1
+            ));
+        }
+    }
+
     /// heimdall has stopped itself: its job must not go on.
     pub fn judge_stop(&mut self, run: usize) {
         if self.is_running(run) {
@@ -174,6 +202,7 @@ impl World {
         let is_disturbed = this.resumed.max(host.resumed) > started
             || this.is_killed
             || this.halt != Halt::None
+            || this.was_stopped
             || this.job.as_ref().is_some_and(|job| job.was_held);
         if self.now > latest && !is_disturbed {
             self.complain(format!(
@@ -300,14 +329,8 @@ impl World {
     }
 
     /// The host of a session is gone, and the server has not been told for how long to wait for it.
-    pub fn judge_abandoned(&mut self, session: usize, asked: Time) {
-        self.judge.abandoned += 1;
-        let run = self.connections[self.server.sessions[session].connection].run;
-        let started =
-            self.judge.cases.get(&run).filter(|case| case.session == session).and_then(|case| case.started);
-        if started.is_some_and(|started| asked.since(started) > self.setting.lease / 3) {
-            self.complain(format!("the server would hold the lock of heimdall {run} for hours"));
-        }
+    pub fn judge_abandoned(&mut self, run: usize) {
+        self.complain(format!("the server would keep the session of heimdall {run} for hours"));
     }
 
     /// heimdall ends by itself.
@@ -352,5 +375,9 @@ impl World {
 const SLACK: Duration = Duration::from_millis(40);
 
 const _: () = assert!(SLACK.as_millis() > 20 + MAX_LATENCY.as_millis() + 2 * DEATH.as_millis());
+
+/// In this time a free slot is taken by someone who waits: those behind a dead heir try its key every six seconds, and one that is
+/// stopped loses it after five.
+pub const HANDOVER: Duration = Duration::from_secs(13);
 
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -38,6 +38,12 @@ pub enum Mutant {
     ForgetsTheTimeout,
     /// `--min-hold` is.
     ForgetsToHold,
+    /// The heir tries its own key again, so that it has it once more than it gives up.
+    TriesItsOwnKey,
+    /// The heir that has the lock stays the heir.
+    KeepsTheHeirsKey,
+    /// The server is not told to end the session of an heir that does not try any more.
+    DoesNotBindTheHeir,
     /// The fencing token is a transaction id and no more.
     TakesTheXidForTheToken,
     /// The program starts before its token is on the disk.
@@ -46,7 +52,7 @@ pub enum Mutant {
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 20] = [
+pub const MUTANTS: [Mutant; 23] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
     Mutant::KillsAfterAWholeLease,
@@ -65,6 +71,9 @@ pub const MUTANTS: [Mutant; 20] = [
     Mutant::DoesNotDrain,
     Mutant::ForgetsTheTimeout,
     Mutant::ForgetsToHold,
+    Mutant::TriesItsOwnKey,
+    Mutant::KeepsTheHeirsKey,
+    Mutant::DoesNotBindTheHeir,
     Mutant::TakesTheXidForTheToken,
     Mutant::DoesNotFlushTheToken,
 ];

@@ -27,6 +27,8 @@ pub struct Host {
     pub is_crashed: bool,
     /// When it last went on.
     pub resumed: Time,
+    /// When the network last was not as it should be.
+    pub troubled: Time,
 }
 
 /// A TCP connection, one message a segment.
@@ -93,7 +95,13 @@ impl Host {
             is_suspended: false,
             is_crashed: false,
             resumed: Time::default(),
+            troubled: Time::default(),
         }
+    }
+
+    /// Whether not everything comes through in the usual time.
+    pub fn is_troubled(&self) -> bool {
+        !self.is_connected() || !self.lag.is_zero()
     }
 
     /// Whether none of its processes runs.

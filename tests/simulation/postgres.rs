@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::judge::Loss;
+use super::judge::{HANDOVER, Loss};
 use super::mutants::Mutant;
 use super::network::{ToClient, ToServer};
 use super::time::{Clock, Time};
@@ -20,6 +20,12 @@ pub struct Server {
     pub sessions: Vec<Session>,
     /// Which sessions hold which slot.
     holders: Vec<Vec<usize>>,
+    /// Since when each slot is free, if it is.
+    pub free: Vec<Option<Time>>,
+    /// Which session holds the heir's key.
+    pub heir: Option<usize>,
+    /// When it last could not do its work.
+    pub troubled: Time,
     /// Until then no process of it runs, while its kernel does.
     pub stalled_until: Time,
     /// Grows with each promotion.
@@ -46,6 +52,10 @@ pub struct Session {
     pub is_alive: bool,
     /// How often it has locked what, and how.
     locked: Option<(usize, Mode, u32)>,
+    /// How often it has locked the heir's key.
+    heirs: u32,
+    /// For how long it may be asked nothing.
+    idle_timeout: Option<Duration>,
     /// How long its client may be silent, where it has said so.
     lease: Option<Duration>,
     heard: Time,
@@ -62,20 +72,45 @@ pub enum Mode {
     Shared,
 }
 
+/// When a session tries the lock, as in `lock::sql`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// Whoever waits.
+    Any,
+    /// If there is no heir.
+    First,
+    /// It tries the heir's key and, where that is granted, the lock.
+    Enter,
+    Stay {
+        overtakes: bool,
+    },
+    /// It has the heir's key.
+    Heir,
+}
+
 /// What is asked of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Statement {
-    Acquire { mode: Mode },
-    Settings { lease: Duration },
+    /// With it the server is told of the client's lease.
+    Acquire {
+        mode: Mode,
+        turn: Turn,
+        lease: Option<Duration>,
+    },
+    Settings {
+        lease: Option<Duration>,
+    },
     Ping,
-    Release { slot: usize },
+    Release {
+        slot: usize,
+    },
 }
 
 /// What it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
-    /// To [`Statement::Acquire`].
-    Acquired(Option<Grant>),
+    /// To [`Statement::Acquire`], and whether the session is the heir now.
+    Acquired(Option<Grant>, bool),
     /// To [`Statement::Settings`] and [`Statement::Ping`].
     Alive,
     /// To [`Statement::Release`], and whether it was held.
@@ -104,6 +139,9 @@ impl Server {
             clock: Clock::new(Duration::ZERO, gain),
             sessions: Vec::new(),
             holders: vec![Vec::new(); slots],
+            free: vec![Some(Time::default()); slots],
+            heir: None,
+            troubled: Time::default(),
             stalled_until: Time::default(),
             timeline: 1,
             xid: 700,
@@ -115,6 +153,43 @@ impl Server {
     /// Whether anything on its host answers.
     pub fn is_reachable(&self) -> bool {
         self.state != State::Silent
+    }
+
+    /// As the statement of `lock::sql` does it: who is granted the lock gives the heir's key up.
+    fn acquire(
+        &mut self,
+        id: usize,
+        mode: Mode,
+        turn: Turn,
+        mutant: Option<Mutant>,
+    ) -> (Option<usize>, bool) {
+        let tries_key = match turn {
+            Turn::Any | Turn::First => false,
+            Turn::Enter | Turn::Stay { .. } => true,
+            Turn::Heir => mutant == Some(Mutant::TriesItsOwnKey),
+        };
+        if tries_key && self.heir.is_none_or(|heir| heir == id) {
+            self.heir = Some(id);
+            self.sessions[id].heirs += 1;
+        }
+        let is_heir = self.heir == Some(id);
+        let may_try = match turn {
+            Turn::Any | Turn::Stay { overtakes: true } => true,
+            Turn::First => self.heir.is_none(),
+            Turn::Enter | Turn::Stay { .. } | Turn::Heir => is_heir,
+        };
+        let slot = if may_try { self.try_lock(id, mode) } else { None };
+        if slot.is_none() {
+            return (None, is_heir);
+        }
+        self.sessions[id].idle_timeout = None;
+        if is_heir && mutant != Some(Mutant::KeepsTheHeirsKey) {
+            self.sessions[id].heirs -= 1;
+            if self.sessions[id].heirs == 0 {
+                self.heir = None;
+            }
+        }
+        (slot, self.heir == Some(id))
     }
 
     /// Tries each slot once.
@@ -132,6 +207,7 @@ impl Server {
         if !self.holders[slot].contains(&id) {
             self.holders[slot].push(id);
         }
+        self.free[slot] = None;
         Some(slot)
     }
 
@@ -195,6 +271,8 @@ impl World {
                 connection: id,
                 is_alive: true,
                 locked: None,
+                heirs: 0,
+                idle_timeout: None,
                 lease: None,
                 heard: self.now,
                 asked: self.now,
@@ -223,32 +301,49 @@ impl World {
         self.server.sessions[session].heard = self.now;
         self.server.sessions[session].asked = self.now;
         let answer = match statement {
-            Statement::Acquire { mode } => {
-                let grant = self
-                    .server
-                    .try_lock(session, mode)
+            Statement::Acquire { mode, turn, lease } => {
+                self.set_lease(session, lease);
+                let was_heir = self.server.heir == Some(session);
+                let (slot, is_heir) = self.server.acquire(session, mode, turn, self.mutant);
+                let grant = slot
                     .map(|slot| Grant { slot, token: self.server.draw_token(self.mutant, &mut self.dice) });
                 if let Some(grant) = grant {
-                    self.judge_grant(self.connections[id].run, session, grant);
+                    self.judge_grant(self.connections[id].run, session, grant, is_heir);
+                } else if is_heir && !was_heir && !self.has(Mutant::DoesNotBindTheHeir) {
+                    let lease = self.setting.lease;
+                    self.server.sessions[session].idle_timeout = Some(lease.min(HEIR_TIMEOUT));
                 }
-                Answer::Acquired(grant)
+                Answer::Acquired(grant, is_heir)
             }
             Statement::Settings { lease } => {
-                self.server.sessions[session].lease = Some(lease);
-                let pause = self.server.clock.takes(lease / 2);
-                self.schedule(pause, Event::CheckSession(session));
+                self.set_lease(session, lease);
                 Answer::Alive
             }
             Statement::Ping => Answer::Alive,
-            Statement::Release { slot } => Answer::Released(self.server.unlock(session, slot)),
+            Statement::Release { slot } => {
+                let was_held = self.server.unlock(session, slot);
+                self.note_free(slot);
+                Answer::Released(was_held)
+            }
         };
+        if let Some(limit) = self.server.sessions[session].idle_timeout {
+            self.schedule(self.server.clock.takes(limit), Event::CheckIdle(session));
+        }
         self.server.sessions[session].unacknowledged.get_or_insert(self.now);
         let work = self.dice.between(Duration::from_micros(30), Duration::from_millis(1));
         self.reply(id, ToClient::Answer(answer), work);
     }
 
+    fn set_lease(&mut self, session: usize, lease: Option<Duration>) {
+        if let Some(lease) = lease.filter(|_| self.server.sessions[session].lease != lease) {
+            self.server.sessions[session].lease = Some(lease);
+            let pause = self.server.clock.takes(lease / 2);
+            self.schedule(pause, Event::CheckSession(session));
+        }
+    }
+
     /// The session that a connection has, if the server knows it.
-    fn session_of(&self, id: usize) -> Option<usize> {
+    pub fn session_of(&self, id: usize) -> Option<usize> {
         let connection = &self.connections[id];
         let is_known = |session: &usize| {
             connection.start == self.server.start && self.server.sessions[*session].is_alive
@@ -292,15 +387,12 @@ impl World {
         self.schedule(next, Event::CheckSession(id));
     }
 
-    /// Its client is gone without a word: where the server was not told of a lease, the system's keepalive finds that out.
+    /// Its client is gone without a word: where the server was not told of a lease, it finds that out in two hours
+    /// (`man 7 tcp`, `tcp_keepalive_time`).
     pub fn abandon_session(&mut self, id: usize) {
-        let session = &mut self.server.sessions[id];
+        let session = &self.server.sessions[id];
         if session.is_alive && session.lease.is_none() {
-            session.lease = Some(USUAL_KEEPALIVE);
-            self.setting.over_at = self.setting.over_at.after(USUAL_KEEPALIVE);
-            let asked = session.asked;
-            self.judge_abandoned(id, asked);
-            self.schedule(USUAL_KEEPALIVE, Event::CheckSession(id));
+            self.judge_abandoned(self.connections[session.connection].run);
         }
     }
 
@@ -310,11 +402,41 @@ impl World {
         if !std::mem::replace(&mut session.is_alive, false) {
             return;
         }
-        if let Some((slot, _, _)) = session.locked.take() {
-            self.server.holders[slot].retain(|holder| *holder != id);
+        session.heirs = 0;
+        if self.server.heir == Some(id) {
+            self.server.heir = None;
         }
+        if let Some((slot, _, _)) = self.server.sessions[id].locked.take() {
+            self.server.holders[slot].retain(|holder| *holder != id);
+            self.note_free(slot);
+        }
+        let session = &self.server.sessions[id];
         let run = self.connections[session.connection].run;
         self.judge_loss(run, id, loss);
+    }
+
+    /// The server ends a session that is asked nothing for too long.
+    pub fn check_idle(&mut self, id: usize) {
+        let session = &self.server.sessions[id];
+        let Some(limit) = session.idle_timeout.filter(|_| session.is_alive) else { return };
+        if self.server.stalled_until > self.now {
+            return self.schedule_at(self.server.stalled_until, Event::CheckIdle(id));
+        }
+        if self.now >= session.asked.after(self.server.clock.takes(limit)) {
+            let run = self.connections[session.connection].run;
+            self.tell(|_| {
+                format!("the server ends the session of heimdall {run}, which waits and does not try")
+            });
+            self.terminate_session(id);
+        }
+    }
+
+    /// Where no one holds a slot any more, someone who waits is to take it soon.
+    fn note_free(&mut self, slot: usize) {
+        if self.server.holders[slot].is_empty() {
+            self.server.free[slot] = Some(self.now);
+            self.schedule(HANDOVER, Event::CheckSlot(slot));
+        }
     }
 
     /// An administrator ends a session; the client is told.
@@ -353,6 +475,7 @@ impl World {
     /// A server is there again, at the same address.
     pub fn start_server(&mut self) {
         self.server.start += 1;
+        self.server.troubled = self.now;
         self.server.state = State::Up;
         for host in 0..self.hosts.len() {
             self.retransmit(host, Duration::from_secs(1));
@@ -370,8 +493,8 @@ impl World {
     }
 }
 
-/// Linux looks after idle connections after two hours (`man 7 tcp`, `tcp_keepalive_time`).
-const USUAL_KEEPALIVE: Duration = Duration::from_secs(7200);
+/// For how long an heir may not try.
+const HEIR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the timeline stands in a token.
 const XID_BITS: u32 = 32;

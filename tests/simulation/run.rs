@@ -11,7 +11,7 @@ use heimdall::lock::Moment;
 use super::dice::Dice;
 use super::job::Job;
 use super::network::ToClient;
-use super::postgres::{Grant, Mode};
+use super::postgres::{Grant, Mode, Turn};
 use super::time::Time;
 use super::world::Setting;
 
@@ -35,6 +35,8 @@ pub struct Run {
     pub halt: Halt,
     /// Whether a signal has told it not to wait for anything.
     pub is_hurried: bool,
+    /// Whether it was ever asked to stop.
+    pub was_stopped: bool,
     /// It goes on after it has stopped itself.
     pub is_continued: bool,
     /// When it last went on, and when it did so while its job had run on.
@@ -43,6 +45,9 @@ pub struct Run {
     /// By SIGKILL, heimdall alone.
     pub is_killed: bool,
     pub waiter: Option<Waiter>,
+    /// How it tries next, and since when it does so undisturbed.
+    pub turn: Turn,
+    pub tries_since: Time,
     pub supervision: Option<Supervision>,
     pub heartbeat: Option<Heartbeat>,
     pub is_lost: bool,
@@ -51,7 +56,7 @@ pub struct Run {
     pub asked: Moment,
     pub unanswered: u32,
     /// Of several times at which it was to get the processor, only the last counts.
-    pub turn: u32,
+    pub wake: u32,
     pub wakes_at: Time,
 }
 
@@ -105,6 +110,7 @@ pub enum Stage {
     Listening {
         until: Moment,
         timeout: Option<Duration>,
+        overtakes: bool,
     },
     Trying {
         deadline: Moment,
@@ -198,18 +204,21 @@ impl Run {
             received: VecDeque::new(),
             halt: Halt::None,
             is_hurried: false,
+            was_stopped: false,
             is_continued: false,
             resumed: Time::default(),
             resumed_alone: Time::default(),
             is_killed: false,
             waiter: None,
+            turn: Turn::Any,
+            tries_since: Time::NEVER,
             supervision: None,
             heartbeat: None,
             is_lost: false,
             grant: None,
             asked: now,
             unanswered: 0,
-            turn: 0,
+            wake: 0,
             wakes_at: Time::NEVER,
         }
     }

@@ -15,7 +15,6 @@ pub struct Summary {
     worlds: u64,
     leases: f64,
     jobs: u64,
-    abandoned: u64,
     exits: BTreeMap<Exit, u64>,
     excused: BTreeMap<Excuse, (u64, f64)>,
     coverage: Coverage,
@@ -26,7 +25,6 @@ impl Summary {
         self.worlds += 1;
         self.leases += world.leases();
         self.jobs += u64::from(world.judge.jobs);
-        self.abandoned += u64::from(world.judge.abandoned);
         for (exit, count) in &world.judge.exits {
             *self.exits.entry(*exit).or_default() += u64::from(*count);
         }
@@ -66,8 +64,6 @@ impl Summary {
         for (excuse, (count, longest)) in &self.excused {
             writeln!(text, "  {excuse}: {count}, for {longest:.2} leases at most").unwrap();
         }
-        let abandoned = self.abandoned;
-        writeln!(text, "sessions left to the system's keepalive: {abandoned}").unwrap();
         text
     }
 }

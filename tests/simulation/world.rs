@@ -67,6 +67,10 @@ pub enum Event {
     AtClient(usize, u32, ToClient),
     /// The server's kernel looks whether a client is still there.
     CheckSession(usize),
+    /// The server looks whether a session has been idle for too long.
+    CheckIdle(usize),
+    /// Someone who waits must have taken a slot that was free.
+    CheckSlot(usize),
     /// Someone starts a heimdall on this host.
     Start(usize),
     /// Something breaks.
@@ -163,6 +167,8 @@ impl World {
                 self.arrive_at_client(connection, number, message);
             }
             Event::CheckSession(session) => self.check_session(session),
+            Event::CheckIdle(session) => self.check_idle(session),
+            Event::CheckSlot(slot) => self.judge_slot(slot),
             Event::Start(host) => self.start_run(host),
             Event::Fault(fault) => self.strike(fault),
             Event::Mended(fault, target) => self.mend(fault, target),
