@@ -60,7 +60,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
         sources,
     };
     let acquire = |request| vec![attempt(request, Turn::Any), settings()];
-    let try_in_vain = |request, turn| vec![attempt(request, turn), Statement::Commit];
+    let try_in_vain = |request| vec![attempt(request, Turn::Any), Statement::Commit];
     let release = |key, mode| Statement::Release { key, mode, owner: Owner::Us };
     let whole = |request: LockRequest| {
         let (key, mode) = (request.key(1).unwrap(), request.mode());
@@ -74,12 +74,13 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     expected.extend(whole(LockRequest::one(Key::named("audit", "b"), Mode::Shared)));
     expected.extend(whole(LockRequest::slots("audit", "b", 2)));
     let key = Key::Single(8);
-    expected.extend(try_in_vain(one(key), Turn::Any));
+    expected.extend(try_in_vain(one(key)));
     expected.push(Statement::Holders(vec![key]));
-    expected.extend(try_in_vain(one(key), Turn::First));
-    let take_turn = |turn| Statement::Acquire { request: one(key), owner: Owner::Us, turn, sources };
+    expected.push(attempt(one(key), Turn::First));
+    expected.push(Statement::Keep(Settings::of_waiter(version, Some(lease))));
+    let take_turn =
+        |turn| Statement::Acquire { request: one(key).with_lease(lease), owner: Owner::Us, turn, sources };
     expected.push(take_turn(Turn::Enter));
-    expected.push(Statement::Settings(Settings::of_waiter(version, Some(lease), false, true)));
     expected.push(take_turn(Turn::Heir));
     expected.push(Statement::List(None));
     // How often it was tried while it was waited for is chance.

@@ -157,28 +157,9 @@ impl Contender {
             turn => turn,
         };
         match self.try_again(turn, patience) {
-            Ok((row, _)) if row.granted.is_none() => self.stay(&row),
             Ok((row, asked)) => self.judge(&row, asked),
             Err(error) => Err(self.failed(error)),
         }
-    }
-
-    /// The settings are not waited for: the answer to the next attempt comes after theirs.
-    fn stay(mut self, row: &AcquireRow) -> Result<Outcome, Error> {
-        if self.owner == Owner::Us {
-            let next = if row.is_heir { Turn::Heir } else { Turn::Stay { overtakes: false } };
-            let has_moved = self.turn == Turn::Enter || (next == Turn::Heir && self.turn != Turn::Heir);
-            self.turn = next;
-            if has_moved {
-                let version = self.connection.server().major_version();
-                let is_local = self.connection.is_local();
-                let settings = Settings::of_waiter(version, self.request.lease(), is_local, row.is_heir);
-                self.connection
-                    .send(&Statement::Settings(settings).query())
-                    .map_err(|error| self.failed(error))?;
-            }
-        }
-        self.judge(row, Moment::now())
     }
 
     fn try_again(
@@ -281,12 +262,19 @@ impl Contender {
         if let Some(reason) = self.unsafe_server(row) {
             return Err(self.refuse(Some(row), reason));
         }
-        if self.turn == Turn::First {
+        let tried = self.turn;
+        self.turn = match tried {
+            Turn::Any => Turn::Any,
             // A pooler's session keeps nothing from one try to the next.
-            self.turn = if self.owner == Owner::Us { Turn::Enter } else { Turn::Any };
-        }
+            _ if self.owner != Owner::Us => Turn::Any,
+            Turn::First => Turn::Enter,
+            Turn::Enter | Turn::Stay { .. } | Turn::Heir if row.is_heir => Turn::Heir,
+            Turn::Enter | Turn::Stay { .. } | Turn::Heir => Turn::Stay { overtakes: false },
+        };
         let Some(Granted { key, slot, token }) = row.granted else {
-            self.end_transaction().map_err(|error| self.failed(error))?;
+            let is_entering = (tried, self.turn) == (Turn::First, Turn::Enter);
+            let ended = if is_entering { self.keep_lease() } else { self.end_transaction() };
+            ended.map_err(|error| self.failed(error))?;
             return Ok(Outcome::Busy(Box::new(self)));
         };
         let grant =
@@ -337,6 +325,15 @@ impl Contender {
                 self.connection.answer(Deadline::after(GIVE_BACK_TIMEOUT), |_| None::<()>)?;
             }
         }
+        Ok(())
+    }
+
+    /// Ends the transaction of the first attempt, in which the server was told of the lease, and has that stay in force for the
+    /// session. It is not waited for: the answer to the next query comes after.
+    fn keep_lease(&mut self) -> Result<(), QueryError> {
+        let version = self.connection.server().major_version();
+        let lease = self.request.lease().filter(|_| !self.connection.is_local());
+        self.connection.send(&Statement::Keep(Settings::of_waiter(version, lease)).query())?;
         Ok(())
     }
 

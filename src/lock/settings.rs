@@ -40,17 +40,10 @@ impl Settings {
         Self::new(version, values, Purpose::Holder)
     }
 
-    /// For the session of one who waits for a lock: TCP gives it up as that of a holder. An heir that says nothing, because it is
-    /// stopped, makes room for the next one: the server ends its session (from PostgreSQL 14 on).
+    /// For the session of one who waits for a lock: TCP gives it up as that of a holder.
     #[must_use]
-    pub fn of_waiter(version: u32, lease: Option<Duration>, is_local: bool, is_heir: bool) -> Self {
-        let mut values = Vec::new();
-        if is_heir {
-            let timeout = lease.map_or(HEIR_TIMEOUT, |lease| lease.min(HEIR_TIMEOUT));
-            values.push(("idle_session_timeout", IDLE_SESSION_TIMEOUT, timeout.as_millis()));
-        }
-        values.extend(lease.filter(|_| !is_local).into_iter().flat_map(tcp));
-        Self::new(version, values, Purpose::Waiter)
+    pub fn of_waiter(version: u32, lease: Option<Duration>) -> Self {
+        Self::new(version, lease.into_iter().flat_map(tcp).collect(), Purpose::Waiter)
     }
 
     /// For the transaction that an attempt leaves open, on a server of any version.
@@ -131,6 +124,11 @@ fn tcp(lease: Duration) -> [Value; 4] {
 
 /// The first version that has it.
 pub(super) const IDLE_SESSION_TIMEOUT: u32 = 14;
+
+/// Returns how long an heir may say nothing, before the server makes room for the next one.
+pub(super) fn heir_timeout(lease: Option<Duration>) -> Duration {
+    lease.map_or(HEIR_TIMEOUT, |lease| lease.min(HEIR_TIMEOUT))
+}
 
 /// How long an heir may say nothing: many times its usual pause, and not too long for those behind it.
 const HEIR_TIMEOUT: Duration = Duration::from_secs(5);
@@ -220,19 +218,13 @@ mod tests {
 
     #[test]
     fn who_waits_is_bound_by_the_lease_and_an_heir_by_its_silence_too() {
+        let lease = |seconds| Some(Duration::from_secs(seconds));
         let names = |settings: &Settings| settings.values().map(|(name, _)| name).collect::<Vec<_>>();
-        let of_waiter = |version, lease, is_local, is_heir| {
-            Settings::of_waiter(version, Some(Duration::from_secs(lease)), is_local, is_heir)
-        };
-        let heir = of_waiter(15, 60, false, true);
-        assert_eq!(heir.values().next(), Some(("idle_session_timeout", "5000")));
-        assert!(names(&heir).ends_with(&["tcp_user_timeout"]));
-        assert_eq!(
-            of_waiter(15, 2, true, true).values().collect::<Vec<_>>(),
-            [("idle_session_timeout", "2000")]
-        );
-        assert_eq!(names(&of_waiter(15, 60, false, false)), names(&heir)[1..]);
-        assert_eq!(names(&of_waiter(13, 60, true, true)), [""; 0]);
+        let holder = Settings::of_session(15, lease(60));
+        assert!(names(&holder).ends_with(&names(&Settings::of_waiter(15, lease(60)))));
+        assert_eq!(names(&Settings::of_waiter(15, lease(60))).len(), 4);
+        assert_eq!(names(&Settings::of_waiter(15, None)), [""; 0]);
+        assert_eq!([lease(60), lease(2), None].map(heir_timeout), [5, 2, 5].map(Duration::from_secs));
     }
 
     #[test]

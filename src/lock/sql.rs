@@ -1,9 +1,12 @@
 //! Every SQL statement that heimdall sends or shows, and no way to send another one.
 
+use std::time::Duration;
+
 use super::key::Key;
 use super::line::Line;
 use super::request::{LockRequest, Mode};
 pub use super::settings::Settings;
+use super::settings::heir_timeout;
 use super::token::{Flush, Sources};
 use crate::proto::Query;
 
@@ -176,7 +179,9 @@ fn acquire(request: &LockRequest, owner: Owner, turn: Turn, sources: Sources) ->
     };
     let leave = match turn {
         Turn::Any | Turn::First => String::new(),
-        Turn::Enter | Turn::Stay { .. } | Turn::Heir => leave(line.heir, waiters),
+        Turn::Enter | Turn::Stay { .. } | Turn::Heir => {
+            leave(line.heir, waiters) + &bind_heir(heir_timeout(request.lease()))
+        }
     };
     let if_granted = |value: &str| format!("CASE WHEN {GRANTED} THEN {value} END");
     format!(
@@ -210,14 +215,22 @@ fn heir(heir: Key, waiters: Key, turn: Turn) -> String {
     )
 }
 
-/// Whether the session is the heir after the attempt, and what it gives up where it is granted the lock: its place in the
-/// line, and the time-out of an heir's session, where the server has that.
+/// Whether the session is the heir after the attempt, and its place in the line, which it gives up where it is granted the lock.
 fn leave(heir: Key, waiters: Key) -> String {
     format!(
         ", CASE WHEN {GRANTED} AND heir THEN NOT pg_catalog.pg_advisory_unlock({heir}) ELSE heir END, \
-         CASE WHEN {GRANTED} THEN pg_catalog.pg_advisory_unlock_shared({waiters}) END, \
-         CASE WHEN {GRANTED} AND pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL \
-         THEN pg_catalog.set_config('idle_session_timeout', '0', false) END"
+         CASE WHEN {GRANTED} THEN pg_catalog.pg_advisory_unlock_shared({waiters}) END"
+    )
+}
+
+/// From the very statement on that makes it the heir, the server ends the session of one that does not try for so long, where it
+/// can (from PostgreSQL 14 on); and not any more once it has the lock.
+fn bind_heir(timeout: Duration) -> String {
+    let milliseconds = timeout.as_millis();
+    format!(
+        ", CASE WHEN pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL THEN \
+         CASE WHEN {GRANTED} THEN pg_catalog.set_config('idle_session_timeout', '0', false) \
+         WHEN heir THEN pg_catalog.set_config('idle_session_timeout', '{milliseconds}', false) END END"
     )
 }
 
