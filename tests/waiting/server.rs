@@ -168,6 +168,23 @@ fn a_server_that_stays_away_is_waited_for_until_the_limit() {
 }
 
 #[test]
+fn a_server_that_is_silent_from_the_start_is_waited_for_no_longer_than_the_limit() {
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.drain();
+    });
+    let start = Instant::now();
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--name", "silent", "--wait=300ms", "true"])
+        .run();
+    assert_eq!(outcome.code, Some(69), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("timeout expired during login\n"), "{}", outcome.stderr);
+    // Without a limit it would be 30 seconds.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
 fn what_another_attempt_would_meet_again_ends_the_wait_at_once() {
     let standby = Scripted::start(|connection: &mut Connection| {
         connection.startup();
