@@ -61,7 +61,7 @@ impl Waiter {
     pub fn new(limit: Option<Duration>, now: Moment) -> Self {
         Self {
             until: limit.map(|limit| now.after(limit)),
-            backoff: Backoff::default(),
+            backoff: Backoff::of_connections(),
             is_connecting: true,
             asked: None,
             entered: None,
@@ -90,7 +90,7 @@ impl Waiter {
         let is_over = left == Some(Duration::ZERO);
         let was_connecting = mem::replace(&mut self.is_connecting, found == Found::Unavailable);
         if was_connecting != self.is_connecting {
-            self.backoff = Backoff::default();
+            self.backoff = if self.is_connecting { Backoff::of_connections() } else { Backoff::default() };
             self.asked = None;
             self.entered = None;
             self.succeeds = None;

@@ -1,25 +1,35 @@
-//! How long to pause between tries: of the lock by its heir, of the heir's key by those behind it, and of what no one stands
-//! in line for. Never in step with others.
+//! How long to pause between tries: of the lock by its heir, of the heir's key by those behind it, of the lock where no one
+//! stands in line, and of a server that is not there. Never in step with others.
 
 use std::time::Duration;
 
 /// Decorrelated jitter, for one who tries without a place in the line: each pause is random, between the shortest and three
 /// times the one before.
 #[derive(Debug, Clone, Copy)]
-pub struct Backoff(Duration);
+pub struct Backoff {
+    last: Duration,
+    longest: Duration,
+}
 
+/// For tries of a lock.
 impl Default for Backoff {
     fn default() -> Self {
-        Self(SHORTEST)
+        Self { last: SHORTEST, longest: LONGEST }
     }
 }
 
 impl Backoff {
+    /// Returns the pauses between attempts at a connection, each of which costs a server a process.
+    #[must_use]
+    pub fn of_connections() -> Self {
+        Self { longest: CONNECTIONS_LONGEST, ..Self::default() }
+    }
+
     /// Returns the next pause; `random` is any number, and another one each time.
     pub fn pause(&mut self, random: u32) -> Duration {
-        let most = (self.0 * 3).min(LONGEST);
-        self.0 = between(SHORTEST, most, random);
-        self.0
+        let most = (self.last * 3).min(self.longest);
+        self.last = between(SHORTEST, most, random);
+        self.last
     }
 }
 
@@ -53,6 +63,9 @@ const SHORTEST: Duration = Duration::from_millis(20);
 /// Short enough for a waiter to find a free lock soon, and long enough for a server not to notice fifty of them.
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// A server that comes back after a minute is found some seconds later, by a thousand who do not keep it from starting up.
+const CONNECTIONS_LONGEST: Duration = Duration::from_secs(5);
+
 /// Less than twelve tries a second: half of it and a round trip is what a handover takes. `make bench` measures this and the next two.
 const HEIRS_SHORTEST: Duration = Duration::from_millis(84);
 
@@ -76,6 +89,10 @@ mod tests {
         }
         assert_eq!(backoff.pause(STEPS), LONGEST);
         assert_eq!(backoff.pause(0), SHORTEST);
+        let mut backoff = Backoff::of_connections();
+        assert_eq!(backoff.pause(STEPS), SHORTEST * 3);
+        let pauses = std::iter::repeat_with(|| backoff.pause(STEPS));
+        assert_eq!(pauses.take(10).last(), Some(CONNECTIONS_LONGEST));
     }
 
     #[test]

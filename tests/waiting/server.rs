@@ -133,7 +133,7 @@ fn each_reason_is_told_once_and_the_last_one_decides_the_exit_code() {
     let server = unsteady(3);
     let outcome = Heimdall::new()
         .database(&format!("{} user=ann connect_timeout=2", server.tcp()))
-        .args(["--name", "unsteady", "--wait=4s", "true"])
+        .args(["--name", "unsteady", "--wait=6s", "true"])
         .run();
     assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
     let lines: Vec<&str> = outcome.stderr.lines().collect();
