@@ -153,16 +153,28 @@ fn promise_13_a_job_whose_lock_was_lost_while_it_was_suspended_is_stopped_when_i
 #[test]
 fn promise_10_a_program_that_ignores_the_key_that_suspends_is_not_suspended() {
     let mut terminal = bash();
-    terminal.enter(
-        "heimdall --name ignores sh -c 'trap \"\" TSTP; echo heimdall $PPID; read line; echo got $line'",
-    );
+    let script = "trap \"\" TSTP; echo heimdall $PPID; read line; echo got $line; read line; echo got $line";
+    terminal.enter(&format!("heimdall --name ignores sh -c '{script}'"));
     terminal.wait_for("heimdall ");
     let heimdall = terminal.wait_for("\r\n");
     terminal.press(SUSPEND);
     terminal.enter("one");
+    // By now heimdall has been sent the signal.
     terminal.wait_for("got one\r\n");
+    let is_read = || (!has_pending(&heimdall, Signal::TSTP)).then_some(());
+    poll(Duration::from_secs(30), is_read).expect("it is read");
+    terminal.enter("two");
+    terminal.wait_for("got two\r\n");
     assert!(!terminal.all().contains("Stopped"), "{}", terminal.all());
-    let _ = heimdall;
+}
+
+/// Whether the process has not yet read such a signal (`man 5 proc_pid_status`).
+fn has_pending(pid: &str, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let pending =
+        status.lines().filter_map(|line| line.strip_prefix("ShdPnd:").or(line.strip_prefix("SigPnd:")));
+    let bit = 1 << (signal.as_raw() - 1);
+    pending.into_iter().any(|bits| u64::from_str_radix(bits.trim(), 16).unwrap() & bit != 0)
 }
 
 #[test]
