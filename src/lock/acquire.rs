@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::error::{Error, UnsafeServer};
-use super::guard::{Grant, Guard};
+use super::grant::Grant;
+use super::guard::Guard;
 use super::holder::Holder;
 use super::key::Key;
 use super::line::Place;

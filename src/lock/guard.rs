@@ -1,15 +1,14 @@
 //! The held lock: it keeps up its lease, listens for its loss, and is given back with a confirmation.
 
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::error::Lost;
+use super::grant::Grant;
 use super::heartbeat::Heartbeat;
-use super::key::Key;
-use super::request::Mode;
 use super::settings::{Attempt, Retry, Settings};
 use super::sql::{self, Owner, Statement};
-use super::token::{Sources, Token};
 use crate::net::{self, Connection, Deadline, Moment, QueryError};
 use crate::proto::{Row, ServerMessage, Step, Transaction};
 
@@ -26,17 +25,6 @@ pub struct Guard {
     settings: Option<Attempt>,
     /// When the settings were asked for that [`Guard::keep_session`] has asked for.
     kept: Option<Moment>,
-}
-
-/// What the server has granted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Grant {
-    pub(super) key: Key,
-    pub(super) mode: Mode,
-    pub(super) owner: Owner,
-    pub(super) slot: u16,
-    pub(super) backend_pid: i32,
-    pub(super) token: Token,
 }
 
 /// What one read from the connection has brought.
@@ -63,6 +51,14 @@ pub enum Release {
     NotHeld,
     /// No confirmation came; the connection was closed, so the server will release the lock.
     Unconfirmed(Lost),
+}
+
+impl Deref for Guard {
+    type Target = Grant;
+
+    fn deref(&self) -> &Grant {
+        &self.grant
+    }
 }
 
 impl Guard {
@@ -93,10 +89,6 @@ impl Guard {
         Settings::of_session(version, lease.filter(|_| !self.connection.is_local()))
     }
 
-    pub(super) fn grant(&self) -> Grant {
-        self.grant
-    }
-
     /// The session, for who looks at it before anything depends on the lock.
     pub(super) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
@@ -105,43 +97,6 @@ impl Guard {
     /// Whether the session is a pooler's.
     pub(super) fn is_pooled(&self) -> bool {
         self.grant.owner == Owner::Pooler
-    }
-
-    /// The lock's key.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        self.grant.key
-    }
-
-    /// Which of the wanted locks it is, from 1.
-    #[must_use]
-    pub fn slot(&self) -> u16 {
-        self.grant.slot
-    }
-
-    /// The process id of the backend that holds the lock.
-    #[must_use]
-    pub fn backend_pid(&self) -> i32 {
-        self.grant.backend_pid
-    }
-
-    /// The fencing token, drawn after the lock was granted: it grows from holder to holder, also across crashes, promotions and
-    /// upgrades of the server, and is below 2^63.
-    #[must_use]
-    pub fn token(&self) -> u64 {
-        self.grant.token.number
-    }
-
-    /// Which cluster the token is of, where that is known: tokens of different clusters are not comparable.
-    #[must_use]
-    pub fn system_identifier(&self) -> Option<u64> {
-        self.grant.token.system_identifier
-    }
-
-    /// What the token was drawn from: [`Sources::ALL`] but for a server that refuses our role a function.
-    #[must_use]
-    pub fn token_sources(&self) -> Sources {
-        self.grant.token.sources
     }
 
     /// When the answer was read that the lock is ours.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter};
 use std::mem;
+use std::ops::Deref;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,8 +14,8 @@ use rustix::io::Errno;
 
 use super::acquire::{Outcome, acquire};
 use super::error::{Error, Lost};
-use super::guard::{Grant, Guard, Release};
-use super::key::Key;
+use super::grant::Grant;
+use super::guard::{Guard, Release};
 use super::request::LockRequest;
 use crate::net::{self, ConnectOptions, Deadline, Moment};
 
@@ -70,7 +71,7 @@ impl Guard {
     pub fn keep_alive(self, lease: Duration) -> io::Result<Held> {
         let (stopped, stop) = io::pipe()?;
         let shared = Arc::new(Shared::new(self.last_answered(), lease));
-        let grant = self.grant();
+        let grant = *self;
         let heartbeat = thread::Builder::new().name("heartbeat".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || keep_alive(self, lease, &stopped, &shared)
@@ -79,31 +80,15 @@ impl Guard {
     }
 }
 
+impl Deref for Held {
+    type Target = Grant;
+
+    fn deref(&self) -> &Grant {
+        &self.grant
+    }
+}
+
 impl Held {
-    /// The lock's key.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        self.grant.key
-    }
-
-    /// Which of the requested locks it is, from 1.
-    #[must_use]
-    pub fn slot(&self) -> u16 {
-        self.grant.slot
-    }
-
-    /// The process id of the backend that holds the lock.
-    #[must_use]
-    pub fn backend_pid(&self) -> i32 {
-        self.grant.backend_pid
-    }
-
-    /// The fencing token, as [`Guard::token`] has it: it grows from holder to holder.
-    #[must_use]
-    pub fn token(&self) -> u64 {
-        self.grant.token.number
-    }
-
     /// Returns why the lock is lost, if it is.
     ///
     /// It counts as lost once the server has not answered for half a lease, by a clock that goes on while the host is

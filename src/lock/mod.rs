@@ -46,6 +46,7 @@ mod acquire;
 mod backoff;
 mod check;
 mod error;
+mod grant;
 mod guard;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod heartbeat;
@@ -62,6 +63,7 @@ pub use acquire::{Contender, Outcome, acquire, acquire_in_turn};
 pub use backoff::{Backoff, heirs_pause, others_pause};
 pub use check::{Checked, check};
 pub use error::{Error, Lost, UnsafeServer};
+pub use grant::Grant;
 pub use guard::{Guard, Polled, Release};
 pub use held::{Held, run};
 pub use holder::{Holder, list};
