@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::job::reap_orphans;
+use super::report::Report;
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment};
 
@@ -12,7 +13,13 @@ use crate::lock::{Guard, Lost, Moment};
 ///
 /// # Errors
 /// The lock is lost.
-pub(super) fn hold(guard: &mut Guard, lease: Duration, timer: &Timer, until: Moment) -> Result<(), Lost> {
+pub(super) fn hold(
+    guard: &mut Guard,
+    lease: Duration,
+    timer: &Timer,
+    until: Moment,
+    report: &Report,
+) -> Result<(), Lost> {
     let mut now = Moment::now();
     if guard.next_tick().is_none() {
         if until <= now {
@@ -28,7 +35,10 @@ pub(super) fn hold(guard: &mut Guard, lease: Duration, timer: &Timer, until: Mom
         }
         // An answer that is awaited comes by the descriptor.
         let until = Some(until).filter(|until| now < *until);
-        timer.wait([Some(guard.as_fd())], until.into_iter().chain(guard.next_tick()).min());
+        timer.wait(
+            [Some(guard.as_fd())],
+            until.into_iter().chain(guard.next_tick()).chain(report.alive()).min(),
+        );
         reap_orphans();
         now = Moment::now();
     }

@@ -15,6 +15,7 @@ mod list;
 mod metrics;
 mod mistake;
 mod name;
+mod notify;
 mod on_lost;
 mod options;
 mod preexisting;

@@ -15,6 +15,8 @@ use super::exit::DEFAULT_BUSY;
 use super::files::Paths;
 use super::mistake;
 use super::name::{Lock, MAX_SLOTS, Name};
+use super::notify::Ready;
+use super::publisher::Audience;
 use super::report::Format;
 use super::restart::{Policy, When};
 use super::signal_name;
@@ -110,6 +112,12 @@ pub(super) struct Args {
     /// Keep in FILE, as JSON, where heimdall stands
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     status_file: Option<PathBuf>,
+    /// When to tell the service manager that heimdall is ready: when PROGRAM has started, or already while waiting
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "started")]
+    ready: Ready,
+    /// Leave it to the program to tell the service manager that it is ready
+    #[arg(long, conflicts_with = "ready")]
+    pass_notify: bool,
     /// Print who holds and who waits, for the named lock or for all of the database
     #[arg(long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
     list: bool,
@@ -178,8 +186,7 @@ pub(super) struct RunOptions {
     /// Whether the lock is held until the whole job has ended.
     pub(super) drains: bool,
     pub(super) lease: Duration,
-    /// The files to keep up to date.
-    pub(super) files: Paths,
+    pub(super) audience: Audience,
     /// Whether the program inherits the connection.
     pub(super) inherits: bool,
 }
@@ -302,7 +309,11 @@ impl TryFrom<Args> for Command {
                 min_hold: args.min_hold,
                 drains: args.drain,
                 lease: args.lease,
-                files: Paths { status: args.status_file, metrics: args.metrics },
+                audience: Audience {
+                    files: Paths { status: args.status_file, metrics: args.metrics },
+                    ready: args.ready,
+                    passes_notify: args.pass_notify,
+                },
                 inherits: !args.close,
             })),
         };

@@ -9,7 +9,8 @@ use rustix::process::Signal;
 use super::event::Event;
 use super::exit::{Exit, Status};
 use super::job::Job;
-use super::name::{Lock, Name};
+use super::name::Name;
+use super::notify;
 use super::on_lost::{OnLost, shell};
 use super::options::RunOptions;
 use super::report::Report;
@@ -51,7 +52,7 @@ impl<'a> Programs<'a> {
     pub(super) fn run(&mut self, mut guard: Guard, restarts: &mut Restarts, report: &Report) -> Over {
         // Before the program has something to say.
         Report::flush(MOMENT);
-        let variables = variables(&self.options.lock, &guard, restarts);
+        let variables = variables(self.options, &guard, restarts);
         let (options, timer) = (self.options, self.timer);
         let (signals, mut job) = match self.start(&guard, variables.clone()) {
             Ok(started) => started,
@@ -133,12 +134,16 @@ impl<'a> Programs<'a> {
 }
 
 /// What the program is told of its lock; what does not apply is unset, as it may be left from a heimdall around us.
-fn variables(lock: &Lock, guard: &Guard, restarts: &Restarts) -> Vec<(&'static str, Option<String>)> {
-    let (namespace, name) = match &lock.name {
+fn variables(
+    options: &RunOptions,
+    guard: &Guard,
+    restarts: &Restarts,
+) -> Vec<(&'static str, Option<String>)> {
+    let (namespace, name) = match &options.lock.name {
         Name::Named { namespace, name } => (Some(namespace.clone()), Some(name.clone())),
         Name::Key(_) => (None, None),
     };
-    vec![
+    let mut variables = vec![
         ("HEIMDALL_NAMESPACE", namespace),
         ("HEIMDALL_NAME", name),
         ("HEIMDALL_KEY", Some(guard.key().to_string())),
@@ -147,7 +152,10 @@ fn variables(lock: &Lock, guard: &Guard, restarts: &Restarts) -> Vec<(&'static s
         ("HEIMDALL_FENCING_TOKEN", Some(guard.token().to_string())),
         ("HEIMDALL_SYSTEM_IDENTIFIER", guard.system_identifier().map(|cluster| cluster.to_string())),
         ("HEIMDALL_RESTARTS", restarts.are_wanted().then(|| restarts.count().to_string())),
-    ]
+    ];
+    let is_passed = |name: &str| options.audience.passes_notify && name == notify::SOCKET;
+    variables.extend(notify::VARIABLES.into_iter().filter(|name| !is_passed(name)).map(|name| (name, None)));
+    variables
 }
 
 /// How long the reader of standard error may keep the program from starting.

@@ -1,6 +1,7 @@
-//! Tells of what happens elsewhere than on standard error: in the files of `--metrics` and `--status-file`.
+//! Tells of what happens elsewhere than on standard error: in the files of `--metrics` and `--status-file`, and to the
+//! service manager.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::event::Event;
@@ -8,8 +9,19 @@ use super::files::{Files, Paths};
 use super::json::Value;
 use super::metrics::Counting;
 use super::name::Lock;
+use super::notify::{Notify, Ready, SOCKET};
 use super::standing::Standing;
+use crate::lock::Moment;
 use crate::net::os_error_text;
+
+/// Who is to be told.
+#[derive(Debug)]
+pub(super) struct Audience {
+    pub(super) files: Paths,
+    pub(super) ready: Ready,
+    /// Whether it is the program that tells the service manager that it is ready.
+    pub(super) passes_notify: bool,
+}
 
 /// What is told, and where.
 #[derive(Debug)]
@@ -23,10 +35,27 @@ struct Told {
     counting: Option<Counting>,
     standing: Option<Standing>,
     facts: Vec<(&'static str, Value)>,
+    manager: Option<Manager>,
+}
+
+/// The service manager, and what it is told.
+#[derive(Debug)]
+struct Manager {
+    notify: Notify,
+    ready: Ready,
+    /// Whether heimdall itself says that it is ready, and has not yet.
+    is_awaited: bool,
+    /// How heimdall came by the lock, in words.
+    acquired: String,
 }
 
 impl Publisher {
-    pub(super) fn new(paths: &Paths, lock: &Lock, warn: impl Fn(String) + Clone + Send + 'static) -> Self {
+    pub(super) fn new(
+        audience: &Audience,
+        lock: &Lock,
+        warn: impl Fn(String) + Clone + Send + 'static,
+    ) -> Self {
+        let paths = &audience.files;
         let counting = paths.metrics.as_ref().map(|_| Counting::of(lock));
         let standing = paths.status.as_ref().map(|_| Standing::new());
         let mut files = None;
@@ -41,14 +70,34 @@ impl Publisher {
         if let (Some(files), Some(counting)) = (&files, &counting) {
             files.metrics(counting.beginning());
         }
-        Self { files, told: Mutex::new(Told { counting, standing, facts: Vec::new() }) }
+        let manager = Notify::of_environment().and_then(|notify| match notify {
+            Ok(notify) => Some(Manager {
+                notify,
+                ready: audience.ready,
+                is_awaited: !audience.passes_notify,
+                acquired: String::new(),
+            }),
+            Err(error) => {
+                warn(format!("cannot use {SOCKET}: {}", os_error_text(&error)));
+                None
+            }
+        });
+        Self { files, told: Mutex::new(Told { counting, standing, facts: Vec::new(), manager }) }
     }
 
-    /// Tells of a transition; `facts` are what is known of the lock.
-    pub(super) fn event(&self, event: &Event<'_>, facts: &[(&'static str, Value)]) {
-        let Some(files) = &self.files else { return };
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Tells of a transition, which `text` says in words; `facts` are what is known of the lock.
+    pub(super) fn event(
+        &self,
+        event: &Event<'_>,
+        text: impl Fn() -> String,
+        facts: &[(&'static str, Value)],
+    ) {
+        let mut told = self.lock();
         let told = &mut *told;
+        if let Some(manager) = &mut told.manager {
+            manager.event(event, &text());
+        }
+        let Some(files) = &self.files else { return };
         let now = SystemTime::now();
         if let Some(counting) = &mut told.counting {
             let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -62,9 +111,18 @@ impl Publisher {
         }
     }
 
+    /// Gives the service manager a sign of life, if one is due; returns when the next one is.
+    pub(super) fn alive(&self) -> Option<Moment> {
+        self.lock().manager.as_mut()?.notify.alive(Moment::now())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Tells that the server has answered a heartbeat after so long.
     pub(super) fn heartbeat(&self, round_trip: Duration) {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = self.lock();
         if let (Some(files), Some(counting)) = (&self.files, &told.counting) {
             files.metrics(counting.heartbeat(round_trip));
         }
@@ -77,14 +135,36 @@ impl Publisher {
 
     /// Tells that heimdall is about to end, and waits until all is told, no longer than that.
     pub(super) fn close(&self, limit: Duration) {
-        let Some(files) = &self.files else { return };
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.lock();
         let told = &mut *told;
+        told.manager.iter().for_each(|manager| manager.notify.stopping());
+        let Some(files) = &self.files else { return };
         if let Some(standing) = &mut told.standing {
             standing.end(&rfc_3339(SystemTime::now()));
             files.status(standing.text(&told.facts, std::process::id()));
         }
         files.flush(limit);
+    }
+}
+
+impl Manager {
+    fn event(&mut self, event: &Event<'_>, text: &str) {
+        let is_ready = match event {
+            Event::Waiting { .. } => self.ready == Ready::Waiting,
+            Event::Started { .. } => true,
+            _ => false,
+        };
+        if is_ready && std::mem::take(&mut self.is_awaited) {
+            self.notify.ready();
+        }
+        let now = humantime::format_rfc3339_seconds(SystemTime::now());
+        match event {
+            // Part of what goes on, and not all of it.
+            Event::Connected { .. } | Event::Signalled { .. } => {}
+            Event::Acquired { .. } => self.acquired = format!("{now}: {text}"),
+            Event::Started { .. } => self.notify.status(&format!("{}; {text}", self.acquired)),
+            _ => self.notify.status(&format!("{now}: {text}")),
+        }
     }
 }
 

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::event::{Event, Level};
-use super::files::Paths;
 use super::json::{self, Value};
 use super::name::{Lock, Name};
-use super::publisher::Publisher;
+use super::publisher::{Audience, Publisher};
 use super::session_name;
 use super::stderr;
 use super::terminal;
-use crate::lock::Guard;
+use crate::lock::{Guard, Moment};
 pub(super) use crate::net::os_error_text;
 
 /// How a line looks.
@@ -72,10 +71,10 @@ impl Report {
             .with("token", Value::Text(guard.token().to_string()))
     }
 
-    /// Has transitions told in these files too.
-    pub(super) fn with_files(self, paths: &Paths, lock: &Lock) -> Self {
+    /// Has transitions told wherever else this run tells of them.
+    pub(super) fn with_audience(self, audience: &Audience, lock: &Lock) -> Self {
         let report = self.clone();
-        let publisher = Publisher::new(paths, lock, move |text| report.warning(text));
+        let publisher = Publisher::new(audience, lock, move |text| report.warning(text));
         Self { publisher: Some(Arc::new(publisher)), ..self }
     }
 
@@ -89,6 +88,11 @@ impl Report {
     pub(super) fn flush_all(&self, limit: Duration) {
         self.publisher.iter().for_each(|publisher| publisher.flush(limit));
         Self::flush(limit);
+    }
+
+    /// Gives the service manager a sign of life, if one is due; returns when the next one is.
+    pub(super) fn alive(&self) -> Option<Moment> {
+        self.publisher.as_ref()?.alive()
     }
 
     /// Tells that the server has answered a heartbeat after so long.
@@ -123,7 +127,7 @@ impl Report {
 
     /// Tells of a transition.
     pub(super) fn event(&self, event: &Event<'_>) {
-        self.publisher.iter().for_each(|publisher| publisher.event(event, &self.facts));
+        self.publisher.iter().for_each(|publisher| publisher.event(event, || self.text(event), &self.facts));
         // Programs get all of them.
         let level = match self.format {
             Format::Text => event.level(),

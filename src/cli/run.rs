@@ -48,7 +48,7 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Action::Run(options) => {
             let report = report.with_lock(&options.lock);
-            let report = report.with_files(&options.files, &options.lock);
+            let report = report.with_audience(&options.audience, &options.lock);
             let exit = run_under_lock(&options, database, &report);
             report.close(FLUSH_TIMEOUT);
             exit
@@ -78,7 +78,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             None => acquire(options, &config, &restarts, report)?,
         };
         let report = &report.clone().with_session(&guard);
-        if let Err(lost) = hold(&mut guard, options.lease, &timer, start_at) {
+        if let Err(lost) = hold(&mut guard, options.lease, &timer, start_at, report) {
             report.error(format_args!("the lock was lost before the program was started: {lost}"));
             if !restarts.are_wanted() && options.wait != WaitPolicy::Endless {
                 return Err(Exit::Unavailable);
@@ -104,7 +104,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             Some(guard) if keeps_lock => kept = Some(guard),
             Some(guard) => {
                 release(guard, report);
-                timer.sleep(start_at);
+                timer.sleep(start_at, report);
             }
             None => start_at = start_at.max(after_loss(options.lease)),
         }

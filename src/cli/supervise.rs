@@ -174,7 +174,8 @@ impl Run<'_> {
             None => (Some(guard.as_fd()), guard.next_tick()),
             Some(_) => (None, None),
         };
-        let until = until.into_iter().chain(next_tick).chain(self.on_lost.ends_at()).min();
+        let until =
+            until.into_iter().chain(next_tick).chain(self.on_lost.ends_at()).chain(self.report.alive()).min();
         let [signals, connection] = timer.wait([Some(signals.as_fd()), socket], until);
         Ready { signals, connection }
     }

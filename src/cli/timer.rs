@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::job::reap_orphans;
+use super::report::Report;
 use crate::lock::Moment;
 
 /// A clock to wait by.
@@ -48,9 +49,9 @@ impl Timer {
 
 impl Timer {
     /// Waits for the moment, however many signals come meanwhile.
-    pub(super) fn sleep(&self, until: Moment) {
+    pub(super) fn sleep(&self, until: Moment, report: &Report) {
         while Moment::now() < until {
-            self.wait([], Some(until));
+            self.wait([], report.alive().into_iter().chain([until]).min());
             reap_orphans();
         }
     }

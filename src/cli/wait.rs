@@ -104,6 +104,7 @@ impl Wait<'_> {
     ) -> Result<(), lock::Error> {
         while !pause.is_zero() {
             line.draw();
+            line.report.alive();
             reap_orphans();
             let nap = pause.min(REDRAW);
             sleep(nap)?;

@@ -1,0 +1,170 @@
+//! The service manager is told what it wants to know; here a socket of the test's stands in for it.
+
+use std::fs;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::heimdall;
+use crate::support::this_test;
+
+const PAGE: &str = include_str!("../../docs/daemon.md");
+
+/// What was sent to a service manager.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Manager {
+    fn new() -> Self {
+        // A socket's path is short (man 7 unix).
+        let path =
+            std::env::temp_dir().join(format!("heimdall-{}-{}", std::process::id(), this_test().len()));
+        let _ = fs::remove_file(&path);
+        Self::on(UnixDatagram::bind(&path).unwrap(), path)
+    }
+
+    fn on(socket: UnixDatagram, path: PathBuf) -> Self {
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Self { socket, path }
+    }
+
+    fn message(&self) -> String {
+        let mut buffer = [0; 4096];
+        let length = self.socket.recv(&mut buffer).expect("a message comes");
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    /// Waits for a message that begins like this, and returns those before it and it.
+    fn until(&self, start: &str) -> Vec<String> {
+        let mut messages = Vec::new();
+        loop {
+            messages.push(self.message());
+            if messages.last().unwrap().starts_with(start) {
+                return messages;
+            }
+        }
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn assert_none(messages: &[String], start: &str) {
+    assert!(!messages.iter().any(|message| message.starts_with(start)), "{messages:?}");
+}
+
+#[test]
+fn it_is_told_that_the_program_has_started_what_goes_on_and_the_end() {
+    let manager = Manager::new();
+    let name = "notifies";
+    let other = heimdall(name).hold();
+    let script = "echo up ${NOTIFY_SOCKET-no} ${WATCHDOG_USEC-no}; exec cat";
+    let mut running = heimdall(name)
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", "200000")
+        .args(["--wait", "sh", "-c", script])
+        .pipe_stdin()
+        .spawn();
+    let waiting = manager.until("STATUS=20");
+    let waiting = [waiting, manager.until("WATCHDOG=1")].concat();
+    assert_none(&waiting, "READY");
+    other.finish();
+    let started = manager.until("READY=1");
+    assert_none(&started, "STOPPING");
+    let status = manager.until("STATUS=").pop().unwrap();
+    assert!(
+        status.contains("acquired the lock daemon/notifies") && status.contains("fencing token"),
+        "{status}"
+    );
+    assert!(status.contains("; started the program, process "), "{status}");
+    assert_eq!(running.wait_for_stdout_line("up"), "up no no");
+    // While the program runs.
+    for _ in 0..2 {
+        manager.until("WATCHDOG=1");
+    }
+    running.close_stdin();
+    assert_none(&manager.until("STOPPING=1"), "READY");
+    assert_eq!(running.wait().code, Some(0));
+}
+
+#[test]
+fn one_that_waits_is_ready_where_that_is_asked_for() {
+    let name = "ready while waiting";
+    let address = format!("heimdall-test-{}", std::process::id());
+    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&address).unwrap()).unwrap();
+    let manager = Manager::on(socket, PathBuf::from("/nonexistent"));
+    let other = heimdall(name).hold();
+    let running = heimdall(name)
+        .env("NOTIFY_SOCKET", format!("@{address}"))
+        .args(["--ready=waiting", "--wait", "sh", "-c", "echo up; exec sleep 300"])
+        .spawn();
+    manager.until("READY=1");
+    let status = manager.until("STATUS=20").pop().unwrap();
+    assert!(status.contains("waiting for the lock daemon/ready while waiting"), "{status}");
+    other.finish();
+    running.wait_for_stdout_line("up");
+    running.signal(15);
+    assert_none(&manager.until("STOPPING=1"), "READY");
+    assert_eq!(running.wait().code, Some(143));
+}
+
+#[test]
+fn a_program_that_speaks_for_itself_may() {
+    let manager = Manager::new();
+    let outcome = heimdall("speaks for itself")
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_PID", "1")
+        .env("WATCHDOG_USEC", "1")
+        .args(["--pass-notify", "sh", "-c", "echo $NOTIFY_SOCKET ${WATCHDOG_PID-no}"])
+        .run();
+    assert_eq!(outcome.stdout, format!("{} no\n", manager.path.display()));
+    let messages = manager.until("STOPPING=1");
+    assert_none(&messages, "READY");
+    // Another process is meant.
+    assert_none(&messages, "WATCHDOG");
+}
+
+#[test]
+fn a_service_manager_that_is_not_there_or_does_not_read_keeps_heimdall_from_nothing() {
+    let manager = Manager::new();
+    for socket in [manager.path.to_str().unwrap(), "/nonexistent/socket"] {
+        let outcome = heimdall("deaf")
+            .env("NOTIFY_SOCKET", socket)
+            .env("WATCHDOG_USEC", "20")
+            .args(["sh", "-c", "sleep 0.3; exit 3"])
+            .run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(3), ""), "{socket}");
+    }
+    let odd = heimdall("deaf").env("NOTIFY_SOCKET", "relative").arg("true").run();
+    assert_eq!(odd.code, Some(0));
+    assert!(odd.stderr.contains("cannot use NOTIFY_SOCKET: "), "{}", odd.stderr);
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_unit() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("units");
+    fs::create_dir_all(&folder).unwrap();
+    let unit = PAGE.split_once("```ini\n").unwrap().1.split_once("```").unwrap().0;
+    // The programs need not be installed here.
+    let unit = unit.replace("/usr/local/bin/heimdall", crate::support::heimdall::BINARY);
+    let file = folder.join("dispatcher.service");
+    fs::write(&file, unit).unwrap();
+    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let ours: Vec<&str> = said.lines().filter(|line| line.contains("dispatcher.service")).collect();
+            assert!(ours.is_empty(), "{said}");
+        }
+        Err(error) => {
+            let text = format!("dispatcher.service NOT CHECKED: systemd-analyze: {error}\n");
+            std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()).unwrap();
+        }
+    }
+}
