@@ -36,7 +36,7 @@ fn a_server_that_is_good_for_locking_is_reported_line_by_line() {
             ("round trip", "s"),
             ("lease", "20s, on both sides"),
             ("settings", "synchronous_commit=off; for its own session heimdall makes sure"),
-            ("token", ""),
+            ("token", ", of cluster "),
             ("lock", "taken and freed"),
         ],
     );
@@ -101,7 +101,7 @@ fn in_json_it_is_one_object_with_the_fields_that_are_documented() {
     let documented: BTreeSet<&str> = rows.collect();
     assert!(keys.is_subset(&documented), "{keys:?} {documented:?}");
     let absent: BTreeSet<&str> = documented.difference(&keys).copied().collect();
-    assert_eq!(absent, ["encryption", "not_in_force", "verified"].into());
+    assert_eq!(absent, ["encryption", "not_in_force", "token_lacks", "verified"].into());
     let value = |key: &str| shared().sql(&format!("select $j${}$j$::json ->> '{key}'", outcome.stdout));
     assert_eq!([value("login"), value("primary"), value("lease_kept_by")], ["md5", "true", "both"]);
 }

@@ -96,9 +96,17 @@ fn facts(checked: &Checked, user: &str, database: &str, lease: Duration) -> Vec<
                 )
             },
         ),
-        ("token", format!("{}, by txid_current()", checked.token)),
+        ("token", token(checked)),
         ("lock", "taken and freed".to_owned()),
     ]
+}
+
+fn token(checked: &Checked) -> String {
+    let cluster =
+        checked.system_identifier.map(|cluster| format!(", of cluster {cluster}")).unwrap_or_default();
+    let lacks = checked.token_sources.to_string();
+    let lacks = if lacks.is_empty() { lacks } else { format!("; made without: {lacks}") };
+    format!("{}{cluster}{lacks}", checked.token)
 }
 
 /// Who else than heimdall keeps the lease: `both` sides do, or what is in between.
@@ -136,6 +144,11 @@ fn fields(checked: &Checked, user: &str, database: &str, lease: Duration) -> Vec
         text("not_in_force", checked.not_in_force.as_deref()),
         text("settings", Some(&checked.settings.join(", "))),
         Some(("token", Value::Number(checked.token.into()))),
+        text(
+            "token_lacks",
+            Some(&checked.token_sources.to_string()).filter(|lacks| !lacks.is_empty()).map(String::as_str),
+        ),
+        text("system_identifier", checked.system_identifier.map(|cluster| cluster.to_string()).as_deref()),
     ]
     .into_iter()
     .flatten()

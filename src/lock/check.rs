@@ -7,6 +7,7 @@ use super::error::{Error, Lost};
 use super::guard::{Guard, Polled, Release};
 use super::request::LockRequest;
 use super::sql::{self, Statement};
+use super::token::Sources;
 use crate::net::{ConnectOptions, Deadline, Moment, QueryError};
 use crate::proto::Row;
 use crate::proto::text::printable;
@@ -37,6 +38,10 @@ pub struct Checked {
     pub settings: Vec<String>,
     /// The fencing token that was drawn.
     pub token: u64,
+    /// What it was drawn from.
+    pub token_sources: Sources,
+    /// Which cluster the token is of, if the role may know.
+    pub system_identifier: Option<u64>,
 }
 
 /// Takes the lock, looks, and gives the lock back. `Err` within is a contender for a lock that is held elsewhere.
@@ -76,7 +81,8 @@ fn look(guard: &mut Guard, lease: Duration) -> Result<Checked, Error> {
         Err(error) => return Err(failed(error)),
     };
     let is_pooled = guard.is_pooled();
-    let token = guard.token();
+    let (token, token_sources, system_identifier) =
+        (guard.token(), guard.token_sources(), guard.system_identifier());
     let connection = guard.connection();
     Ok(Checked {
         version: connection.server().version.clone(),
@@ -90,6 +96,8 @@ fn look(guard: &mut Guard, lease: Duration) -> Result<Checked, Error> {
         not_in_force,
         settings,
         token,
+        token_sources,
+        system_identifier,
     })
 }
 

@@ -31,6 +31,17 @@ fn each_refusal_of_a_real_pgbouncer_has_the_code_of_its_meaning() {
 }
 
 #[test]
+fn a_pooler_that_is_not_allowed_lists_nothing() {
+    let pooler = PgBouncer::start(shared(), PoolMode::Transaction);
+    let list =
+        |options: &[&str]| Heimdall::new().database(&pooler.conninfo()).arg("--list").args(options).run();
+    let refused = list(&[]);
+    assert_told(&refused, 76, "a connection pooler answers for it");
+    assert_eq!(refused.stdout, "");
+    assert_eq!(list(&["--allow-pooler"]).code, Some(0));
+}
+
+#[test]
 fn a_pgbouncer_without_room_is_no_usable_server() {
     for (settings, words) in [
         ("max_client_conn = 1", "no more connections allowed (max_client_conn)"),
