@@ -11,7 +11,7 @@ use std::{env, fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::processes::{do_not_pass_on_ignored_signals, family};
+use super::processes::{do_not_pass_on_ignored_signals, family, leave_terminal};
 use super::stream::Stream;
 
 /// The file that is the program.
@@ -55,6 +55,7 @@ impl Heimdall {
     /// Another program in its place, which gets the same care: what it executes is its own affair.
     pub fn program(program: impl AsRef<OsStr>) -> Self {
         do_not_pass_on_ignored_signals();
+        leave_terminal();
         let mut command = Command::new(program);
         command
             .env_clear()

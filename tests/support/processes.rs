@@ -1,10 +1,12 @@
 //! Which processes there are, for those who have to end them.
 
-use std::fs;
-use std::process::Command;
+use std::fs::{self, File};
+use std::process::{self, Command};
 use std::sync::{Arc, Once};
+use std::thread;
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, getppid, setsid};
 
 /// A process and its descendants, in whatever process group they are.
 pub fn family(pid: i32) -> Vec<Pid> {
@@ -63,6 +65,23 @@ pub fn do_not_pass_on_ignored_signals() {
             if ignored & (1 << (signal - 1)) != 0 {
                 signal_hook::flag::register(signal, Arc::default()).unwrap();
             }
+        }
+    });
+}
+
+/// Gives up the terminal that the tests run on, so that what is started from now on behaves as it does without one. Ctrl-C still
+/// reaches cargo, and when cargo is gone, so are the tests.
+pub fn leave_terminal() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let cargo = getppid();
+        if File::open("/dev/tty").is_ok() && setsid().is_ok() {
+            thread::spawn(move || {
+                while getppid() == cargo {
+                    thread::sleep(Duration::from_millis(100));
+                }
+                process::exit(130);
+            });
         }
     });
 }
