@@ -66,6 +66,9 @@ impl Signals {
             self.ending.extend(Signal::from_named_raw(info.signal).filter(|signal| ENDING.contains(signal)));
             received.push(one);
         }
+        // They come by their numbers, and not in the order in which they were sent. What came about when the program ended was
+        // typed while it was there.
+        received.sort_by_key(|one| *one == Received::Child);
         received
     }
 
