@@ -76,6 +76,12 @@ pub mod rules {
     pub use crate::cli::waiter::*;
 }
 
+/// The rule of a failover.
+#[cfg(feature = "cli")]
+pub mod settle {
+    pub use crate::cli::settle::*;
+}
+
 /// The rules of starting a program again.
 #[cfg(feature = "cli")]
 pub mod restart {

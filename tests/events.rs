@@ -159,7 +159,8 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
 
     let holder = heimdall("busy").hold();
     told(&heimdall("busy").arg("true").run(), "busy", "connecting connected busy");
-    let waiter = heimdall("busy").args(["--wait", "true"]).env("PGAPPNAME", "waits in JSON").spawn();
+    let waiter =
+        heimdall("busy").args(["--wait", "--lease=6s", "true"]).env("PGAPPNAME", "waits in JSON").spawn();
     waiter.wait_for_stderr_line("\"waiting\"");
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'waits in JSON'";
     assert_eq!(shared().sql(end), "1");
@@ -169,7 +170,7 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     shared().wait_for(tries_again, "1");
     waiter.wait_for_stderr_line("\"unavailable\"");
     holder.finish();
-    let again = "connecting connected waiting unavailable connecting connected waiting acquired started exited released";
+    let again = "connecting connected waiting unavailable connecting connected waiting acquired settling started exited released";
     told(&waiter.wait(), "busy", again);
 
     let stubborn = "trap '' TERM; echo up; while :; do sleep 0.02; done";

@@ -2,6 +2,7 @@
 
 mod crash;
 mod drain;
+mod failover;
 mod init;
 mod lease;
 mod loss;
@@ -28,7 +29,7 @@ use crate::support::postgres::{Cluster, shared};
 
 /// The promises as docs/promises.md numbers and calls them, and the tests that keep each: of `a::b::c`, the function
 /// `promise_NUMBER_c` in `tests/a/b.rs`. The page names some of them; tests/documentation.rs compares.
-pub const PROMISES: [(&str, &[&str]); 13] = [
+pub const PROMISES: [(&str, &[&str]); 15] = [
     (
         "No lock, no program.",
         &["promises::start::the_program_starts_only_after_the_server_has_said_that_the_lock_is_ours"],
@@ -181,6 +182,26 @@ pub const PROMISES: [(&str, &[&str]); 13] = [
             "terminal::job_control::a_job_whose_lock_was_lost_while_it_was_suspended_is_stopped_when_it_goes_on",
             "promises::suspended::away_from_a_terminal_too_the_job_is_stopped_with_heimdall",
             "promises::suspended::who_reads_late_that_the_lock_is_granted_asks_again_before_the_program_starts",
+        ],
+    ),
+    (
+        "A failover makes no second holder.",
+        &[
+            "promises::failover::a_waiter_whose_session_broke_starts_when_the_last_holders_job_must_be_dead",
+            "promises::failover::with_settle_a_server_that_has_started_crashed_or_been_promoted_is_given_a_lease",
+            "promises::failover::a_lock_that_is_lost_before_the_program_starts_is_waited_for_again",
+            "promises::failover::a_signal_ends_who_waits_for_a_server_to_settle",
+        ],
+    ),
+    (
+        "The token never goes back.",
+        &[
+            "promises::token::the_token_grows_across_crashes_right_after_it_was_drawn",
+            "promises::token::the_token_grows_when_a_standby_is_promoted_that_has_lost_transactions",
+            "promises::token::the_token_grows_after_a_recovery_to_a_point_in_time",
+            "promises::token::the_token_falls_back_to_the_functions_that_the_server_lets_our_role_call",
+            "promises::token::a_function_that_fails_leaves_no_lock_behind",
+            "promises::token::a_missing_function_is_as_good_as_a_refused_one",
         ],
     ),
 ];

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use super::exit::Status;
 use super::json::Value;
 use super::session_name::Told;
+use super::settle::Reason;
 use super::signal_name;
 use super::supervisor::Why;
 use crate::lock::{Guard, Holder, Lost, Sources};
@@ -31,6 +32,7 @@ pub(super) enum Event<'a> {
     Exited { status: Status, ran: Duration },
     Released { held: Duration },
     Restarting { pause: Duration, keeps_lock: bool, count: u32 },
+    Settling { reason: Reason, pause: Duration },
 }
 
 /// How much is told; each level tells also what the ones before it tell.
@@ -67,6 +69,7 @@ impl Event<'_> {
             Self::Exited { .. } => "exited",
             Self::Released { .. } => "released",
             Self::Restarting { .. } => "restarting",
+            Self::Settling { .. } => "settling",
         }
     }
 
@@ -78,9 +81,11 @@ impl Event<'_> {
             | Self::Suspended { why: Why::Silence(_) }
             | Self::Resumed { why: Why::Silence(_) }
             | Self::Stopping { .. } => Level::Quiet,
-            Self::Busy { .. } | Self::Waiting { .. } | Self::Unavailable { .. } | Self::Restarting { .. } => {
-                Level::Normal
-            }
+            Self::Busy { .. }
+            | Self::Waiting { .. }
+            | Self::Unavailable { .. }
+            | Self::Restarting { .. }
+            | Self::Settling { .. } => Level::Normal,
             Self::Acquired { waited, .. } if !waited.is_zero() => Level::Normal,
             _ => Level::Verbose,
         }
@@ -133,6 +138,9 @@ impl Event<'_> {
             Self::Released { held } => vec![("held", Value::Seconds(*held))],
             Self::Restarting { pause, keeps_lock: _, count } => {
                 vec![("pause", Value::Seconds(*pause)), ("restarts", Value::Number((*count).into()))]
+            }
+            Self::Settling { reason, pause } => {
+                vec![("cause", Value::from(cause_to_settle(*reason))), ("pause", Value::Seconds(*pause))]
             }
         }
     }
@@ -201,6 +209,11 @@ impl Event<'_> {
                 format!("starting the program again in {pause:.0?}, under the same lock")
             }
             Self::Restarting { .. } => format!("going back to waiting for the lock {lock}"),
+            Self::Settling { reason, pause } => format!(
+                "holding the lock {lock}, and starting the program in {pause:.1?}: {}, and the job of a holder that it \
+                 has forgotten may still be on its way out",
+                cause_to_settle(*reason)
+            ),
         }
     }
 }
@@ -236,6 +249,13 @@ fn coarse(duration: Duration) -> humantime::FormattedDuration {
         _ => 3600,
     };
     humantime::format_duration(Duration::from_secs(seconds / unit * unit))
+}
+
+fn cause_to_settle(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Broken => "the server has broken a session for the lock",
+        Reason::FreshServer => "the server has started or been promoted less than a lease ago",
+    }
 }
 
 fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {

@@ -26,6 +26,8 @@ mod report;
 pub(crate) mod restart;
 mod run;
 mod session_name;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod settle;
 mod show;
 mod signal_bits;
 mod signal_name;

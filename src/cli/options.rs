@@ -94,6 +94,9 @@ pub(super) struct Args {
     /// Hold the lock until the whole job has ended, not only PROGRAM
     #[arg(long)]
     drain: bool,
+    /// Where the server has started or been promoted less than a lease ago, start PROGRAM when a lease has passed
+    #[arg(long)]
+    settle: bool,
     /// How long after this host vanishes the server may still hold the lock
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_lease, default_value = "60s")]
     lease: Duration,
@@ -167,6 +170,7 @@ pub(super) enum Action {
 
 /// A program and the lock to run it under.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag that is typed or not")]
 pub(super) struct RunOptions {
     pub(super) lock: Lock,
     pub(super) program: OsString,
@@ -185,6 +189,8 @@ pub(super) struct RunOptions {
     pub(super) min_hold: Duration,
     /// Whether the lock is held until the whole job has ended.
     pub(super) drains: bool,
+    /// Whether a fresh server is given a lease before the program is started.
+    pub(super) settles: bool,
     pub(super) lease: Duration,
     pub(super) audience: Audience,
     /// Whether the program inherits the connection.
@@ -308,6 +314,7 @@ impl TryFrom<Args> for Command {
                 on_lost: args.on_lost,
                 min_hold: args.min_hold,
                 drains: args.drain,
+                settles: args.settle,
                 lease: args.lease,
                 audience: Audience {
                     files: Paths { status: args.status_file, metrics: args.metrics },

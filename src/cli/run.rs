@@ -13,12 +13,13 @@ use super::program::{Over, Programs};
 use super::report::{Format, Report, os_error_text};
 use super::restart::{Next, Restarts};
 use super::session_name;
+use super::settle::{self, NotBefore};
 use super::show;
 use super::signals::{die_of, let_signals_end_process_1};
 use super::timer::Timer;
 use super::wait::{Wait, Waited};
 use crate::conninfo::Config;
-use crate::lock::{Contender, Guard, Moment, Release};
+use crate::lock::{Contender, Guard, Lost, Moment, Release};
 
 /// Does what the arguments say, and has said all there is to say when it returns.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -71,19 +72,25 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     let mut programs = Programs::new(options, &timer);
     let mut restarts = Restarts::new(options.restart);
     let mut start_at = Moment::START;
+    let mut broken = None;
     let mut kept = None;
     loop {
+        let is_kept = kept.is_some();
         let mut guard = match kept.take() {
             Some(guard) => guard,
-            None => acquire(options, &config, &restarts, report)?,
+            None => acquire(options, &config, &restarts, &mut broken, report)?,
         };
         let report = &report.clone().with_session(&guard);
-        if let Err(lost) = hold(&mut guard, options.lease, &timer, start_at, report) {
-            report.error(format_args!("the lock was lost before the program was started: {lost}"));
+        let settled = if is_kept { Ok(start_at) } else { settled(&mut guard, options, broken, report) };
+        let held = settled.and_then(|at| hold(&mut guard, options.lease, &timer, start_at.max(at), report));
+        if let Err(lost) = held {
+            let text = format!("the lock was lost before the program was started: {lost}");
             if !restarts.are_wanted() && options.wait != WaitPolicy::Endless {
+                report.error(text);
                 return Err(Exit::Unavailable);
             }
-            start_at = after_loss(options.lease);
+            report.warning(format_args!("{text}; waiting for it again"));
+            broken = Some(Moment::now());
             continue;
         }
         let over = programs.run(guard, &mut restarts, report);
@@ -106,15 +113,31 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
                 release(guard, report);
                 timer.sleep(start_at, report);
             }
-            None => start_at = start_at.max(after_loss(options.lease)),
+            None => broken = Some(Moment::now()),
         }
     }
 }
 
-/// When a program may start after a loss that is known now: who took the lock in the meantime and has lost it, too, has
-/// stopped its job by then.
-fn after_loss(lease: Duration) -> Moment {
-    Moment::now().after(lease * 3 / 4)
+/// Returns when the program may start, as no job of a holder that the server may have forgotten is left by then; tells why that is
+/// not now.
+fn settled(
+    guard: &mut Guard,
+    options: &RunOptions,
+    broken: Option<Moment>,
+    report: &Report,
+) -> Result<Moment, Lost> {
+    let lease = options.lease;
+    let mut settled = broken.map(|broken| settle::after_break(broken, lease));
+    if options.settles {
+        let age = guard.server_age(lease)?;
+        settled = settled.max(Some(settle::on_server(age, Moment::now(), lease)));
+    }
+    let Some(NotBefore { moment, reason }) = settled else { return Ok(Moment::START) };
+    let pause = moment.since(Moment::now());
+    if !pause.is_zero() {
+        report.event(&Event::Settling { reason, pause });
+    }
+    Ok(moment)
 }
 
 /// Gives the lock back, if it is held; returns how heimdall ends after this program.
@@ -130,11 +153,13 @@ fn exit(over: Over, report: &Report) -> Exit {
     over.exit
 }
 
-/// Returns the lock, waiting for it as `--wait` says; who has held it once goes back to waiting for it in any case.
+/// Returns the lock, waiting for it as `--wait` says; who has held it once goes back to waiting for it in any case. Notes when a
+/// session broke meanwhile.
 fn acquire(
     options: &RunOptions,
     config: &Config,
     restarts: &Restarts,
+    broken: &mut Option<Moment>,
     report: &Report,
 ) -> Result<Guard, Exit> {
     let application_name = session_name::of(&options.lock);
@@ -147,7 +172,8 @@ fn acquire(
     let request = options.lock.request().with_lease(options.lease);
     let wait = Wait { connect: &connect, request: &request, limit, report };
     match wait.acquire() {
-        Waited::Held(guard, waited) => {
+        Waited::Held { guard, waited, broken: again } => {
+            *broken = (*broken).max(again);
             report.clone().with_session(&guard).event(&Event::Acquired { guard: &guard, waited });
             Ok(*guard)
         }

@@ -22,8 +22,14 @@ pub(super) struct Wait<'a> {
 
 /// How it ended.
 pub(super) enum Waited {
-    /// The lock is ours, after so long where it was waited for.
-    Held(Box<Guard>, Duration),
+    /// The lock is ours.
+    Held {
+        guard: Box<Guard>,
+        /// For how long it was waited for.
+        waited: Duration,
+        /// When the session broke in which it was waited for, if one did.
+        broken: Option<Moment>,
+    },
     /// The time is over, and the lock held elsewhere.
     Busy(Box<Contender>),
     /// The time is over, and there is no server; or what keeps us from one does not pass.
@@ -49,10 +55,11 @@ impl Wait<'_> {
             tried = match self.until_there_is_a_server(tried, &mut waiter, &mut line) {
                 Err(error) => break Waited::Failed(error),
                 Ok(Outcome::Held(guard)) => {
-                    break Waited::Held(
+                    break Waited::Held {
                         guard,
-                        if line.has_told() { Moment::now().since(start) } else { Duration::ZERO },
-                    );
+                        waited: if line.has_told() { Moment::now().since(start) } else { Duration::ZERO },
+                        broken: waiter.broken(),
+                    };
                 }
                 Ok(Outcome::Busy(mut contender)) => {
                     let is_watched = self.report.shows_progress();

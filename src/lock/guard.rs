@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::age;
 use super::error::Lost;
 use super::grant::Grant;
 use super::heartbeat::Heartbeat;
@@ -222,6 +223,25 @@ impl Guard {
         }
         self.asked = now;
         Ok(())
+    }
+
+    /// Returns for how long the server has kept its locks, at least, since a start, a crash or a promotion has it forget them: who
+    /// held this lock before may not know yet that it is lost. Zero if the server does not tell. To be asked before
+    /// [`Guard::start_heartbeat`]; one round trip, for which the server has a third of `lease`.
+    ///
+    /// # Errors
+    /// The lock is lost.
+    pub fn server_age(&mut self, lease: Duration) -> Result<Duration, Lost> {
+        let query = Statement::Age(self.grant.owner).query();
+        let deadline = Deadline::after(Heartbeat::patience(lease));
+        match self.connection.run(&query, deadline, age::read) {
+            Ok(ages) => Ok(ages.first().copied().unwrap_or_default()),
+            Err(QueryError::Failed(_)) => Ok(Duration::ZERO),
+            Err(QueryError::Ended(net::Error::TimedOut(_))) => {
+                Err(Lost::Silent(Moment::now().since(self.asked)))
+            }
+            Err(QueryError::Ended(error)) => Err(error.into()),
+        }
     }
 
     /// Asks for a sign of life: by the settings until they are in force, then by an empty query. In a pooler's session

@@ -43,6 +43,7 @@
 //! ```
 
 mod acquire;
+mod age;
 mod backoff;
 mod check;
 mod error;

@@ -33,6 +33,8 @@ pub enum Statement {
     /// After an attempt has failed: which of its functions the server lets us draw a token from; one row, its columns as in
     /// `sources`. If the session is ours, nothing of the attempt stays in it.
     Sources(Owner),
+    /// Since when the server has kept its locks; one row, its columns as in `age`. A pooler's session stays in its transaction.
+    Age(Owner),
     /// Ends the transaction that [`Statement::Acquire`] has left open.
     Commit,
     /// The same, and from then on settings of the session are in force as they were in that transaction; one row, its columns as
@@ -112,6 +114,8 @@ impl Statement {
                 )
             }
             Self::Sources(owner) => alone(&sources(*owner)),
+            Self::Age(Owner::Us) => alone(AGE),
+            Self::Age(_) => AGE.to_owned(),
             Self::Commit => "COMMIT".to_owned(),
             Self::Keep(settings) => format!("COMMIT; {}", alone(&set(settings))),
             Self::Settings(settings) if settings.is_local() => {
@@ -315,6 +319,29 @@ pub mod sources {
     pub const TIMELINE: usize = 2;
     /// For the system identifier.
     pub const SYSTEM_IDENTIFIER: usize = 3;
+}
+
+/// A server that was started without recovery has replayed nothing. One that was promoted, or has recovered from a crash of one of
+/// its processes, which its start time does not tell, makes a checkpoint soon after.
+const AGE: &str = "SELECT \
+     pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.pg_postmaster_start_time()), \
+     pg_catalog.pg_last_wal_replay_lsn() IS NOT NULL, \
+     pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) c.checkpoint_time), \
+     c.timeline_id, pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) \
+     FROM pg_catalog.pg_control_checkpoint() AS c";
+
+/// The columns of the row that answers [`Statement::Age`].
+pub mod age {
+    /// For how many seconds it has run.
+    pub const START: usize = 0;
+    /// `t` where it has recovered since then, or was promoted.
+    pub const HAS_RECOVERED: usize = 1;
+    /// How many seconds ago its last checkpoint began.
+    pub const CHECKPOINT: usize = 2;
+    /// The timeline of that.
+    pub const CHECKPOINT_TIMELINE: usize = 3;
+    /// The name of a WAL file, which begins with the timeline of now.
+    pub const WAL_FILE: usize = 4;
 }
 
 /// What PostgreSQL's functions for shared locks have at the end of their names.

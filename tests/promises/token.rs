@@ -6,7 +6,7 @@ use crate::support::postgres::{Cluster, ClusterOptions, Stop};
 
 /// A role whose commits don't wait for the disk would lose the last ones.
 #[test]
-fn the_token_grows_across_crashes_right_after_it_was_drawn() {
+fn promise_15_the_token_grows_across_crashes_right_after_it_was_drawn() {
     let cluster = Cluster::start(&ClusterOptions::default());
     cluster.sql(
         "alter role postgres set synchronous_commit = off;
@@ -27,7 +27,7 @@ fn the_token_grows_across_crashes_right_after_it_was_drawn() {
 }
 
 #[test]
-fn the_token_grows_when_a_standby_is_promoted_that_has_lost_transactions() {
+fn promise_15_the_token_grows_when_a_standby_is_promoted_that_has_lost_transactions() {
     let primary = Cluster::start(&ClusterOptions::default());
     let standby = primary.start_standby();
     let replicated = drawn(&primary);
@@ -46,7 +46,7 @@ fn the_token_grows_when_a_standby_is_promoted_that_has_lost_transactions() {
 }
 
 #[test]
-fn the_token_grows_after_a_recovery_to_a_point_in_time() {
+fn promise_15_the_token_grows_after_a_recovery_to_a_point_in_time() {
     let cluster = Cluster::start(&ClusterOptions::default());
     let kept = drawn(&cluster);
     let restored = cluster.start_restored();
@@ -58,7 +58,7 @@ fn the_token_grows_after_a_recovery_to_a_point_in_time() {
 }
 
 #[test]
-fn the_token_falls_back_to_the_functions_that_the_server_lets_our_role_call() {
+fn promise_15_the_token_falls_back_to_the_functions_that_the_server_lets_our_role_call() {
     let cluster = Cluster::start(&ClusterOptions::default());
     cluster.sql("create role ann login");
     // What is revoked, and what is missing then.
@@ -98,7 +98,7 @@ fn the_token_falls_back_to_the_functions_that_the_server_lets_our_role_call() {
 
 /// As on Aurora, whose functions are there, may be called, and then fail.
 #[test]
-fn a_function_that_fails_leaves_no_lock_behind() {
+fn promise_15_a_function_that_fails_leaves_no_lock_behind() {
     let cluster = Cluster::start(&ClusterOptions::default());
     cluster.sql("create database app; create role trust_user login");
     cluster.sql(
@@ -136,7 +136,7 @@ fn a_function_that_fails_leaves_no_lock_behind() {
 }
 
 #[test]
-fn a_missing_function_is_as_good_as_a_refused_one() {
+fn promise_15_a_missing_function_is_as_good_as_a_refused_one() {
     let cluster = Cluster::start(&ClusterOptions::default());
     cluster
         .sql(&format!("alter function {MESSAGE} rename to emit; alter function {SYSTEM} rename to control"));
