@@ -45,7 +45,7 @@ impl Summary {
     pub fn text(&self, took: Duration) -> String {
         let seconds = took.as_secs_f64();
         let mut text = format!(
-            "{} worlds in {seconds:.1} s: {:.0} seeds and {:.0} leases a second; {} jobs\n",
+            "{} worlds in {seconds:.1} s of processor time: {:.0} seeds and {:.0} leases a second; {} jobs\n",
             self.worlds,
             self.worlds as f64 / seconds,
             self.leases / seconds,
