@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use heimdall::internals::heartbeat::Heartbeat;
 use heimdall::internals::rules::{Found, Next, Waiter};
+use heimdall::internals::settle;
 use heimdall::lock::{Moment, Place};
 
 use super::holder::MOMENT;
 use super::mutants::Mutant;
 use super::network::{ToClient, ToServer};
-use super::postgres::{Answer, Statement, Turn};
+use super::postgres::{Answer, Grant, Statement, Turn};
 use super::run::{Exit, Stage, Wait};
 use super::time::Time;
 use super::world::World;
@@ -70,7 +71,7 @@ impl World {
                 self.tell(|_| format!("heimdall {run} has the lock: {grant}"));
                 self.runs[run].unanswered -= 1;
                 self.runs[run].grant = Some(grant);
-                self.confirm(run, now);
+                self.settle(run, grant, now);
             }
             Some(ToClient::Answer(Answer::Acquired(None, is_heir))) => {
                 self.runs[run].unanswered -= 1;
@@ -109,6 +110,77 @@ impl World {
             Turn::First | Turn::Enter | Turn::Stay { .. } => Place::Behind { is_heir_bound: true },
         };
         Found::Busy { is_watched: false, place }
+    }
+
+    /// Where the server may have forgotten a holder, the lock is held for a while before the program starts. `--settle` asks
+    /// how long the server has been there; here the grant has told that, which is earlier.
+    fn settle(&mut self, run: usize, grant: Grant, now: Moment) {
+        let lease = self.setting.lease;
+        let this = &mut self.runs[run];
+        this.broken = this.broken.max(this.waiter.as_ref().and_then(Waiter::broken));
+        let (broken, settles) = (this.broken, this.options.settles);
+        let after_break = broken.filter(|_| !self.has(Mutant::DoesNotWaitAfterABreak));
+        let on_server = settles && !self.has(Mutant::DoesNotSettle);
+        let until = [
+            after_break.map(|broken| settle::after_break(broken, lease)),
+            on_server.then(|| settle::on_server(grant.age, now, lease)),
+        ];
+        let until = until.into_iter().flatten().map(|not_before| not_before.moment).max();
+        let Some(until) = until.filter(|until| *until > now) else { return self.confirm(run, now) };
+        self.tell(|_| format!("heimdall {run} holds the lock for {:?} first", until.since(now)));
+        let asked = self.runs[run].asked;
+        self.runs[run].heartbeat = Some(Heartbeat::new(lease, asked));
+        self.runs[run].stage = Stage::Holding { until };
+        self.ambush(3, lease / 2);
+        let settings = Statement::Settings { lease: self.lease_of_server() };
+        self.ask_for_life(run, settings, now);
+    }
+
+    fn ask_for_life(&mut self, run: usize, statement: Statement, now: Moment) {
+        self.runs[run].heartbeat.as_mut().unwrap().sent(now);
+        self.ask(run, statement, now);
+    }
+
+    /// One round of the loop of `cli::hold`; tells whether there is more to do at once.
+    pub fn hold_on(&mut self, run: usize, until: Moment, now: Moment) -> bool {
+        let lease = self.setting.lease;
+        while let Some(message) = self.runs[run].inbox.pop_front() {
+            if matches!(message, ToClient::Closed | ToClient::Reset) {
+                self.lose_before_start(run, now);
+                return true;
+            }
+            let this = &mut self.runs[run];
+            this.unanswered -= 1;
+            if this.unanswered == 0 {
+                this.heartbeat.as_mut().unwrap().answered();
+                self.judge_heard(run);
+            }
+        }
+        let heartbeat = self.runs[run].heartbeat.unwrap();
+        if heartbeat.silence(now).is_some() {
+            self.lose_before_start(run, now);
+            return true;
+        }
+        if heartbeat.is_due(now) {
+            self.ask_for_life(run, Statement::Ping, now);
+        }
+        if until <= now && Heartbeat::is_fresh(heartbeat.last_answered(), lease, now) {
+            self.start_program(run, now);
+            return true;
+        }
+        false
+    }
+
+    /// Who waits without end waits again.
+    fn lose_before_start(&mut self, run: usize, now: Moment) {
+        if !matches!(self.runs[run].options.wait, Wait::Forever) {
+            return self.exit(run, Exit::Unavailable);
+        }
+        self.tell(|_| format!("heimdall {run} has lost the lock before the program was started"));
+        self.hang_up(run);
+        let this = &mut self.runs[run];
+        (this.waiter, this.grant, this.heartbeat, this.broken) = (None, None, None, Some(now));
+        this.stage = Stage::Pausing { until: now, timeout: None };
     }
 
     /// As `Guard::confirm`: where the answer has come late, it is asked again before the program starts.

@@ -107,6 +107,11 @@ impl World {
             | Stage::Trying { deadline }
             | Stage::Confirming { deadline }
             | Stage::Releasing { deadline, .. } => Some(deadline),
+            Stage::Holding { until } => {
+                let next = this.heartbeat.as_ref().map(Heartbeat::next);
+                let until = Some(until).filter(|until| *until > self.moment(run));
+                until.into_iter().chain(next).min()
+            }
             Stage::Starting { at } => Some(at),
             Stage::Supervising { until } => {
                 let tick = this.heartbeat.as_ref().filter(|_| !this.is_lost).map(Heartbeat::next);
@@ -124,6 +129,7 @@ impl World {
             Stage::Connecting { deadline } | Stage::Trying { deadline } => {
                 return self.hear(run, deadline, now);
             }
+            Stage::Holding { until } => return self.hold_on(run, until, now),
             Stage::Confirming { deadline } => return self.hear_confirmation(run, deadline, now),
             Stage::Listening { .. } if self.runs[run].is_closed => self.find(run, Found::Unavailable, now),
             Stage::Listening { until, timeout, overtakes } if until <= now => {

@@ -206,6 +206,10 @@ impl Supervised for Watched<'_> {
     }
 
     fn start_heartbeat(&mut self, now: Moment) -> Result<(), Lost> {
+        // A lock that was held before the program has one.
+        if self.this().heartbeat.is_some() {
+            return Ok(());
+        }
         let lease = self.world.setting.lease;
         let asked = self.this().asked;
         self.this().heartbeat = Some(Heartbeat::new(lease, asked));

@@ -52,6 +52,8 @@ pub enum Loss {
     Expired,
     /// By the server's doing, or the network's.
     Taken,
+    /// The server has crashed, or another has taken its place.
+    Forgotten,
 }
 
 /// Why a job may run that does not hold the lock.
@@ -89,7 +91,7 @@ impl World {
             self.complain(format!("heimdall {run} has the lock, and is its own heir"));
         }
         let heard = self.runs[run].asked;
-        let Grant { slot, token } = grant;
+        let Grant { slot, token, .. } = grant;
         let case = Case { session, slot, started: None, lost: None, learned: None, heard, beside: None };
         // Not where heimdall has given up this connection, and connected again.
         if self.runs[run].connection == Some(self.server.sessions[session].connection) {
@@ -97,7 +99,7 @@ impl World {
         }
         let last = std::mem::replace(&mut self.judge.last_token, token);
         if last >= token {
-            let last = Grant { slot, token: last };
+            let last = Grant { token: last, ..grant };
             self.complain(format!("heimdall {run} gets {grant} after someone else got {last}"));
         }
         self.ambush(6, MOMENT);
@@ -138,12 +140,32 @@ impl World {
         };
         case.started = Some(now);
         if self.holds(run) {
+            self.judge_failover(run);
             self.judge_together(run);
             self.judge_others(run);
         } else {
             self.judge_job(run);
         }
         self.ambush(6, MOMENT);
+    }
+
+    /// Who knows that the server may have forgotten a holder starts when that one's job is gone.
+    fn judge_failover(&mut self, run: usize) {
+        let this = &self.runs[run];
+        let known = this.broken.map(|broken| self.hosts[this.host].clock.when(broken));
+        let known = known.max(this.options.settles.then_some(self.server.booted));
+        let is_beside = |other: &usize| {
+            let case = self.judge.cases.get(other);
+            let forgotten = case.and_then(|case| case.lost).filter(|(_, loss)| *loss == Loss::Forgotten);
+            forgotten.is_some_and(|(since, _)| Some(since) <= known)
+                && self.is_running(*other)
+                && self.excuse(*other).0 == Excuse::Taken
+        };
+        if let Some(other) = (0..self.runs.len()).filter(|other| *other != run).find(is_beside) {
+            self.complain(format!(
+                "heimdall {run} starts its job beside that of heimdall {other}, which was forgotten"
+            ));
+        }
     }
 
     /// Those that hold the lock by rights may do so at once.
@@ -299,11 +321,11 @@ impl World {
         let dead_at = host.clock.when(case.heard.after(lease * 3 / 4));
         let (excuse, until) = match (loss, case.learned) {
             (Loss::Left | Loss::Expired, _) => (Excuse::None, since),
-            (Loss::Taken, Some(learned)) => {
+            (Loss::Taken | Loss::Forgotten, Some(learned)) => {
                 let grace = host.clock.takes(this.options.kill_after);
                 (Excuse::Taken, learned.max(resumed).after(grace).min(dead_at).after(SLACK))
             }
-            (Loss::Taken, None) => (Excuse::Taken, dead_at),
+            (Loss::Taken | Loss::Forgotten, None) => (Excuse::Taken, dead_at),
         };
         let woken = resumed.after(SLACK);
         if resumed > host.clock.when(case.heard) && woken > until {

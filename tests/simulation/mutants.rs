@@ -44,6 +44,10 @@ pub enum Mutant {
     KeepsTheHeirsKey,
     /// The server is not told to end the session of an heir that does not try any more.
     DoesNotBindTheHeir,
+    /// Whose session broke while it waited starts its program as soon as it has the lock.
+    DoesNotWaitAfterABreak,
+    /// `--settle` is forgotten.
+    DoesNotSettle,
     /// The fencing token is a transaction id and no more.
     TakesTheXidForTheToken,
     /// The program starts before its token is on the disk.
@@ -52,7 +56,7 @@ pub enum Mutant {
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 23] = [
+pub const MUTANTS: [Mutant; 25] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
     Mutant::KillsAfterAWholeLease,
@@ -74,6 +78,8 @@ pub const MUTANTS: [Mutant; 23] = [
     Mutant::TriesItsOwnKey,
     Mutant::KeepsTheHeirsKey,
     Mutant::DoesNotBindTheHeir,
+    Mutant::DoesNotWaitAfterABreak,
+    Mutant::DoesNotSettle,
     Mutant::TakesTheXidForTheToken,
     Mutant::DoesNotFlushTheToken,
 ];

@@ -24,6 +24,8 @@ pub struct Server {
     pub free: Vec<Option<Time>>,
     /// Which session holds the heir's key.
     pub heir: Option<usize>,
+    /// Since when it has forgotten no lock.
+    pub booted: Time,
     /// When it last could not do its work.
     pub troubled: Time,
     /// Until then no process of it runs, while its kernel does.
@@ -122,6 +124,8 @@ pub enum Answer {
 pub struct Grant {
     pub slot: usize,
     pub token: u64,
+    /// For how long the server had kept its locks.
+    pub age: Duration,
 }
 
 impl fmt::Display for Grant {
@@ -141,6 +145,7 @@ impl Server {
             holders: vec![Vec::new(); slots],
             free: vec![Some(Time::default()); slots],
             heir: None,
+            booted: Time::default(),
             troubled: Time::default(),
             stalled_until: Time::default(),
             timeline: 1,
@@ -305,8 +310,9 @@ impl World {
                 self.set_lease(session, lease);
                 let was_heir = self.server.heir == Some(session);
                 let (slot, is_heir) = self.server.acquire(session, mode, turn, self.mutant);
-                let grant = slot
-                    .map(|slot| Grant { slot, token: self.server.draw_token(self.mutant, &mut self.dice) });
+                let age = self.server.clock.counts(self.now.since(self.server.booted));
+                let token = slot.map(|_| self.server.draw_token(self.mutant, &mut self.dice));
+                let grant = slot.zip(token).map(|(slot, token)| Grant { slot, token, age });
                 if let Some(grant) = grant {
                     self.judge_grant(self.connections[id].run, session, grant, is_heir);
                 } else if is_heir && !was_heir && !self.has(Mutant::DoesNotBindTheHeir) {
@@ -455,7 +461,7 @@ impl World {
                 continue;
             }
             let connection = self.server.sessions[id].connection;
-            self.end_session(id, Loss::Taken);
+            self.end_session(id, Loss::Forgotten);
             if state != State::Silent {
                 self.reply(connection, ToClient::Closed, Duration::ZERO);
             }
@@ -476,6 +482,7 @@ impl World {
     pub fn start_server(&mut self) {
         self.server.start += 1;
         self.server.troubled = self.now;
+        self.server.booted = self.now;
         self.server.state = State::Up;
         for host in 0..self.hosts.len() {
             self.retransmit(host, Duration::from_secs(1));

@@ -45,6 +45,8 @@ pub struct Run {
     /// By SIGKILL, heimdall alone.
     pub is_killed: bool,
     pub waiter: Option<Waiter>,
+    /// When the session last broke in which the lock was held or waited for.
+    pub broken: Option<Moment>,
     /// How it tries next, and since when it does so undisturbed.
     pub turn: Turn,
     pub tries_since: Time,
@@ -81,6 +83,7 @@ pub struct Options {
     pub timeout: Option<Duration>,
     pub min_hold: Duration,
     pub drains: bool,
+    pub settles: bool,
     pub inherits: bool,
     /// Whether a shell takes heimdall and its program for one.
     pub is_on_terminal: bool,
@@ -114,6 +117,10 @@ pub enum Stage {
     },
     Trying {
         deadline: Moment,
+    },
+    /// The lock is held until the program may start, as `cli::hold` does it.
+    Holding {
+        until: Moment,
     },
     /// The lock was granted so late that the server is asked again.
     Confirming {
@@ -160,6 +167,7 @@ impl Options {
             timeout: dice.once_in(6).then(|| dice.between(Duration::ZERO, lease)),
             min_hold: if dice.once_in(6) { dice.between(Duration::ZERO, lease) } else { Duration::ZERO },
             drains: dice.once_in(5),
+            settles: dice.once_in(3),
             inherits: !dice.once_in(4),
             is_on_terminal: dice.once_in(2),
         }
@@ -183,6 +191,7 @@ impl fmt::Display for Options {
         let flags = [
             (self.mode == Mode::Shared, " --shared"),
             (self.drains, " --drain"),
+            (self.settles, " --settle"),
             (!self.inherits, " --close"),
             (self.is_on_terminal, ", on a terminal"),
         ];
@@ -210,6 +219,7 @@ impl Run {
             resumed_alone: Time::default(),
             is_killed: false,
             waiter: None,
+            broken: None,
             turn: Turn::Any,
             tries_since: Time::NEVER,
             supervision: None,
@@ -236,24 +246,26 @@ impl Run {
             Stage::Listening { .. } => 2,
             Stage::Trying { .. } => 3,
             Stage::Confirming { .. } => 4,
-            Stage::Starting { .. } => 5,
-            Stage::Supervising { .. } if self.halt == Halt::Itself => 6,
-            Stage::Supervising { .. } if self.is_lost => 7,
-            Stage::Supervising { .. } if self.job.as_ref().is_some_and(|job| job.is_held) => 8,
-            Stage::Supervising { .. } => 9 + usize::from(is_asking),
-            Stage::Releasing { .. } => 11,
+            Stage::Holding { .. } => 5,
+            Stage::Starting { .. } => 6,
+            Stage::Supervising { .. } if self.halt == Halt::Itself => 7,
+            Stage::Supervising { .. } if self.is_lost => 8,
+            Stage::Supervising { .. } if self.job.as_ref().is_some_and(|job| job.is_held) => 9,
+            Stage::Supervising { .. } => 10 + usize::from(is_asking),
+            Stage::Releasing { .. } => 12,
             Stage::Ended(_) => return None,
         })
     }
 }
 
 /// What a run may be doing.
-pub const STAGES: [&str; 12] = [
+pub const STAGES: [&str; 13] = [
     "pausing",
     "connecting",
     "listening",
     "trying",
     "confirming a late grant",
+    "holding the lock before the program",
     "starting the program",
     "stopped with its job",
     "stopping the job for good",

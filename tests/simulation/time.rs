@@ -54,6 +54,11 @@ impl Clock {
         Time((ran * 1000 / i128::from(1000 + self.gain)) as u64 + 1)
     }
 
+    /// What it counts in that time.
+    pub fn counts(self, time: Duration) -> Duration {
+        time * u32::try_from(1000 + self.gain).unwrap() / 1000
+    }
+
     /// How long it really takes until it has counted this.
     pub fn takes(self, counted: Duration) -> Duration {
         counted * 1000 / u32::try_from(1000 + self.gain).unwrap()
