@@ -131,6 +131,10 @@ impl World {
         if self.now >= self.setting.quiet_at {
             return;
         }
+        self.strikes += 1;
+        if self.spared.contains(&(self.strikes - 1)) {
+            return;
+        }
         let lease = self.setting.lease;
         let lasts = match self.dice.below(4) {
             0 => self.dice.between(Duration::ZERO, lease / 6),

@@ -42,17 +42,33 @@ pub fn play(seed: u64, mutant: Option<Mutant>) -> World {
 /// Plays the world of a seed again, and tells what happens in it.
 ///
 /// # Errors
-/// A promise is broken, as the last line says.
+/// A promise is broken, as the last line says. Of the faults that came before that, those are left out without which one is
+/// broken, too.
 pub fn story(seed: u64, mutant: Option<Mutant>) -> Result<String, String> {
-    let mut world = World::told(Dice::new(seed), mutant);
-    world.play();
-    let story = world.story().join("\n");
-    match world.judge.violation {
-        None => Ok(story),
-        Some(violation) => {
-            Err(format!("{story}\n\n{violation}\nto see it again: make simulate SIMULATE_SEED={seed}"))
+    let world = spared(World::told(Dice::new(seed), mutant), Vec::new());
+    let Some(violation) = &world.judge.violation else { return Ok(world.story().join("\n")) };
+    let mut shortest = (world.story().join("\n"), violation.clone());
+    let mut left_out = Vec::new();
+    for fault in (0..world.strikes).rev() {
+        let fewer = [left_out.clone(), vec![fault]].concat();
+        let world = spared(World::told(Dice::new(seed), mutant), fewer.clone());
+        if let Some(violation) = &world.judge.violation {
+            shortest = (world.story().join("\n"), violation.clone());
+            left_out = fewer;
         }
     }
+    let ((story, violation), count, of) = (shortest, left_out.len(), world.strikes);
+    Err(format!(
+        "{story}\n\n{violation}\n{count} of {of} faults are left out: it happens without them\n\
+         to see it again: make simulate SIMULATE_SEED={seed}"
+    ))
+}
+
+/// Plays a world without these of its faults.
+fn spared(mut world: World, faults: Vec<usize>) -> World {
+    world.spared = faults;
+    world.play();
+    world
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub struct World {
     pub coverage: Coverage,
     /// How many more faults may come right when something happens.
     pub ambushes: u64,
+    /// How many faults have come right so far, and which of them are left out.
+    pub strikes: usize,
+    pub spared: Vec<usize>,
     /// When the last heimdall has ended.
     pub ended: Time,
     /// What has happened, where anyone wants to read it.
@@ -105,6 +108,8 @@ impl World {
             judge: Judge::default(),
             coverage: Coverage::default(),
             ambushes: dice.below(6),
+            strikes: 0,
+            spared: Vec::new(),
             ended: Time::default(),
             story: None,
             queue: BinaryHeap::new(),
