@@ -116,7 +116,7 @@ fn a_released_program_in_an_empty_root_is_turned_away_waits_and_notices_a_lost_l
 
     let busy = root.run(&conninfo, &["--key", "7"], &["--version"]);
     assert_eq!((busy.code, busy.stdout.as_str()), (Some(75), ""), "{}", busy.stderr);
-    assert!(busy.stderr.contains("is held elsewhere: by backend "), "{}", busy.stderr);
+    assert!(busy.stderr.contains("is held elsewhere: by process "), "{}", busy.stderr);
 
     // Its program waits for the lock that the other one holds.
     let holder =

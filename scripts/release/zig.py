@@ -27,6 +27,9 @@ TARGETS = {
 ABOUT_THE_TARGET = {"-arch": True, "-isysroot": True, "-m32": False, "-m64": False}
 ABOUT_THE_TARGET_PREFIXES = ("--target=", "-march=", "-mabi=", "-mfpu=", "-mmacosx-version-min=")
 
+# What the linker did, by section and file.
+MAP = "-Wl,-Map="
+
 # No symbol of these is used, and zig has none of them.
 UNUSED = {"-liconv"}
 
@@ -37,7 +40,8 @@ def main(program, target, *arguments):
         os.execv(zig, ["zig", "ar", *arguments])
     command = [zig, "cc", "-target", *TARGETS[target], *adapted(arguments)]
     if "-pie" in command:
-        return link(zig, command)
+        maps = [argument.removeprefix(MAP) for argument in arguments if argument.startswith(MAP)]
+        return link(zig, command, [f"-Map={map}" for map in maps])
     os.execv(zig, command)
 
 
@@ -51,19 +55,24 @@ def adapted(arguments):
             # zig's name for it; rustc's code is position-independent also where it would not link it so. Small is how
             # the C library is to be built.
             yield from ("-static", "-pie", "-Oz")
-        elif argument not in UNUSED and not argument.startswith(ABOUT_THE_TARGET_PREFIXES):
+        elif argument not in UNUSED and not argument.startswith((*ABOUT_THE_TARGET_PREFIXES, MAP)):
             yield argument
 
 
-def link(zig, command):
-    """Links, and once more with an option that only zig's linker knows."""
+def link(zig, command, options):
+    """Links, and once more with options that only zig's linker knows."""
     first = subprocess.run([*command, "-v"], stderr=subprocess.PIPE, text=True)
     linker = [line.split() for line in first.stderr.splitlines() if line.startswith("ld.lld ")]
     if first.returncode != 0 or not linker:
         sys.stderr.write(first.stderr)
         return first.returncode
+    command = [argument for argument in linker[-1] if argument != "--eh-frame-hdr"]
     # A position-independent program relocates itself: by a bit for each pointer, in place of three numbers.
-    return subprocess.run([zig, *linker[-1], "-z", "pack-relative-relocs"]).returncode
+    options += ["-z", "pack-relative-relocs"]
+    # Functions of the same code are one.
+    options += ["--icf=all", f"--script={Path(__file__).parent / 'discard.ld'}"]
+    return subprocess.run([zig, *command, *options]).returncode
+
 
 
 if __name__ == "__main__":
