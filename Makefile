@@ -49,6 +49,12 @@ test-matrix: deps ## run all tests on every major version of PostgreSQL that can
 check: ## all that needs no server: format, lints, unit tests, documentation, crates and licences, the package
 	scripts/check
 
+test-foreign: ## run the unit tests for a big-endian and a 32-bit processor, in an emulator
+	scripts/release/unit-tests s390x-unknown-linux-musl armv7-unknown-linux-musleabihf
+
+lint: ## check scripts, Dockerfile, workflows, systemd units, and the recipes for Homebrew and Nix
+	scripts/lint
+
 chaos: deps ## contend for one lock for CHAOS_SECONDS, while all that is part of it is killed, cut and restarted
 	CHAOS_SECONDS=$(CHAOS_SECONDS) cargo test --locked --test tests -- --exact --nocapture \
 		chaos::no_two_jobs_are_inside_at_once_whatever_is_killed_cut_or_restarted
@@ -73,6 +79,30 @@ takeover: deps ## print how soon another takes over, in each way in which a hold
 release: man ## make standalone programs and their archives for TARGETS under pkg/
 	scripts/release/build $(TARGETS)
 
+packages: man ## pack the programs for Linux of TARGETS as deb, rpm and apk under pkg/
+	scripts/release/packages $(TARGETS)
+
+test-packages: packages ## install and remove the packages for this machine in Debian systems of their own
+	scripts/release/test-packages
+
+docker-test: ## run all tests in a container, on a PostgreSQL server in another
+	scripts/docker/run test
+
+docker-release: ## make what make release makes in a container
+	scripts/docker/run release $(TARGETS)
+
+docker-image: ## make the image heimdall:VERSION, which holds the one static program
+	scripts/docker/run image
+
+test-docker: ## prove the three on this machine, with stand-ins where no image can be pulled
+	scripts/docker/prove
+
+size: ## print where the bytes of the static program go, by crate, with TLS and without
+	scripts/release/size $(STATIC)
+
+reproduce: ## build STATIC twice, in different folders, as different users, and compare all bytes
+	scripts/release/reproduce $(STATIC)
+
 picture: ## draw README's picture of two terminals again, from a real run
 	scripts/deps
 	cargo build --locked
@@ -94,7 +124,7 @@ clean: ## remove all that was built
 	rm -rf pkg fuzz/target
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BINARY): $(SOURCES)
 	cargo build --release --locked
@@ -103,4 +133,5 @@ $(BINARY): $(SOURCES)
 $(MANUAL): $(SOURCES) README.md $(wildcard docs/*.md) $(wildcard scripts/manual/*.rs)
 	cargo run --quiet --locked --example manual $(SHARE)
 
-.PHONY: build demo deps test test-matrix check chaos fuzz fuzz-x509 simulate bench takeover release picture man install clean help
+.PHONY: build demo deps test test-matrix check test-foreign lint chaos fuzz fuzz-x509 simulate bench takeover release packages test-packages docker-test docker-release docker-image test-docker \
+	size reproduce picture man install clean help
