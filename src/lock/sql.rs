@@ -175,7 +175,7 @@ fn acquire(request: &LockRequest, owner: Owner, turn: Turn, sources: Sources) ->
     };
     let line = Line::of(request);
     let waiters = line.waiters(request.mode());
-    let heir = heir(line.heir, waiters, turn);
+    let heir = heir(line.heir, turn);
     let is_heir = if heir.is_empty() { "" } else { "heir, " };
     let waits = match turn {
         Turn::Any | Turn::Heir | Turn::Stay { overtakes: true } => "",
@@ -184,7 +184,7 @@ fn acquire(request: &LockRequest, owner: Owner, turn: Turn, sources: Sources) ->
     let leave = match turn {
         Turn::Any | Turn::First => String::new(),
         Turn::Enter | Turn::Stay { .. } | Turn::Heir => {
-            leave(line.heir, waiters) + &bind_heir(heir_timeout(request.lease()))
+            place(line.heir, waiters, turn) + &bind_heir(heir_timeout(request.lease()))
         }
     };
     let if_granted = |value: &str| format!("CASE WHEN {GRANTED} THEN {value} END");
@@ -202,16 +202,12 @@ fn acquire(request: &LockRequest, owner: Owner, turn: Turn, sources: Sources) ->
 const GRANTED: &str = "slot OPERATOR(pg_catalog.>) 0";
 
 /// Who is the heir, from where the attempt selects it. It is evaluated before the attempt, as that is before the token.
-fn heir(heir: Key, waiters: Key, turn: Turn) -> String {
+fn heir(heir: Key, turn: Turn) -> String {
     let heir = match turn {
         Turn::Any => return String::new(),
-        Turn::First => format!("pg_catalog.pg_try_advisory_xact_lock({heir})"),
-        // Never NULL: it is there to be evaluated.
-        Turn::Enter => format!(
-            "CASE WHEN pg_catalog.pg_try_advisory_lock_shared({waiters}) IS NOT NULL \
-             THEN pg_catalog.pg_try_advisory_lock({heir}) END"
-        ),
-        Turn::Stay { .. } => format!("pg_catalog.pg_try_advisory_lock({heir})"),
+        Turn::First | Turn::Enter | Turn::Stay { .. } => {
+            format!("pg_catalog.pg_try_advisory_xact_lock({heir})")
+        }
         Turn::Heir => "true".to_owned(),
     };
     format!(
@@ -220,11 +216,25 @@ fn heir(heir: Key, waiters: Key, turn: Turn) -> String {
 }
 
 /// Whether the session is the heir after the attempt, and its place in the line, which it gives up where it is granted the lock.
-fn leave(heir: Key, waiters: Key) -> String {
-    format!(
-        ", CASE WHEN {GRANTED} AND heir THEN NOT pg_catalog.pg_advisory_unlock({heir}) ELSE heir END, \
-         CASE WHEN {GRANTED} THEN pg_catalog.pg_advisory_unlock_shared({waiters}) END"
-    )
+/// As with the lock, what is new is the session's at the end.
+fn place(heir: Key, waiters: Key, turn: Turn) -> String {
+    let is_heir = match turn {
+        Turn::Heir => {
+            format!("CASE WHEN {GRANTED} THEN NOT pg_catalog.pg_advisory_unlock({heir}) ELSE heir END")
+        }
+        _ => format!(
+            "CASE WHEN {GRANTED} THEN false WHEN heir THEN pg_catalog.pg_try_advisory_lock({heir}) END"
+        ),
+    };
+    let waits = match turn {
+        Turn::Enter => {
+            format!(
+                "CASE WHEN {GRANTED} OR standby THEN NULL ELSE pg_catalog.pg_try_advisory_lock_shared({waiters}) END"
+            )
+        }
+        _ => format!("CASE WHEN {GRANTED} THEN pg_catalog.pg_advisory_unlock_shared({waiters}) END"),
+    };
+    format!(", {is_heir}, {waits}")
 }
 
 /// From the very statement on that makes it the heir, the server ends the session of one that does not try for so long, where it
