@@ -6,6 +6,8 @@ mod on_lost;
 mod restart;
 mod signal;
 
+use heimdall::lock::Key;
+
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::shared;
 
@@ -17,8 +19,7 @@ fn heimdall(name: &str) -> Heimdall {
 
 /// Ends the session that holds the lock of this name.
 fn lose(name: &str) {
-    let sql = format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'heimdall:daemon/{name} %'"
-    );
+    let holder = shared().holder(Key::named("daemon", name)).expect("a holder");
+    let sql = format!("select pg_terminate_backend({holder})");
     assert_eq!(shared().sql(&sql), "t");
 }

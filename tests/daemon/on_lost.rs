@@ -37,7 +37,7 @@ fn it_has_a_quarter_of_the_lease_and_the_program_does_not_wait_for_it() {
     let command = "echo command $$; sleep 300 & echo child $!; wait";
     let options = [
         "--lease",
-        "4s",
+        "20s",
         "--on-lost",
         command,
         "sh",
@@ -55,7 +55,7 @@ fn it_has_a_quarter_of_the_lease_and_the_program_does_not_wait_for_it() {
     assert!(pids.iter().all(|pid| is_alive(*pid)), "it is killed before its time");
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(74));
-    let killed = "heimdall: killed the --on-lost command, which has run for 1.0s, a quarter of the lease\n";
+    let killed = "heimdall: killed the --on-lost command, which has run for 5.0s, a quarter of the lease\n";
     assert!(outcome.stderr.contains(killed), "{}", outcome.stderr);
     assert!(!is_alive(pids[0]));
 }

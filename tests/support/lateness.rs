@@ -29,10 +29,10 @@ impl Lateness {
         Self(shared)
     }
 
-    /// What `expected` may become where several processes, each as late as the latest nap, wait for each other: heimdall, what
-    /// it kills, heimdall again, who looks.
+    /// What `expected` may become where several processes, each as late as the latest nap, wait for each other, some of
+    /// them twice: heimdall, what it kills, the kernel, heimdall again, who looks.
     pub fn allow(&self, expected: Duration) -> Duration {
-        const PROCESSES: u32 = 4;
+        const PROCESSES: u32 = 8;
         expected + Duration::from_micros(self.0.worst.load(Ordering::Relaxed)) * PROCESSES
     }
 }
