@@ -354,3 +354,28 @@ fn the_message_names_the_host_the_check_and_the_file() {
         assert!(outcome.stderr.contains(word), "{word} in {}", outcome.stderr);
     }
 }
+
+#[test]
+fn a_check_says_whether_and_by_what_the_server_was_verified() {
+    let server = tls().server("good");
+    let place = server.pki.path("").display().to_string();
+    let place = place.trim_end_matches('/');
+    let login =
+        format!("user=tls_scram_user password='{PASSWORD}' dbname=app port={}", server.cluster.port());
+    let by = format!("by root certificate file \"{place}/root.crt\"");
+    for (rest, verified) in [
+        (format!("sslmode=verify-full sslrootcert={place}/root.crt"), format!("chain and host name, {by}")),
+        (format!("sslmode=verify-ca sslrootcert={place}/root.crt"), format!("chain, and no name, {by}")),
+        ("sslmode=require".to_owned(), "by no one: sslmode=verify-full makes sure".to_owned()),
+    ] {
+        let outcome = Heimdall::new().database(&format!("{HOST} {login} {rest}")).arg("--check").run();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        for words in [
+            "encryption  TLSv1.3, TLS13_",
+            &format!("verified    {verified}"),
+            "SCRAM-SHA-256-PLUS, database",
+        ] {
+            assert!(outcome.stdout.contains(words), "{rest}: {words:?} in {}", outcome.stdout);
+        }
+    }
+}
