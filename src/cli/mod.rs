@@ -12,6 +12,8 @@ mod hold;
 mod job;
 mod json;
 mod list;
+#[cfg(target_os = "linux")]
+mod listen;
 mod metrics;
 mod mistake;
 mod name;

@@ -9,6 +9,8 @@ use rustix::process::Signal;
 use super::event::Event;
 use super::exit::{Exit, Status};
 use super::job::Job;
+#[cfg(target_os = "linux")]
+use super::listen;
 use super::name::Name;
 use super::notify;
 use super::on_lost::{OnLost, shell};
@@ -115,9 +117,15 @@ impl<'a> Programs<'a> {
             None => Signals::catch(in_our_group)?,
         };
         let signals = self.signals.insert(signals);
+        let (program, arguments) = (&self.options.program, &self.options.arguments);
+        #[cfg(target_os = "linux")]
+        let listening = listen::words(program, arguments);
+        #[cfg(not(target_os = "linux"))]
+        let listening: Option<(std::ffi::OsString, Vec<std::ffi::OsString>)> = None;
+        let (program, arguments) = listening.as_ref().map_or((program, arguments), |(us, words)| (us, words));
         let start = Start {
-            program: &self.options.program,
-            arguments: &self.options.arguments,
+            program,
+            arguments,
             variables,
             in_our_group,
             inherited: self.options.inherits.then(|| guard.as_fd()),

@@ -8,6 +8,8 @@ use super::connect::{self, failed};
 use super::event::{Event, Level};
 use super::exit::Exit;
 use super::hold::hold;
+#[cfg(target_os = "linux")]
+use super::listen;
 use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
 use super::program::{Over, Programs};
 use super::report::{Format, Report, os_error_text};
@@ -29,6 +31,11 @@ pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    #[cfg(target_os = "linux")]
+    if let Some(exit) = listen::become_program(&arguments, &Report::new(Level::Normal, Format::Text)) {
+        return exit;
+    }
     let command = match options::parse(arguments) {
         Ok(command) => command,
         Err(EarlyExit::Print(text)) => return show::text(&text, &Report::new(Level::Normal, Format::Text)),
