@@ -156,7 +156,7 @@ impl Event<'_> {
             }
             Self::Connecting => format!("connecting for the lock {lock}"),
             Self::Connected { server_address } => format!("connected to the server {server_address}"),
-            Self::Waiting { holders, waited } if waited.is_zero() => {
+            Self::Waiting { holders, waited } if waited.as_secs() == 0 => {
                 format!("waiting for the lock {lock}{}", Held(", held", holders))
             }
             Self::Waiting { holders, waited } => {

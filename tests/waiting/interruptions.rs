@@ -33,6 +33,8 @@ fn a_session_that_was_ended_while_it_waited_is_made_anew() {
         "holding the lock",
     ];
     for (line, beginning) in outcome.stderr.lines().zip(said) {
+        // The second wait for the lock is "still waiting" where it comes late.
+        let line = line.replace("heimdall: still ", "heimdall: ");
         assert!(line.starts_with(&format!("heimdall: {beginning}")), "{}", outcome.stderr);
     }
     assert_eq!(outcome.stderr.lines().count(), said.len());
