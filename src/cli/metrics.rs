@@ -24,6 +24,7 @@ pub(super) enum Change {
 pub(super) struct Counting {
     /// The labels of each series.
     labels: String,
+    is_held: bool,
     /// What has ended the program, if it was not itself.
     ended_by: Option<&'static str>,
 }
@@ -39,7 +40,7 @@ impl Counting {
             // Writing to a string can't fail.
             let _ = write!(labels, "{label}=\"{}\",", escaped(value));
         }
-        Self { labels, ended_by: None }
+        Self { labels, is_held: false, ended_by: None }
     }
 
     /// Has every counter there from the beginning, as Prometheus sees no increase in one that appears.
@@ -71,6 +72,11 @@ impl Counting {
             changes.insert(self.series(name, label), change);
         };
         match event {
+            // The lock was lost before the program was started.
+            Event::Connecting if self.is_held => {
+                change("held", None, Change::Set(0.0));
+                self.is_held = false;
+            }
             Event::Acquired { guard, waited } => {
                 change("held", None, Change::Set(1.0));
                 change("held_since_timestamp_seconds", None, Change::Set(now.as_secs_f64()));
@@ -84,6 +90,7 @@ impl Counting {
                     change("waits_total", None, Change::Add(1.0));
                     change("wait_seconds_total", None, Change::Add(waited.as_secs_f64()));
                 }
+                self.is_held = true;
             }
             Event::Busy { waited, .. } => {
                 change("turned_away_total", None, Change::Add(1.0));

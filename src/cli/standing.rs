@@ -22,7 +22,11 @@ impl Standing {
     /// Notes an event; tells whether it has changed anything.
     pub(super) fn note(&mut self, event: &Event<'_>, now: &str) -> bool {
         let state = match event {
-            Event::Connecting => "connecting",
+            Event::Connecting => {
+                // Perhaps for the lock that was lost before the program was started.
+                self.held_since = None;
+                "connecting"
+            }
             Event::Waiting { .. } | Event::Unavailable { .. } => "waiting",
             Event::Busy { .. } => "busy",
             Event::Acquired { .. } => {
@@ -90,3 +94,17 @@ impl Standing {
 
 /// Known while the lock is held.
 const OF_SESSION: [&str; 2] = ["pid", "token"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_connects_again_for_a_lock_that_was_lost_before_the_program_started_holds_none() {
+        let mut standing = Standing { held_since: Some("then".to_owned()), ..Standing::new() };
+        assert!(standing.note(&Event::Connecting, "now"));
+        let text = standing.text(&[("token", Value::Number(7))], 42);
+        let expected = r#"{"state":"connecting","since":"now","held":false,"process":42,"restarts":0}"#;
+        assert_eq!(text, format!("{expected}\n"));
+    }
+}
