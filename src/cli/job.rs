@@ -34,6 +34,8 @@ pub(super) struct Job {
     beside: Option<Pid>,
     /// Where the program is in our group, as long as it runs.
     witness: Option<Witness>,
+    /// Those that send what only a shell can send, until they have ended.
+    shells: Vec<Pid>,
     /// Who has been stopped by us, and is to be continued by us.
     stopped: Vec<Pid>,
     /// Who has been asked to end.
@@ -68,6 +70,7 @@ impl Job {
             news: News::default(),
             preexisting,
             beside: None,
+            shells: Vec::new(),
             stopped: Vec::new(),
             asked: Vec::new(),
             is_childless: false,
@@ -93,7 +96,7 @@ impl Job {
     /// Kills what [`Job::start_beside`] has started, and its process group.
     pub(super) fn kill_beside(&self) {
         if let Some(beside) = self.beside {
-            send_named(-beside.as_raw_nonzero().get(), Signal::KILL);
+            send(-beside.as_raw_nonzero().get(), Signal::KILL);
         }
     }
 
@@ -111,13 +114,25 @@ impl Job {
     /// program has ended, it is for all that it has left.
     ///
     /// # Errors
-    /// It is one that this system does not let us send.
-    pub(super) fn signal(&self, number: i32) -> io::Result<()> {
-        if self.status.is_none() {
-            return send(self.target(), number);
+    /// It is one that only a shell can send, and none could be started.
+    pub(super) fn signal(&mut self, number: i32) -> io::Result<()> {
+        let targets = if self.status.is_none() {
+            vec![self.target()]
+        } else {
+            self.all().unwrap_or_default().iter().map(|left| left.pid.as_raw_nonzero().get()).collect()
+        };
+        if let Some(signal) = Signal::from_named_raw(number) {
+            for target in targets {
+                send(target, signal);
+            }
+        } else if !targets.is_empty() {
+            // Without unsafe code only a shell sends real-time signals, which have no name. It is none of the job's.
+            let targets: Vec<String> = targets.iter().map(i32::to_string).collect();
+            let kill = format!("kill -{number} {}", targets.join(" "));
+            let shell = Command::new("/bin/sh").args(["-c", &kill]).spawn()?;
+            self.shells.push(Pid::from_child(&shell));
         }
-        let all = self.all().unwrap_or_default();
-        all.iter().try_for_each(|process| send(process.pid.as_raw_nonzero().get(), number))
+        Ok(())
     }
 
     /// Returns the signals that were sent since the last call to heimdall's whole group, where the program has got them too.
@@ -142,7 +157,7 @@ impl Job {
         // It may have been continued together with us.
         self.collect();
         if self.is_stopped {
-            return send_named(self.target(), Signal::CONT);
+            return send(self.target(), Signal::CONT);
         }
         if self.status.is_some() {
             for process in self.all().unwrap_or_default().iter().filter(|process| process.is_still) {
@@ -159,7 +174,7 @@ impl Job {
     fn signal_target(&self, signal: Signal) {
         // The number of a program that has ended may be another's.
         if self.leads_group || self.status.is_none() {
-            send_named(self.target(), signal);
+            send(self.target(), signal);
         }
     }
 
@@ -205,7 +220,9 @@ impl Job {
     /// All processes of the job, zombies included.
     fn all(&self) -> io::Result<Vec<Process>> {
         let is_ours = |child| {
-            self.beside == Some(child) || self.witness.as_ref().is_some_and(|witness| witness.pid() == child)
+            self.beside == Some(child)
+                || self.shells.contains(&child)
+                || self.witness.as_ref().is_some_and(|witness| witness.pid() == child)
         };
         descendants(|child| is_ours(child) || (child != self.program && self.preexisting.include(child)))
     }
@@ -314,6 +331,7 @@ impl Job {
                 }
                 Ok(Some((pid, _))) => {
                     self.preexisting.forget(pid);
+                    self.shells.retain(|shell| *shell != pid);
                     self.witness.take_if(|witness| witness.pid() == pid).into_iter().for_each(Witness::bury);
                 }
                 Ok(None) => return,
@@ -332,7 +350,7 @@ impl Job {
             // Who has lost its parent has become our child, where the system does that.
             return !ADOPTS && self.leads_group && test_kill_process_group(self.program) != Err(Errno::SRCH);
         }
-        let is_alone = !self.preexisting.have_been() && self.beside.is_none();
+        let is_alone = !self.preexisting.have_been() && self.beside.is_none() && self.shells.is_empty();
         is_alone || self.all().map_or(true, |left| !left.is_empty())
     }
 }
@@ -344,17 +362,8 @@ fn status(status: rustix::process::WaitStatus) -> Option<Status> {
     exited.or_else(signalled)
 }
 
-/// Sends the signal of this number to a process, or to the process group -`target`.
-fn send(target: i32, number: i32) -> io::Result<()> {
-    match Signal::from_named_raw(number) {
-        Some(signal) => send_named(target, signal),
-        // Without unsafe code only a shell sends real-time signals, which have no name. It is reaped with the orphans.
-        None => drop(Command::new("/bin/sh").args(["-c", &format!("kill -{number} {target}")]).spawn()?),
-    }
-    Ok(())
-}
-
-fn send_named(target: i32, signal: Signal) {
+/// Sends a signal to a process, or to the process group -`target`.
+fn send(target: i32, signal: Signal) {
     // ESRCH: all are gone. EPERM: what is left has changed its user and is not ours to signal.
     match Pid::from_raw(target.abs()) {
         Some(group) if target < 0 => drop(kill_process_group(group, signal)),

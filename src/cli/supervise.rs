@@ -91,7 +91,7 @@ impl Supervised for Run<'_> {
                 if let Err(error) = self.job.signal(signal) {
                     let reason = os_error_text(&error);
                     self.report.warning(format_args!(
-                        "signal {signal} was not passed on, since there is no /bin/sh to send it: {reason}"
+                        "signal {signal} was not passed on, since /bin/sh, which is to send it, can't be run: {reason}"
                     ));
                 }
             }
