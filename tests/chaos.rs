@@ -41,9 +41,10 @@ fn no_two_jobs_are_inside_at_once_whatever_is_killed_cut_or_restarted() {
     let record = Arc::new(Record::new());
     println!("chaos: CHAOS_SEED={seed}, recorded in {}", record.path().display());
     make_hostile_role(&cluster);
+    // Who waits, and whose session a restart has broken, starts no sooner than three quarters of it after that.
     let short_lease = &["--lease", "6s"];
     let mut routes = vec![
-        Route { name: "tcp", place: cluster.tcp(), user: "postgres", options: &[] },
+        Route { name: "tcp", place: cluster.tcp(), user: "postgres", options: short_lease },
         Route { name: "socket", place: cluster.socket(), user: "postgres", options: short_lease },
         Route { name: "hostile", place: cluster.socket(), user: "hostile", options: short_lease },
     ];
