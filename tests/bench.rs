@@ -131,7 +131,7 @@ fn flights_over_tls() {
 fn started(name: &str, database: &str, trips: u32) {
     let time = median(7, || {
         let start = Instant::now();
-        let running = Heimdall::new().database(database).args(["--name", "bench", "echo", "started"]).spawn();
+        let running = Heimdall::new().url(database).args(["--name", "bench", "echo", "started"]).spawn();
         running.wait_for_stdout_line("started");
         let time = start.elapsed();
         assert_eq!(running.wait().code, Some(0));
@@ -144,13 +144,11 @@ fn wall_time() {
     let database =
         format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
     let heimdall = median(31, || {
-        timed(Command::new(env!("CARGO_BIN_EXE_heimdall")).args([
-            "--database",
-            &database,
-            "--name",
-            "bench",
-            "true",
-        ]))
+        timed(
+            Command::new(env!("CARGO_BIN_EXE_heimdall"))
+                .env("HEIMDALL_DATABASE_URL", &database)
+                .args(["--name", "bench", "true"]),
+        )
     });
     let psql =
         median(31, || timed(shared().psql(&database).args(["-c", "select pg_try_advisory_lock(1,2)"])));
@@ -163,10 +161,8 @@ fn wall_time() {
 fn memory() {
     let database =
         format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
-    let outcome = Heimdall::new()
-        .database(&database)
-        .args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"])
-        .run();
+    let outcome =
+        Heimdall::new().url(&database).args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"]).run();
     let value =
         |key: &str| outcome.stdout.lines().find_map(|line| line.strip_prefix(key)).map_or("?", str::trim);
     println!(
@@ -204,7 +200,8 @@ fn processor() {
         format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
     let heimdall = children(RUNS, || {
         bare(env!("CARGO_BIN_EXE_heimdall"))
-            .args(["--database", &database, "--name", "bench", "true"])
+            .env("HEIMDALL_DATABASE_URL", &database)
+            .args(["--name", "bench", "true"])
             .status()
     });
     let fork = children(RUNS, || bare("true").status());
