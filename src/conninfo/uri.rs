@@ -24,6 +24,10 @@ pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
     let private = body.contains('@') && body.contains(':') || body.contains("password");
     let mut uri = Uri { text: uri, private, settings: Settings::default() };
     let rest = uri.user_and_password(body)?;
+    // After the only "@" there is no piece of the password in front of it.
+    if rest.len() < body.len() {
+        uri.private = rest.contains('@') || rest.contains("password");
+    }
     let rest = uri.hosts_and_ports(rest)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     // An empty name is not stored, so that PGDATABASE still applies.

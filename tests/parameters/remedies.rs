@@ -99,6 +99,12 @@ const REMEDIES: &[Row] = &[
     // What was meant.
     ("uzer=x", &[], &["invalid connection option \"uzer\"; did you mean \"user\"?"]),
     ("sslmod=require", &[], &["did you mean \"sslmode\"?"]),
+    (
+        "postgres://u:s3cret@h:5432/d?sslmod=require",
+        &[],
+        &["invalid URI query parameter: \"sslmod\"; did you mean \"sslmode\"?"],
+    ),
+    ("postgres://u:p@h/d?s3cret=@h", &[], &["invalid URI query parameter"]),
     ("database=app", &[], &["did you mean \"dbname\"?"]),
     ("postgres://h/app?username=x", &[], &["did you mean \"user\"?"]),
     ("postgres://h/app?ssl=false", &[], &["\"ssl\"; libpq's is sslmode: disable for false"]),
