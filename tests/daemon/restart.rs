@@ -56,7 +56,7 @@ fn a_program_that_fails_is_started_again_under_the_lock_that_is_still_held() {
 }
 
 #[test]
-fn after_a_loss_it_waits_for_the_lock_again_and_for_three_quarters_of_a_lease_and_draws_another_token() {
+fn after_a_loss_it_waits_for_the_lock_again_and_for_the_rest_of_a_lease_and_draws_another_token() {
     let name = "loses";
     let running = sh(heimdall(name), &["--restart=lost", "--lease=4s"], STAYS);
     let first = token(&running, 0);
