@@ -355,16 +355,18 @@ impl Supervisor {
             }
             // Someone else may have let it go on.
             State::Suspended { .. } => actions.push(Action::Stop),
-            State::Stopping { signal, until } if until <= now => self.stop_all(signal, actions),
             State::Terminating { cause, .. } if is_late => {
                 self.state = State::Killing { cause };
                 actions.extend([Action::Kill, Action::Tell(News::Killed(Reason::Late))]);
             }
-            State::Running if self.deadline.is_some_and(|deadline| deadline <= now) => {
+            State::Running | State::Stopping { .. }
+                if self.deadline.is_some_and(|deadline| deadline <= now) =>
+            {
                 let kill_at = now.after(self.terms.kill_after);
                 self.state = State::Terminating { kill_at, cause: Some(Cause::TimedOut) };
                 actions.extend([Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))]);
             }
+            State::Stopping { signal, until } if until <= now => self.stop_all(signal, actions),
             State::Over(_) => {}
             _ if self.ended.is_some() => self.look(actions),
             _ => self.insist(now, actions),
@@ -479,7 +481,7 @@ impl Supervisor {
         let earliest = |one: Option<Moment>, other: Option<Moment>| one.into_iter().chain(other).min();
         match self.state {
             State::Running => Then::Wait(earliest(self.deadline, look_at(DRAIN_POLL))),
-            State::Stopping { until, .. } => Then::Wait(Some(until)),
+            State::Stopping { until, .. } => Then::Wait(earliest(self.deadline, Some(until))),
             State::Suspended { .. } => Then::Wait(Some(now.after(POLL))),
             State::Terminating { kill_at, .. } => Then::Wait(earliest(Some(kill_at), look_at(POLL))),
             State::Killing { .. } => Then::Wait(look_at(POLL)),
@@ -670,6 +672,21 @@ mod tests {
                 (70, Event::Tick, &stopped, Next::Soon),
                 (71, Event::Answered(at(70)), &continued, Next::At(60)),
                 (71, Event::Tick, &over, Next::At(81)),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_timeout_does_not_wait_for_a_program_that_does_not_stop() {
+        let terms = Terms { timeout: Some(Duration::from_secs(5)), ..TERMS };
+        let pass_on = [Action::Signal(Signal::TSTP.as_raw())];
+        let over = [Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))];
+        play(
+            terms,
+            &[
+                (5, Event::Stop(Signal::TSTP), &pass_on, Next::At(5)),
+                (5, Event::Tick, &over, Next::At(15)),
+                (5, Event::Stopped(Signal::TSTP), &[], Next::At(15)),
             ],
         );
     }
