@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::error::{Error, UnsafeServer};
 use super::grant::Grant;
 use super::guard::Guard;
+use super::heartbeat::Heartbeat;
 use super::holder::Holder;
 use super::key::Key;
 use super::line::Place;
@@ -113,7 +114,7 @@ impl Contender {
     }
 
     /// Listens to the server for so long, then tries once more; one round trip, for which the server has no longer than
-    /// `patience`. Nothing is held in between, neither a transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have
+    /// `patience`, nor than a third of the lease of [`LockRequest::with_lease`]. Nothing is held in between, neither a transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have
     /// one, for which `CREATE INDEX CONCURRENTLY` of the holder waits.
     ///
     /// # Errors
@@ -146,9 +147,9 @@ impl Contender {
     }
 
     /// Tries what it may try where it stands in the line: the lock as the heir, otherwise to become the heir; also the lock
-    /// where it `overtakes`. One round trip, for which the server has no longer than `patience`. If this host vanishes, the server
-    /// ends the session after the lease of [`LockRequest::with_lease`]; that of an heir which does not try for five seconds it ends
-    /// as well.
+    /// where it `overtakes`. One round trip, for which the server has no longer than `patience`, nor than a third of the lease of
+    /// [`LockRequest::with_lease`]. If this host vanishes, the server ends the session after that lease; that of an heir which
+    /// does not try for five seconds it ends as well.
     ///
     /// # Errors
     /// As [`Contender::retry`].
@@ -170,7 +171,9 @@ impl Contender {
     ) -> Result<(AcquireRow, Moment), QueryError> {
         let asked = Moment::now();
         self.send_attempt(turn)?;
-        let deadline = Deadline::after(ANSWER_TIMEOUT).or(Deadline::after(patience));
+        let silence = self.request.lease().map(Heartbeat::patience);
+        let deadline =
+            Deadline::after(ANSWER_TIMEOUT).or(Deadline::after(patience)).or(Deadline::after(silence));
         Ok((self.answer(deadline, &mut false)?, asked))
     }
 

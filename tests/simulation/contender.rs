@@ -43,6 +43,7 @@ impl World {
         let statement = self.acquire(run);
         let connection = self.connect(run, statement);
         self.runs[run].connection = Some(connection);
+        self.ambush(6, self.setting.lease / 3);
     }
 
     /// Tries again on the same connection, as `Contender::take_turn`.
@@ -51,7 +52,8 @@ impl World {
         if let Turn::Stay { .. } = turn {
             *turn = Turn::Stay { overtakes };
         }
-        let timeout = timeout.map_or(ANSWER_TIMEOUT, |timeout| timeout.min(ANSWER_TIMEOUT));
+        let longest = ANSWER_TIMEOUT.min(Heartbeat::patience(self.setting.lease));
+        let timeout = timeout.map_or(longest, |timeout| timeout.min(longest));
         let statement = self.acquire(run);
         self.ask(run, statement, now);
         self.runs[run].stage = Stage::Trying { deadline: now.after(timeout) };

@@ -1,8 +1,11 @@
 //! What happens to who waits, and to the server meanwhile.
 
+use std::time::{Duration, Instant};
+
 use super::{heimdall, wait_for_turn};
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
+use crate::support::proxy::Proxy;
 use crate::support::scripted::{Connection, Scripted, backend};
 
 #[test]
@@ -38,6 +41,26 @@ fn a_session_that_was_ended_while_it_waited_is_made_anew() {
         assert!(line.starts_with(&format!("heimdall: {beginning}")), "{}", outcome.stderr);
     }
     assert_eq!(outcome.stderr.lines().count(), said.len());
+}
+
+#[test]
+fn who_waits_knows_of_a_silent_server_after_a_third_of_a_lease() {
+    let holder = heimdall("silence").hold();
+    let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::ZERO);
+    let waiter = Heimdall::new()
+        .database(&format!("{} user=trust_user dbname=app", proxy.tcp()))
+        .args(["--namespace=waiting", "--name=silence", "--wait", "--lease=2s", "echo", "had its turn"])
+        .spawn();
+    waiter.wait_for_stderr_line("waiting for the lock");
+    let start = Instant::now();
+    proxy.freeze();
+    let line = waiter.wait_for_stderr_line("waiting for the server");
+    assert!(line.contains("timeout expired"), "{line}");
+    // A first connection has half a minute.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    proxy.mend();
+    holder.finish();
+    assert_eq!(waiter.wait().stdout, "had its turn\n");
 }
 
 #[test]
