@@ -69,10 +69,10 @@ impl Wait<'_> {
                             line.tell_holders(&mut contender, is_news);
                             Ok(Outcome::Busy(contender))
                         }
-                        Next::Try { pause, timeout, overtakes } => {
-                            Self::pause(pause, &mut line, |pause| contender.listen(pause))
-                                .and_then(|()| contender.take_turn(overtakes, timeout))
-                        }
+                        Next::Try { pause, timeout, overtakes } => Self::pause(pause, &mut line, |pause| {
+                            contender.listen(pause)
+                        })
+                        .and_then(|()| self.report.alive_during(|| contender.take_turn(overtakes, timeout))),
                         Next::Connect { .. } | Next::GiveUp => break Waited::Busy(contender),
                     }
                 }
@@ -111,9 +111,9 @@ impl Wait<'_> {
     ) -> Result<(), lock::Error> {
         while !pause.is_zero() {
             line.draw();
-            line.report.alive();
             reap_orphans();
-            let nap = pause.min(REDRAW);
+            let sign = line.report.alive().map(|due| due.since(Moment::now()));
+            let nap = sign.into_iter().fold(pause.min(REDRAW), Duration::min);
             sleep(nap)?;
             pause -= nap;
         }
@@ -122,11 +122,13 @@ impl Wait<'_> {
 
     fn connect(&self, timeout: Option<Duration>) -> Result<Outcome, lock::Error> {
         let limit = Deadline::after(timeout);
-        let tried = if self.limit == Some(Duration::ZERO) {
-            lock::acquire(self.connect, self.request, limit)
-        } else {
-            lock::acquire_in_turn(self.connect, self.request, limit)
-        };
+        let tried = self.report.alive_during(|| {
+            if self.limit == Some(Duration::ZERO) {
+                lock::acquire(self.connect, self.request, limit)
+            } else {
+                lock::acquire_in_turn(self.connect, self.request, limit)
+            }
+        });
         if let Ok(outcome) = &tried {
             self.report.event(&Event::Connected { server_address: outcome.server_address() });
         }
@@ -169,7 +171,11 @@ impl Line<'_> {
     fn tell_holders(&mut self, contender: &mut Contender, is_news: bool) {
         // It is a courtesy; where it fails the next try tells why.
         let is_told = self.report.level() > Level::Quiet;
-        let holders = if is_told { contender.holders().unwrap_or_default() } else { Vec::new() };
+        let holders = if is_told {
+            self.report.alive_during(|| contender.holders()).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         let waited =
             if is_news && self.has_told() { Moment::now().since(self.start) } else { Duration::ZERO };
         let event = Event::Waiting { holders: &holders, waited };

@@ -8,6 +8,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::heimdall;
+use crate::support::heimdall::Heimdall;
+use crate::support::postgres::shared;
+use crate::support::proxy::Proxy;
 use crate::support::this_test;
 
 const PAGE: &str = include_str!("../../docs/daemon.md");
@@ -95,6 +98,38 @@ fn it_is_told_that_the_program_has_started_what_goes_on_and_the_end() {
 }
 
 #[test]
+fn it_gets_signs_of_life_also_while_a_server_does_not_answer() {
+    let manager = Manager::new();
+    let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::ZERO);
+    let database = format!("{} user=trust_user dbname=app", proxy.tcp());
+    let heimdall = || {
+        Heimdall::new()
+            .database(&database)
+            .env("NOTIFY_SOCKET", &manager.path)
+            .env("WATCHDOG_USEC", "20000")
+            .args(["--namespace=daemon", "--name=signs of life"])
+    };
+    let gets_signs = || (0..20).for_each(|_| drop(manager.until("WATCHDOG=1")));
+    let holder = Heimdall::new()
+        .database(&format!("{} user=trust_user dbname=app", shared().tcp()))
+        .args(["--namespace=daemon", "--name=signs of life"])
+        .hold();
+    let waits = heimdall().args(["--wait", "true"]).spawn();
+    waits.wait_for_stderr_line("waiting for the lock");
+    // What is asked from now on has no answer for a third of a lease.
+    proxy.freeze();
+    gets_signs();
+    waits.signal(9);
+    waits.wait();
+    // Nor has a login, for half a minute.
+    let connects = heimdall().args(["--wait", "true"]).spawn();
+    gets_signs();
+    connects.signal(9);
+    connects.wait();
+    holder.finish();
+}
+
+#[test]
 fn one_that_waits_is_ready_where_that_is_asked_for() {
     let name = "ready while waiting";
     let address = format!("heimdall-test-{}", std::process::id());
@@ -113,20 +148,6 @@ fn one_that_waits_is_ready_where_that_is_asked_for() {
     running.signal(15);
     assert_none(&manager.until("STOPPING=1"), "READY");
     assert_eq!(running.wait().code, Some(143));
-}
-
-#[test]
-fn that_the_program_is_held_back_is_what_goes_on() {
-    let manager = Manager::new();
-    let running = heimdall("notifies of settling")
-        .env("NOTIFY_SOCKET", &manager.path)
-        .args(["--settle", "--lease=24d", "true"])
-        .spawn();
-    running.wait_for_stderr_line("starting the program in");
-    let expected = ": holding the lock daemon/notifies of settling, and starting the program in";
-    while !manager.until("STATUS=20").pop().unwrap().contains(expected) {}
-    running.signal(15);
-    assert_eq!(running.wait().signal, Some(15));
 }
 
 #[test]
