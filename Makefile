@@ -11,6 +11,8 @@ CHAOS_SECONDS = 600
 X509_CHAINS = 20000
 # How long `make simulate` plays; SIMULATE_SEED, if set, is the world whose story is told.
 SIMULATE_SECONDS = 60
+# The lease of `make demo-failover`.
+LEASE = 6s
 
 # Tests wait more than they compute.
 export RUST_TEST_THREADS ?= 8
@@ -35,6 +37,11 @@ demo: ## show the lock at work on a throw-away server
 	scripts/deps
 	cargo build --locked
 	scripts/demo $(TARGET_DIR)/debug/heimdall
+
+demo-failover: ## show on three hosts, network namespaces, who runs a daemon when a host, the network or the server fails
+	scripts/deps failover
+	cargo build --locked
+	scripts/demo-failover $(TARGET_DIR)/debug/heimdall $(LEASE)
 
 deps: ## find or install what building and testing need
 	scripts/deps tests
@@ -133,5 +140,5 @@ $(BINARY): $(SOURCES)
 $(MANUAL): $(SOURCES) README.md $(wildcard docs/*.md) $(wildcard scripts/manual/*.rs)
 	cargo run --quiet --locked --example manual $(SHARE)
 
-.PHONY: build demo deps test test-matrix check test-foreign lint chaos fuzz fuzz-x509 simulate bench takeover release packages test-packages docker-test docker-release docker-image test-docker \
+.PHONY: build demo demo-failover deps test test-matrix check test-foreign lint chaos fuzz fuzz-x509 simulate bench takeover release packages test-packages docker-test docker-release docker-image test-docker \
 	size reproduce picture man install clean help

@@ -171,7 +171,7 @@ fn the_index_has_every_test_of_a_promise_and_no_other() {
 fn the_readme_is_a_landing_page_for_newcomers() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     assert!(readme.lines().count() < 200);
-    for command in ["make demo", "make test", "make install"] {
+    for command in ["make demo", "make demo-failover", "make test", "make install"] {
         assert!(readme.contains(command), "{command}");
     }
 }

@@ -22,6 +22,7 @@ mod check;
 mod cluster;
 mod conninfo;
 mod daemon;
+mod demo;
 mod documentation;
 mod events;
 mod exclusion;
