@@ -2,17 +2,17 @@
 
 /// Password files.
 pub mod passfile {
-    pub use crate::conninfo::passfile::*;
+    pub use crate::conninfo::resolve::passfile::*;
 }
 
 /// Parameters of other programs in a connection URI.
 pub mod foreign {
-    pub use crate::conninfo::foreign::*;
+    pub use crate::conninfo::parse::foreign::*;
 }
 
 /// Service files.
 pub mod service {
-    pub use crate::conninfo::service::*;
+    pub use crate::conninfo::resolve::service::*;
 }
 
 /// Messages of the server, cut out of what was received.

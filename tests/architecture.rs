@@ -102,7 +102,7 @@ fn only_its_folder_touches_a_part_of_the_world() {
             ("rustix::process", "cli/"),
             ("nix::sys::wait", "cli/"),
             ("nix::spawn", "cli/"),
-            ("std::env", "cli/ conninfo/environment.rs"),
+            ("std::env", "cli/ conninfo/resolve/environment.rs"),
             ("std::io::stdin", "cli/"),
             ("std::io::stdout", "cli/"),
             ("std::io::stderr", "cli/"),

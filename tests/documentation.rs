@@ -71,7 +71,7 @@ fn every_variable_that_is_read_is_described() {
         .collect();
     let listed: BTreeSet<String> =
         rows.join("").split('`').filter(|word| word.starts_with("PG")).map(str::to_owned).collect();
-    let sources = ["table", "service"].map(|name| {
+    let sources = ["table", "resolve/service"].map(|name| {
         fs::read_to_string(format!("{}/src/conninfo/{name}.rs", env!("CARGO_MANIFEST_DIR"))).unwrap()
     });
     let code =

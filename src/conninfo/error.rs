@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::settings::Origin;
+use super::origin::Origin;
 use super::table;
 use crate::auth::policy::RequireAuthError;
 

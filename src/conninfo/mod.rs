@@ -2,49 +2,44 @@
 //!
 //! ```text
 //!  connection string      URI, keyword/value or database name
-//!         │ parse         connection_string.rs, uri.rs
+//!         │ parse
 //!         ▼
-//!     Settings            what it says, and no more: settings.rs
-//!         │ resolve       parameters.rs; with environment.rs, service.rs, passfile.rs
+//!     Settings            what it says, and no more
+//!         │ resolve       with environment, service file and password file
 //!         ▼
-//!    Parameters           every value in force, and where it came from: parameters.rs
-//!         │ interpret     interpret.rs; with hosts.rs, values.rs
+//!    Parameters           every value in force, and where it came from
+//!         │ interpret
 //!         ▼
-//!      Config             the values as types, checked: config.rs
+//!      Config             the values as types, checked
 //! ```
 //!
-//! What may be a secret in the wrong place goes no further than its source: misplaced.rs and the URI's grammar see to that.
-//!
 //! [`Config::resolve`] does all of it. [`Parameters::resolve`] and [`Config::new`] do it in two steps, for who wants to
-//! see the values and where each is from. `table.rs` lists every parameter, `spelling.rs` knows which one a misspelt one was
-//! meant to be, `foreign.rs` which are other programs', `error.rs` what can be wrong with them.
+//! see the values and where each is from.
+//!
+//! Each step is a folder. What they share is beside them: `table.rs` lists every parameter, `spelling.rs` knows which one a
+//! misspelt one was meant to be, `values.rs` has the types of values, `origin.rs` says where one stands, `error.rs` what can be
+//! wrong with it. What may be a secret in the wrong place goes no further than its source: `misplaced.rs` and the URI's grammar
+//! see to that.
 
-mod config;
-mod connection_string;
-mod environment;
 mod error;
-pub(crate) mod foreign;
-mod hosts;
 mod interpret;
 mod misplaced;
-mod parameters;
-pub(crate) mod passfile;
-pub(crate) mod service;
-mod settings;
+mod origin;
+pub(crate) mod parse;
+pub(crate) mod resolve;
 pub(crate) mod spelling;
 mod table;
-mod uri;
 mod values;
 
 pub use crate::auth::policy::ChannelBinding;
-pub use config::{Config, RootCertificates, TlsFile};
-#[cfg(feature = "tls")]
-pub(crate) use environment::PlainFile;
-pub use environment::{Environment, Passwd};
 pub use error::{Error, Excerpt, FileFault, LineFault};
-pub use hosts::{Endpoint, Host, SOCKET_DIRECTORIES};
-pub use parameters::Parameters;
-pub use settings::{Origin, Source};
+pub use interpret::{Config, RootCertificates, TlsFile};
+pub use origin::{Origin, Source};
+pub use resolve::Parameters;
+#[cfg(feature = "tls")]
+pub(crate) use resolve::environment::PlainFile;
+pub use resolve::environment::{Environment, Passwd};
+pub use resolve::hosts::{Endpoint, Host, SOCKET_DIRECTORIES};
 pub use table::{Parameter, TABLE as PARAMETERS};
 pub use values::{
     LoadBalanceHosts, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,

@@ -1,6 +1,6 @@
 //! Parameters in a URI that are not libpq's: one URL is often shared with a framework, a driver or a tool for migrations.
 
-use super::spelling::is_same;
+use crate::conninfo::spelling::is_same;
 
 /// A parameter that other programs read.
 #[derive(Debug, PartialEq, Eq)]
@@ -252,8 +252,8 @@ const PREFIXES: &[(&str, &str)] = &[("x-", "x-*"), ("options[", "options[*]")];
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::TABLE;
     use super::*;
+    use crate::conninfo::table::TABLE;
 
     #[test]
     fn no_name_is_libpqs_or_stands_there_twice() {

@@ -1,20 +1,23 @@
 //! Parameters become a configuration: each value as its type, checked. What heimdall does not do is refused by the name of
 //! the parameter that asks for it; most of these ask for security, so none is dropped.
 
+mod config;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::config::{Config, RootCertificates, TlsFile};
-use super::environment::Environment;
-use super::error::{Error, Excerpt};
-use super::parameters::Parameters;
-use super::settings::Source;
-use super::table::TABLE;
-use super::values::{
+use crate::auth::policy::{ChannelBinding, RequireAuth, UnknownWord};
+use crate::conninfo::error::{Error, Excerpt};
+use crate::conninfo::origin::Source;
+use crate::conninfo::resolve::Parameters;
+use crate::conninfo::resolve::environment::Environment;
+use crate::conninfo::table::TABLE;
+use crate::conninfo::values::{
     self, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
-use crate::auth::policy::{ChannelBinding, RequireAuth, UnknownWord};
+
+pub use config::{Config, RootCertificates, TlsFile};
 
 impl Config {
     /// Reads a connection string in the surroundings of a process, as libpq does: [`Parameters::resolve`], then
@@ -279,8 +282,8 @@ const PROTOCOL_VERSIONS: &str = "expected 3.0, 3.2 or latest";
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::config;
     use super::*;
+    use crate::conninfo::testing::config;
 
     #[test]
     fn nothing_given_is_the_default_socket_and_the_operating_systems_user() {

@@ -1,14 +1,17 @@
 //! A connection string becomes settings: which of its three forms it has, and the `keyword=value` form itself.
 
-use super::error::{Error, Excerpt};
-use super::misplaced;
-use super::settings::Settings;
-use super::table;
-use super::uri;
-use super::values::is_space;
+pub(crate) mod foreign;
+pub(super) mod settings;
+mod uri;
+
+use crate::conninfo::error::{Error, Excerpt};
+use crate::conninfo::misplaced;
+use crate::conninfo::table;
+use crate::conninfo::values::is_space;
+use settings::Settings;
 
 /// Reads a connection string in any of its forms, as `psql -d` does.
-pub(super) fn parse(text: &str) -> Result<Settings, Error> {
+pub(in crate::conninfo) fn connection_string(text: &str) -> Result<Settings, Error> {
     if text.contains('\0') {
         return Err(Error::Nul);
     }
@@ -94,7 +97,7 @@ mod tests {
     use super::*;
 
     fn dbname(text: &str) -> Option<String> {
-        parse(text).unwrap().get("dbname").map(str::to_owned)
+        connection_string(text).unwrap().get("dbname").map(str::to_owned)
     }
 
     #[test]
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn a_misspelt_scheme_is_no_database_and_its_password_stays_unseen() {
         for misspelt in ["postgress://u:hunter2@h/db", "jdbc:postgresql://u:hunter2@h/db?ssl=true"] {
-            let error = parse(misspelt).err().unwrap();
+            let error = connection_string(misspelt).err().unwrap();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
@@ -121,7 +124,7 @@ mod tests {
     #[test]
     fn nul_is_refused_in_every_form() {
         for text in ["a\0b", "user=a\0b", "postgres://a\0b"] {
-            assert_eq!(parse(text).err(), Some(Error::Nul));
+            assert_eq!(connection_string(text).err(), Some(Error::Nul));
         }
     }
 

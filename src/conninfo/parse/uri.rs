@@ -3,11 +3,11 @@
 //! A `:`, `/`, `?` or `@` that is not percent-encoded cuts a password in two, and libpq takes the pieces for a host, a
 //! port or a database. Wherever that may have happened the URI is refused, and no piece of it is quoted.
 
-use super::error::{Error, Excerpt};
 use super::foreign::{self, Foreign};
 use super::settings::Settings;
-use super::table;
-use super::values;
+use crate::conninfo::error::{Error, Excerpt};
+use crate::conninfo::table;
+use crate::conninfo::values;
 
 /// Returns what follows the scheme, if `text` begins with one of libpq's, whatever its case, also where it names a driver, as
 /// in `postgresql+asyncpg://`.
@@ -228,8 +228,8 @@ const SCHEMES: [&str; 3] = ["postgresql", "postgres", "postgis"];
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::ENCODE;
     use super::*;
+    use crate::conninfo::error::ENCODE;
 
     fn read(uri: &str) -> Result<Settings, Error> {
         parse(uri, body(uri).unwrap())

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::error::Error;
-use super::values::{self, Secret};
+use crate::conninfo::error::Error;
+use crate::conninfo::values::{self, Secret};
 
 /// One host to try.
 #[derive(Clone, Debug)]
@@ -109,8 +109,8 @@ const DEFAULT_PORT: u16 = 5432;
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::config;
     use super::*;
+    use crate::conninfo::testing::config;
 
     fn endpoints(text: &str) -> Vec<(Option<String>, Endpoint, u16)> {
         let hosts = config(text).unwrap().hosts;

@@ -1,18 +1,24 @@
 //! Settings and surroundings become parameters: every value in force, and where it came from.
 
+pub(super) mod environment;
+pub(super) mod hosts;
+pub(crate) mod passfile;
+pub(crate) mod service;
+
 use std::path::{Path, PathBuf};
 use std::{fmt, mem};
 
-use super::connection_string;
-use super::environment::Environment;
-use super::error::Error;
-use super::hosts::{self, Host};
-use super::misplaced;
-use super::passfile::Passfile;
-use super::service::{self, Service};
-use super::settings::{Origin, Settings, Source};
-use super::table::{self, Parameter, TABLE};
-use super::values::MASK;
+use crate::conninfo::error::Error;
+use crate::conninfo::misplaced;
+use crate::conninfo::origin::{Origin, Source};
+use crate::conninfo::parse;
+use crate::conninfo::parse::settings::Settings;
+use crate::conninfo::table::{self, Parameter, TABLE};
+use crate::conninfo::values::MASK;
+use environment::Environment;
+use hosts::Host;
+use passfile::Passfile;
+use service::Service;
 
 /// The connection parameters after all sources have been asked. Values are as they were given; what
 /// they mean, and whether they are valid, is for [`Config`](super::Config) to say.
@@ -44,7 +50,7 @@ impl Parameters {
     pub fn resolve(explicit: Option<(Source, &str)>, env: &Environment) -> Result<Parameters, Error> {
         let (source, text) = explicit.unwrap_or((Source::Option, ""));
         let origin = Origin::ConnectionString(source);
-        let mut explicit = connection_string::parse(text).map_err(|error| error.at(&origin))?;
+        let mut explicit = parse::connection_string(text).map_err(|error| error.at(&origin))?;
         let ignored = mem::take(&mut explicit.ignored);
         let sources = Sources::new(origin, explicit, env)?;
         let mut entries = Vec::new();
@@ -103,12 +109,12 @@ impl Parameters {
     }
 
     /// The hosts to try, each with the password that the password file has for it.
-    pub(super) fn hosts(&self) -> Result<Vec<Host>, Error> {
+    pub(in crate::conninfo) fn hosts(&self) -> Result<Vec<Host>, Error> {
         self.hosts.clone()
     }
 
     /// The password file, if the hosts' passwords are from it.
-    pub(super) fn passfile(&self) -> Option<&Path> {
+    pub(in crate::conninfo) fn passfile(&self) -> Option<&Path> {
         self.passfile.as_deref()
     }
 
@@ -149,7 +155,7 @@ impl Parameters {
     }
 
     /// A mistake in the value of a parameter, told with the place where it stands.
-    pub(super) fn mistake(&self, keyword: &str, error: Error) -> Error {
+    pub(in crate::conninfo) fn mistake(&self, keyword: &str, error: Error) -> Error {
         match self.origin(keyword) {
             Some(origin) => error.at(origin),
             None => error,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use super::error::{Error, FileFault, MAX_FILE_BYTES};
+use crate::conninfo::error::{Error, FileFault, MAX_FILE_BYTES};
 
 /// The surroundings in which a connection string is read: [those of this process](Environment::of_process), or any
 /// others, so that a test needs no global state.

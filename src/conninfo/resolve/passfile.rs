@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::environment::PlainFile;
 use super::hosts::{Host, SOCKET_DIRECTORIES};
-use super::values::Secret;
+use crate::conninfo::values::Secret;
 
 /// The contents of a password file.
 pub(super) struct Passfile(String);

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::hosts::Host;
-use super::values::{
+use crate::auth::policy::{ChannelBinding, RequireAuth};
+use crate::conninfo::resolve::hosts::Host;
+use crate::conninfo::values::{
     LoadBalanceHosts, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
     TlsVersion,
 };
-use crate::auth::policy::{ChannelBinding, RequireAuth};
 
 /// How to connect. Every value is valid, and none asks for what heimdall does not do.
 #[derive(Clone, Debug)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::environment::{Environment, PlainFile, in_directory};
-use super::error::{Error, FileFault, LineFault};
-use super::misplaced;
-use super::settings::Origin;
-use super::table;
-use super::values::is_space;
+use crate::conninfo::error::{Error, FileFault, LineFault};
+use crate::conninfo::misplaced;
+use crate::conninfo::origin::Origin;
+use crate::conninfo::table;
+use crate::conninfo::values::is_space;
 
 /// A service: a section of a service file.
 pub(super) struct Service {
