@@ -141,6 +141,8 @@ pub const PROMISES: [(&str, &[&str]); 15] = [
             "terminal::job_control::on_a_terminal_the_program_is_in_heimdalls_group_in_the_background_too",
             "terminal::job_control::a_program_that_was_started_in_the_background_reads_once_it_is_in_the_foreground",
             "terminal::job_control::a_signal_for_the_whole_group_reaches_the_program_once",
+            "terminal::job_control::a_signal_for_heimdalls_children_reaches_the_program_once_and_takes_none_from_heimdall",
+            "terminal::job_control::a_signal_for_heimdall_by_its_name_reaches_the_program_once",
             "terminal::job_control::a_program_that_ignores_the_key_that_suspends_is_not_suspended",
             "promises::signals::every_signal_that_can_be_caught_reaches_the_program_once",
             "promises::drain::a_signal_reaches_what_drains_wherever_it_is",

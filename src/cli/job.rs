@@ -1,6 +1,7 @@
 //! The job, which is the program and all that descends from it: how it is signalled, stopped and reaped.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::Command;
 use std::time::Duration;
 
@@ -133,6 +134,16 @@ impl Job {
             self.shells.push(Pid::from_child(&shell));
         }
         Ok(())
+    }
+
+    /// What is readable when a signal has come to the group, or to its witness.
+    pub(super) fn witness(&self) -> Option<BorrowedFd<'_>> {
+        self.witness.as_ref().map(Witness::as_fd)
+    }
+
+    /// Hears of that, when it is readable.
+    pub(super) fn hear_witness(&mut self) {
+        self.witness.iter_mut().for_each(Witness::hear);
     }
 
     /// Returns the signals that were sent since the last call to heimdall's whole group, where the program has got them too.

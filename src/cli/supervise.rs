@@ -76,6 +76,7 @@ struct Run<'a> {
 struct Ready {
     signals: bool,
     connection: bool,
+    witness: bool,
 }
 
 impl Supervised for Run<'_> {
@@ -176,13 +177,17 @@ impl Run<'_> {
         };
         let until =
             until.into_iter().chain(next_tick).chain(self.on_lost.ends_at()).chain(self.report.alive()).min();
-        let [signals, connection] = timer.wait([Some(signals.as_fd()), socket], until);
-        Ready { signals, connection }
+        let fds = [Some(signals.as_fd()), socket, self.job.witness()];
+        let [signals, connection, witness] = timer.wait(fds, until);
+        Ready { signals, connection, witness }
     }
 
     fn receive(&mut self, ready: Ready) -> Vec<Received> {
         let mut received = Vec::new();
-        if ready.signals {
+        if ready.witness {
+            self.job.hear_witness();
+        }
+        if ready.signals || ready.witness {
             let signals = &mut *self.sources.signals;
             let has_reached_program = self.job.sent_to_group(|| received.extend(signals.take()));
             received.retain(|received| match received {

@@ -1,6 +1,8 @@
 //! Job control: what is stopped and goes on, and that the program never runs while heimdall does not.
 
 use std::fs;
+use std::io::Write;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Signal, test_kill_process};
@@ -231,28 +233,86 @@ fn promise_10_a_signal_for_the_whole_group_reaches_the_program_once() {
     terminal.wait_for("in all 2 1 2 1\r\n");
 }
 
+/// Counts SIGUSR2, and on SIGUSR1 tells how often it came.
+const COUNTS: &str = "exec {pause}<> <(:); trap \"n=\\$((n+1)); echo got\" USR2; trap \"echo in all \\$n; exit\" USR1; \
+                      echo ready $PPID; while :; do read -t 0.05 -u $pause; done";
+
+#[test]
+fn promise_10_a_signal_for_heimdalls_children_reaches_the_program_once_and_takes_none_from_heimdall() {
+    let mut terminal = bash();
+    terminal.enter(&format!("heimdall --name children bash -c '{COUNTS}' &"));
+    terminal.wait_for("ready ");
+    let heimdall = terminal.wait_for("\r\n");
+    let before = witness_of(&heimdall);
+    terminal.enter(&format!("pkill -USR2 -P {heimdall}"));
+    terminal.wait_for("got\r\n");
+    // One that has seen what was not sent to the group is no witness any more.
+    poll(Duration::from_secs(30), || (witness_of(&heimdall) != before).then_some(()))
+        .expect("another witness");
+    for kill in [format!("kill -s USR2 {heimdall}"), "pkill -USR2 -P $$".to_owned()] {
+        terminal.enter(&kill);
+        terminal.wait_for("got\r\n");
+    }
+    signal(&heimdall, Signal::USR1);
+    terminal.wait_for("in all 3\r\n");
+}
+
+#[test]
+fn promise_10_a_signal_for_heimdall_by_its_name_reaches_the_program_once() {
+    // Where there is no other heimdall.
+    let unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    if !Command::new("unshare").args(&unshare[1..]).arg("true").output().is_ok_and(|o| o.status.success()) {
+        let words = b"signals by name DID NOT RUN: this system does not let us make PID namespaces\n";
+        return std::io::stderr().write_all(words).unwrap();
+    }
+    let shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"];
+    let mut terminal = Terminal::start(&[&unshare[..], &shell].concat(), &[("DATABASE_URL", &database())]);
+    terminal.wait_for(PROMPT);
+    terminal.enter(&format!("heimdall --name by-name bash -c '{COUNTS}' &"));
+    terminal.wait_for("ready ");
+    let heimdall = terminal.wait_for("\r\n");
+    // Where there is no killall, what it stands for.
+    for kill in ["pkill -USR2 heimdall", "killall -s USR2 heimdall || pkill -USR2 -x heimdall"] {
+        terminal.enter(kill);
+        terminal.wait_for("got\r\n");
+    }
+    terminal.enter(&format!("kill -s USR1 {heimdall}"));
+    terminal.wait_for("in all 2\r\n");
+}
+
+/// The process id of heimdall's witness.
+fn witness_of(heimdall: &str) -> String {
+    let witness = poll(Duration::from_secs(30), || {
+        let line = group(heimdall).lines().find(|line| line.ends_with("signal witness"))?.to_owned();
+        line.split_whitespace().nth(1).map(str::to_owned)
+    });
+    witness.expect("a witness")
+}
+
+/// The processes of heimdall's group: group, process id and command line of each.
+fn group(heimdall: &str) -> String {
+    let script = format!("ps -A -o pgid=,pid=,args= | grep '^ *{heimdall} ' || true");
+    String::from_utf8(Command::new("sh").args(["-c", &script]).output().unwrap().stdout).unwrap()
+}
+
 #[test]
 fn nothing_of_heimdall_is_left_when_it_is_killed_on_a_terminal() {
     let mut terminal = bash();
     terminal.enter("heimdall --name killed sh -c 'echo heimdall $PPID; exec sleep 300' 7</dev/null &");
     terminal.wait_for("heimdall ");
     let heimdall = terminal.wait_for("\r\n");
-    let group = || {
-        let script = format!("ps -A -o pgid=,pid=,args= | grep '^ *{heimdall} ' || true");
-        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let witness = poll(Duration::from_secs(30), || {
-        let line = group().lines().find(|line| line.ends_with("signal witness"))?.to_owned();
-        line.split_whitespace().nth(1).map(str::to_owned)
-    });
-    let witness = witness.expect("a witness");
-    let mut open: Vec<_> =
-        fs::read_dir(format!("/proc/{witness}/fd")).unwrap().map(|fd| fd.unwrap().file_name()).collect();
-    open.sort();
-    assert_eq!(open, ["0", "1", "2"]);
-    let stream = |fd| fs::read_link(format!("/proc/{witness}/fd/{fd}")).unwrap();
-    assert!(["0", "1", "2"].iter().all(|fd| stream(fd).to_str().unwrap().starts_with("pipe:")));
+    let group = || group(&heimdall);
+    let witness = witness_of(&heimdall);
+    for fd in fs::read_dir(format!("/proc/{witness}/fd")).unwrap() {
+        let fd = fd.unwrap();
+        let (number, open) = (fd.file_name(), fs::read_link(fd.path()).unwrap());
+        let is_stream = ["0", "1", "2"].iter().any(|stream| number == *stream);
+        let open = open.to_str().unwrap();
+        assert!(
+            if is_stream { open.starts_with("pipe:") } else { open.contains("signalfd") },
+            "{number:?} {open}"
+        );
+    }
     signal(&heimdall, Signal::KILL);
     let is_gone = || !group().contains("heimdall") && !group().contains("witness");
     poll(Duration::from_secs(30), || is_gone().then_some(())).expect("it is gone");
