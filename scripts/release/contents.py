@@ -16,12 +16,13 @@ SEPARATOR = "-" * 80
 def main(what, target):
     # A universal program holds the same crates as either of its halves.
     target = target.replace("universal-", "aarch64-")
-    root, crates = linked(target)
-    print(notices(target, crates) if what == "notices" else sbom(target, root, crates), end="")
+    root, crates, tables = linked(target)
+    print(notices(target, crates, tables) if what == "notices" else sbom(target, root, crates), end="")
 
 
 def linked(target):
-    """The package itself, and all that ends up in its program: no build script, no procedural macro."""
+    """The package itself, all that ends up in its program (no build script, no procedural macro), and what some tables of
+    its own are made from."""
     metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version=1", f"--filter-platform={target}"))
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
@@ -41,10 +42,12 @@ def linked(target):
         packages[id]["linked"] = normal
         waiting += normal
     del found[root]
-    return packages[root], dict(sorted(found.items(), key=lambda item: (item[1]["name"], item[1]["version"])))
+    crates = dict(sorted(found.items(), key=lambda item: (item[1]["name"], item[1]["version"])))
+    tables = next(package for package in packages.values() if package["name"] == "unicode-normalization")
+    return packages[root], crates, tables
 
 
-def notices(target, crates):
+def notices(target, crates, tables):
     text = (
         "heimdall is under the Apache License 2.0, which is in LICENSE. Its program holds the following, under their own\n"
         "licences; where one of them is the Apache License 2.0, its text is that of LICENSE.\n"
@@ -52,6 +55,8 @@ def notices(target, crates):
     seen = {}
     for crate in crates.values():
         text += part(f"{crate['name']} {crate['version']}", crate["license"], Path(crate["manifest_path"]).parent, seen)
+    made_from = f"The tables for SASLprep, made from those of {tables['name']} {tables['version']}"
+    text += part(made_from, tables["license"], Path(tables["manifest_path"]).parent, seen)
     text += part(f"Rust's standard library {rust_version()}", "MIT OR Apache-2.0", None, seen)
     if "-linux-" in target:
         zig = zig_folder()
