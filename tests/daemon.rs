@@ -1,6 +1,7 @@
 //! heimdall as the way to run one of something: started again, seen and stopped.
 
 mod files;
+mod here;
 mod listen;
 mod notify;
 mod on_lost;

@@ -15,6 +15,8 @@ pub(super) enum Exit {
     Signalled(u8),
     /// What was asked for could not be printed: 1, as for most programs.
     NotWritten,
+    /// `--is-held-here` says no: 1, as for grep(1), and what a probe takes for no.
+    NotHere,
     /// A bad option or value.
     Usage,
     /// No usable server.
@@ -75,7 +77,7 @@ impl From<Exit> for u8 {
             Exit::Success => 0,
             Exit::Program(code) | Exit::Busy(code) => code,
             Exit::Signalled(signal) => signal.saturating_add(128),
-            Exit::NotWritten => 1,
+            Exit::NotWritten | Exit::NotHere => 1,
             Exit::Usage => 64,
             Exit::Unavailable => 69,
             Exit::Lost => 74,

@@ -80,6 +80,7 @@ impl Shared {
     fn write(&self, paths: &Paths, warn: impl Fn(String)) {
         let mut unwritten = Changes::new();
         let mut told = [false; 2];
+        let mut kept = None;
         let mut tell = |which: usize, what: &str, path: &Path, error: &io::Error| {
             if let Some(told) = told.get_mut(which).filter(|told| !**told) {
                 *told = true;
@@ -96,14 +97,14 @@ impl Shared {
             extend(&mut unwritten, std::mem::take(&mut pending.changes));
             pending.is_writing = true;
             drop(pending);
-            if let (Some(path), Some(text)) = (&paths.status, status)
-                && let Err(error) = replace(path, &text)
-            {
-                tell(0, "status file", path, &error);
+            if let (Some(path), Some(text)) = (&paths.status, status) {
+                // First, so that no one believes what was true before, should this fail or hang.
+                drop(kept.take());
+                kept = replace(path, &text).map_err(|error| tell(0, "status file", path, &error)).ok();
             }
             if let Some(path) = &paths.metrics {
                 match change(path, &unwritten) {
-                    Ok(()) => unwritten.clear(),
+                    Ok(_) => unwritten.clear(),
                     Err(error) => tell(1, "metrics", path, &error),
                 }
             }
@@ -114,13 +115,18 @@ impl Shared {
     }
 }
 
-/// Puts the text in the place of the file, whole or not at all.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// Puts the text in the place of the file, whole or not at all. Returns the file, which is locked for as long as it is open: so
+/// it is known whether who wrote it lives, wherever that is (`cli/here`).
+fn replace(path: &Path, text: &str) -> io::Result<File> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .and_then(|()| fs::rename(&temporary, path));
+    let written = File::create(&temporary).and_then(|mut file| {
+        // Where this can't be had, no one can tell whether we live.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        file.write_all(text.as_bytes())?;
+        fs::rename(&temporary, path)?;
+        Ok(file)
+    });
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -128,7 +134,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Changes the metrics in the file, which other heimdalls may change too.
-fn change(path: &Path, changes: &Changes) -> io::Result<()> {
+fn change(path: &Path, changes: &Changes) -> io::Result<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = File::open(folder)?;
     // Where this can't be had, as on some network file systems, a count may get lost when two write at once.

@@ -30,8 +30,8 @@ use crate::lock::{Key, Mode};
     name = "heimdall",
     version,
     about = "Run a program while holding a PostgreSQL advisory lock",
-    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --check | --list | --print-key | --print-conninfo",
-    after_help = "Exit codes: the program's own; 128+N if signal N killed it; 64 usage; 69 no usable server; \
+    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --check | --list | --is-held-here | --print-key | --print-conninfo",
+    after_help = "Exit codes: the program's own; 128+N if signal N killed it; 1 --is-held-here says no; 64 usage; 69 no usable server; \
                   74 lock lost, program stopped; 75 lock held elsewhere, or the wait timed out; 76 protocol or TLS violation, unsuitable \
                   server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
                   executed; 127 PROGRAM not found.",
@@ -115,6 +115,9 @@ pub(super) struct Args {
     /// Keep in FILE, as JSON, where heimdall stands
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     status_file: Option<PathBuf>,
+    /// Exit with 0 if the heimdall that keeps --status-file FILE runs its program under the lock, else with 1; asks no server
+    #[arg(long, conflicts_with_all = ["check", "list", "print_key", "print_conninfo", "program", "wait"])]
+    is_held_here: bool,
     /// When to tell the service manager that heimdall is ready: when PROGRAM has started, or already while waiting
     #[arg(long, value_name = "WHEN", value_enum, default_value = "started")]
     ready: Ready,
@@ -162,6 +165,8 @@ pub(super) enum Action {
     Check(CheckOptions),
     /// Print who holds and who waits; the flag is `--allow-pooler`.
     List(Option<Lock>, bool),
+    /// Say whether the heimdall that keeps this file runs its program under the lock.
+    IsHeldHere(PathBuf),
     /// Print a lock's key.
     PrintKey(Lock),
     /// Print the connection parameters.
@@ -264,6 +269,9 @@ impl TryFrom<Args> for Command {
         let mut words = args.program.into_iter();
         let action = match (words.next(), lock) {
             _ if args.print_conninfo => Action::PrintConninfo,
+            _ if args.is_held_here => Action::IsHeldHere(args.status_file.ok_or(
+                "--is-held-here reads what a heimdall keeps with --status-file: give the same --status-file FILE",
+            )?),
             _ if args.check => Action::Check(CheckOptions {
                 allows_pooler: args.allow_pooler,
                 lease: args.lease,

@@ -7,6 +7,7 @@ use super::check::check;
 use super::connect::{self, failed};
 use super::event::{Event, Level};
 use super::exit::Exit;
+use super::here;
 use super::hold::hold;
 #[cfg(target_os = "linux")]
 use super::listen;
@@ -54,6 +55,7 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Action::List(lock, allows_pooler) => {
             show::holders(lock.as_ref(), database, allows_pooler, command.format, &report)
         }
+        Action::IsHeldHere(file) => here::is_held(&file, &report),
         Action::Run(options) => {
             let report = report.with_lock(&options.lock);
             let report = report.with_audience(&options.audience, &options.lock);

@@ -33,13 +33,14 @@ impl Standing {
                 self.held_since = Some(now.to_owned());
                 "held"
             }
+            Event::Settling { .. } => "settling",
             Event::Started { pid } => {
                 self.program = Some(*pid);
-                "running"
+                RUNNING
             }
             Event::Draining => "draining",
             Event::Suspended { .. } => "suspended",
-            Event::Resumed { .. } => "running",
+            Event::Resumed { .. } => RUNNING,
             Event::Stopping { .. } => "stopping",
             Event::Lost { .. } => {
                 self.held_since = None;
@@ -92,6 +93,14 @@ impl Standing {
     }
 }
 
+/// Returns the state in such an object.
+pub(super) fn state(text: &str) -> Option<&str> {
+    Some(text.strip_prefix(r#"{"state":""#)?.split_once('"')?.0)
+}
+
+/// The state in which the lock is held, and the program runs under it.
+pub(super) const RUNNING: &str = "running";
+
 /// Known while the lock is held.
 const OF_SESSION: [&str; 2] = ["pid", "token"];
 
@@ -106,5 +115,7 @@ mod tests {
         let text = standing.text(&[("token", Value::Number(7))], 42);
         let expected = r#"{"state":"connecting","since":"now","held":false,"process":42,"restarts":0}"#;
         assert_eq!(text, format!("{expected}\n"));
+        assert_eq!(state(&text), Some("connecting"));
+        assert_eq!(["", "{}", r#"{"state":7}"#, r#"{"state":""#].map(state), [None; 4]);
     }
 }

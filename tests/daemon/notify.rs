@@ -151,6 +151,20 @@ fn one_that_waits_is_ready_where_that_is_asked_for() {
 }
 
 #[test]
+fn that_the_program_is_held_back_is_what_goes_on() {
+    let manager = Manager::new();
+    let running = heimdall("notifies of settling")
+        .env("NOTIFY_SOCKET", &manager.path)
+        .args(["--settle", "--lease=24d", "true"])
+        .spawn();
+    running.wait_for_stderr_line("starting the program in");
+    let expected = ": holding the lock daemon/notifies of settling, and starting the program in";
+    while !manager.until("STATUS=20").pop().unwrap().contains(expected) {}
+    running.signal(15);
+    assert_eq!(running.wait().signal, Some(15));
+}
+
+#[test]
 fn a_program_that_speaks_for_itself_may() {
     let manager = Manager::new();
     let outcome = heimdall("speaks for itself")
