@@ -1,5 +1,7 @@
 //! `--list`: who holds and who waits, of one lock or of all in a database.
 
+mod watch;
+
 use std::process::{Child, Command, Stdio};
 
 use heimdall::lock::Key;

@@ -80,6 +80,7 @@ const COMMAND_LINES: &[Row] = &[
     ("--name-space x true", 64, &["did you mean '--namespace'?"], &[]),
     ("--wiat --name x true", 64, &["did you mean '--wait'?"], &[]),
     ("--lsit", 64, &["did you mean '--list'?"], &[]),
+    ("--list --watch 5", 64, &["as in --watch=5s"], &[]),
     ("--quite true", 64, &["did you mean '--quiet'?"], &[]),
     ("--databas=postgres://ann:hunter2@h/d true", 64, &["did you mean '--database'?"], &["hunter2"]),
     ("--allow_pooler true", 64, &["did you mean '--allow-pooler'?"], &[]),

@@ -33,6 +33,17 @@ pub(super) fn parse_lease(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads how long to pause between two looks.
+pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
+    match parse(text)? {
+        interval if interval < MIN_INTERVAL => Err("an interval is 100ms or longer".to_owned()),
+        interval => Ok(interval),
+    }
+}
+
+/// As watch(1) has it: more often than anyone reads.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The server's TCP sends its first keepalive probe after a second, and gives up a second later.
 const MIN_LEASE: Duration = Duration::from_secs(2);
 
@@ -56,6 +67,12 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn an_interval_leaves_the_server_time_for_others() {
+        assert_eq!(parse_interval("0.1"), Ok(MIN_INTERVAL));
+        assert!(parse_interval("99ms").is_err() && parse_interval("0").is_err());
     }
 
     #[test]

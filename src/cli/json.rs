@@ -1,4 +1,4 @@
-//! One JSON object a line (RFC 8259), of texts and numbers.
+//! One JSON object a line (RFC 8259), of texts, numbers and lists of objects.
 
 /// What a field holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -8,6 +8,8 @@ pub(super) enum Value {
     /// A duration, in seconds.
     Seconds(std::time::Duration),
     Flag(bool),
+    /// Objects, one after the other.
+    Objects(Vec<Vec<(&'static str, Value)>>),
 }
 
 /// Returns an object of these fields, in this order, on one line.
@@ -23,6 +25,10 @@ fn written(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::Seconds(duration) => format!("{}.{:03}", duration.as_secs(), duration.subsec_millis()),
         Value::Flag(flag) => flag.to_string(),
+        Value::Objects(objects) => {
+            let objects: Vec<String> = objects.iter().map(|fields| object(fields)).collect();
+            format!("[{}]", objects.join(","))
+        }
     }
 }
 
@@ -62,8 +68,9 @@ mod tests {
             ("b", Value::Number(-1)),
             ("c", Value::Seconds(Duration::from_millis(1500))),
             ("d", Value::Flag(true)),
+            ("e", Value::Objects(vec![vec![("f", Value::Number(1))], vec![]])),
         ];
-        let expected = r#"{"a":"say \"☃\\\n\u001b\u009f\"","b":-1,"c":1.500,"d":true}"#;
+        let expected = r#"{"a":"say \"☃\\\n\u001b\u009f\"","b":-1,"c":1.500,"d":true,"e":[{"f":1},{}]}"#;
         assert_eq!(object(&fields), expected);
         assert_eq!(object(&[]), "{}");
     }

@@ -1,12 +1,23 @@
 //! `--list`: who holds and who waits, as a table or as JSON.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::json::{self, Value};
 use super::name::{Lock, Name};
 use super::report::Format;
 use super::session_name::{self, Told};
 use crate::lock::Holder;
+
+/// What to list, and how often.
+#[derive(Debug)]
+pub(super) struct ListOptions {
+    /// `None` is every lock of the database.
+    pub(super) lock: Option<Lock>,
+    pub(super) allows_pooler: bool,
+    /// Again and again, in such pauses; `None` is once.
+    pub(super) interval: Option<Duration>,
+}
 
 /// Writes a line for each, as it is made: there may be many.
 pub(super) fn write(
@@ -16,13 +27,21 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     match format {
-        Format::Json => holders.iter().try_for_each(|holder| {
-            writeln!(out, "{}", json::object(&fields(holder, name(holder, holders, lock))))
-        }),
+        Format::Json => {
+            objects(holders, lock).try_for_each(|fields| writeln!(out, "{}", json::object(&fields)))
+        }
         Format::Text => {
             table(|| holders.iter().map(|holder| cells(holder, name(holder, holders, lock))), out)
         }
     }
+}
+
+/// Returns the fields of each in JSON.
+pub(super) fn objects(
+    holders: &[Holder],
+    lock: Option<&Lock>,
+) -> impl Iterator<Item = Vec<(&'static str, Value)>> {
+    holders.iter().map(move |holder| fields(holder, name(holder, holders, lock)))
 }
 
 fn fields(holder: &Holder, name: Option<String>) -> Vec<(&'static str, Value)> {

@@ -23,6 +23,9 @@ pub(super) fn line(error: &clap::Error, command: &clap::Command, own: &[OsString
             let reason = error.source().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("invalid value{shown} for '{option}'{reason}{}", semicolon(misplaced_value(option)))
         }
+        ErrorKind::ArgumentConflict if own.last().is_some_and(|word| word == "--watch") => {
+            "--list runs no PROGRAM; --watch takes a value after = alone, as in --watch=5s".to_owned()
+        }
         // clap explains in several lines; the first paragraph says what is wrong.
         _ => {
             let text = error.render().to_string();

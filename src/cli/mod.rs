@@ -54,6 +54,7 @@ mod unrunnable;
 mod wait;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod waiter;
+mod watch;
 mod witness;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use super::duration;
 use super::event::Level;
 use super::exit::DEFAULT_BUSY;
 use super::files::Paths;
+use super::list::ListOptions;
 use super::mistake;
 use super::name::{Lock, MAX_SLOTS, Name};
 use super::notify::Ready;
@@ -127,6 +128,10 @@ pub(super) struct Args {
     /// Print who holds and who waits, for the named lock or for all of the database
     #[arg(long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
     list: bool,
+    /// List again and again: redraw on a terminal, elsewhere print the list whenever it has changed [bare: every 2s]
+    #[arg(long, value_name = "INTERVAL", value_parser = duration::parse_interval, num_args = 0..=1, require_equals = true,
+          default_missing_value = "2s", requires = "list")]
+    watch: Option<Duration>,
     /// Print the lock's key, and the SQL that finds its holder
     #[arg(long, conflicts_with_all = ["print_conninfo", "program"])]
     print_key: bool,
@@ -163,8 +168,8 @@ pub(super) enum Action {
     Run(Box<RunOptions>),
     /// Say whether a connection is good for locking.
     Check(CheckOptions),
-    /// Print who holds and who waits; the flag is `--allow-pooler`.
-    List(Option<Lock>, bool),
+    /// Print who holds and who waits.
+    List(ListOptions),
     /// Say whether the heimdall that keeps this file runs its program under the lock.
     IsHeldHere(PathBuf),
     /// Print a lock's key.
@@ -280,7 +285,11 @@ impl TryFrom<Args> for Command {
             (_, None) if args.list && (part_of_name || args.slots.is_some() || args.shared) => {
                 return Err("the lock has no name: give --name, or nothing for all locks".to_owned());
             }
-            (_, lock) if args.list => Action::List(lock, args.allow_pooler),
+            (_, lock) if args.list => Action::List(ListOptions {
+                lock,
+                allows_pooler: args.allow_pooler,
+                interval: args.watch,
+            }),
             (Some(word), _) if matches!(wait_policy, WaitPolicy::Endless) && is_duration(&word) => {
                 let word = word.to_string_lossy();
                 return Err(format!(

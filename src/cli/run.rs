@@ -21,6 +21,7 @@ use super::show;
 use super::signals::{die_of, let_signals_end_process_1};
 use super::timer::Timer;
 use super::wait::{Wait, Waited};
+use super::watch;
 use crate::conninfo::Config;
 use crate::lock::{Contender, Guard, Lost, Moment, Release};
 
@@ -52,9 +53,10 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Action::Check(options) => check(&options, database, command.format, &report),
         Action::PrintKey(lock) => Ok(show::key(&lock, &report)),
         Action::PrintConninfo => show::conninfo(database, &report),
-        Action::List(lock, allows_pooler) => {
-            show::holders(lock.as_ref(), database, allows_pooler, command.format, &report)
-        }
+        Action::List(options) => match options.interval {
+            None => show::holders(&options, database, command.format, &report),
+            Some(interval) => watch::watch(&options, interval, database, command.format, &report),
+        },
         Action::IsHeldHere(file) => here::is_held(&file, &report),
         Action::Run(options) => {
             let report = report.with_lock(&options.lock);

@@ -6,7 +6,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::connect::{self, failed};
 use super::exit::Exit;
-use super::list;
+use super::list::{self, ListOptions};
 use super::name::Lock;
 use super::report::{Format, Report, os_error_text};
 use crate::lock::{self, Key, sql};
@@ -14,16 +14,16 @@ use crate::net::Deadline;
 
 /// `--list`: who holds and who waits.
 pub(super) fn holders(
-    lock: Option<&Lock>,
+    options: &ListOptions,
     database: Option<&str>,
-    allows_pooler: bool,
     format: Format,
     report: &Report,
 ) -> Result<Exit, Exit> {
     let config = connect::config(database, report)?;
-    let options = connect::options(&config, "heimdall --list", allows_pooler, report);
+    let connect = connect::options(&config, "heimdall --list", options.allows_pooler, report);
+    let lock = options.lock.as_ref();
     let request = lock.map(Lock::request);
-    let holders = lock::list(&options, request.as_ref(), Deadline::after(None))
+    let holders = lock::list(&connect, request.as_ref(), Deadline::after(None))
         .map_err(|error| failed(report, &error))?;
     Ok(print(|out| list::write(&holders, lock, format, out), report))
 }
@@ -52,16 +52,23 @@ pub(super) fn text(text: &str, report: &Report) -> Exit {
 }
 
 fn print(write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>, report: &Report) -> Exit {
+    on_stdout(write).map_or_else(|error| not_written(&error, report), |()| Exit::Success)
+}
+
+/// Writes to standard output.
+pub(super) fn on_stdout(write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) -> io::Result<()> {
     // A file that may not grow is to be an error like any other.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let mut out = BufWriter::new(io::stdout());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Ok(()) => Exit::Success,
-        // head(1) has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
-        Err(error) => {
-            report.error(format_args!("cannot write to standard output: {}", os_error_text(&error)));
-            Exit::NotWritten
-        }
+    write(&mut out).and_then(|()| out.flush())
+}
+
+/// Returns how heimdall ends where standard output can't be written to.
+pub(super) fn not_written(error: &io::Error, report: &Report) -> Exit {
+    // head(1) has seen enough.
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Exit::Success;
     }
+    report.error(format_args!("cannot write to standard output: {}", os_error_text(error)));
+    Exit::NotWritten
 }

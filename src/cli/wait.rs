@@ -137,7 +137,7 @@ impl Wait<'_> {
 }
 
 /// Where the system gives no random numbers, waiters may keep step, and no more than that.
-fn random() -> u32 {
+pub(super) fn random() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }
 

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::{Error, UnsafeServer};
 use super::key::Key;
 use super::line::Line;
 use super::request::{LockRequest, Mode};
-use super::sql::{self, Statement};
-use crate::net::{self, ConnectOptions, Connection, Deadline, Rejected};
+use super::sql;
 use crate::proto::Row;
 use crate::proto::text::printable;
 
@@ -33,65 +31,8 @@ pub struct Holder {
     pub connected: Option<String>,
 }
 
-/// Connects and lists the sessions that hold or want the keys of this request, or any advisory lock of this database: of each
-/// lock its holders, then its heir, then others who wait for it.
-///
-/// # Errors
-/// No connection or no answer, or a server on which no lock would exclude, as for [`acquire`](super::acquire): its list would
-/// not be that of the locks.
-pub fn list(
-    options: &ConnectOptions<'_>,
-    request: Option<&LockRequest>,
-    limit: Deadline,
-) -> Result<Vec<Holder>, Error> {
-    let keys = request.map(|request| {
-        let line = Line::of(request);
-        request.keys().chain([line.heir].into_iter().chain(MODES.map(|mode| line.waiters(mode)))).collect()
-    });
-    net::connect(options, &Statement::List(keys).query(), limit, |mut connection, deadline| {
-        let listed = read_list(options, &mut connection, deadline).map(|sessions| in_line(sessions, request));
-        connection.close();
-        listed
-    })
-}
-
-fn read_list(
-    options: &ConnectOptions<'_>,
-    connection: &mut Connection,
-    deadline: Deadline,
-) -> Result<Vec<Holder>, Rejected<Error>> {
-    let server_address = connection.server_address().to_owned();
-    let is_unsafe = |reason| Rejected::Stop(Error::Unsafe { server_address: server_address.clone(), reason });
-    options.check_session(connection.server(), None, None).map_err(Rejected::PassOver)?;
-    if let Some(reason) = UnsafeServer::reported(connection.server()) {
-        // It need not even know what the statement names.
-        return Err(is_unsafe(reason));
-    }
-    let mut server = None;
-    let answer = connection.answer(deadline, |row| match server {
-        None => {
-            let pid: i32 = row.parse(sql::acquire::PID)?;
-            server = Some((pid, row.flag(sql::acquire::STANDBY)?));
-            Some(None)
-        }
-        Some(_) => Holder::read(row).map(Some),
-    });
-    let holders = answer
-        .map_err(|error| Error::Listing { server_address: server_address.clone(), error: error.into() })
-        .map_err(Rejected::Stop)?;
-    let (pid, is_standby) = server.unzip();
-    options.check_session(connection.server(), is_standby, None).map_err(Rejected::PassOver)?;
-    if is_standby == Some(true) {
-        return Err(is_unsafe(UnsafeServer::Standby));
-    }
-    if connection.server().pid != pid && !options.allows_pooler() {
-        return Err(is_unsafe(UnsafeServer::Pooler));
-    }
-    Ok(holders.into_iter().flatten().collect())
-}
-
 /// Shows those who wait in a line as that: in place of its keys they have that of the lock, or of the first slot.
-fn in_line(sessions: Vec<Holder>, request: Option<&LockRequest>) -> Vec<Holder> {
+pub(super) fn in_line(sessions: Vec<Holder>, request: Option<&LockRequest>) -> Vec<Holder> {
     let stands = Stands::all(&sessions, request);
     let heirs: BTreeSet<_> = sessions
         .iter()
@@ -133,7 +74,7 @@ impl Stands {
             if held.contains(&line.heir.in_pg_locks()) {
                 stands.insert(line.heir.in_pg_locks(), Self::Heir);
             }
-            for mode in MODES {
+            for mode in Mode::ALL {
                 let key = line.waiters(mode).in_pg_locks();
                 if held.contains(&key) {
                     stands.insert(key, Self::Waiter(first, mode));
@@ -157,8 +98,6 @@ impl Stands {
 
 type InPgLocks = (u32, u32, u16);
 
-const MODES: [Mode; 2] = [Mode::Exclusive, Mode::Shared];
-
 /// Of how many names it is looked for who waits for their slots: each takes a thousand hashes.
 const MAX_NAMES: usize = 100;
 
@@ -175,7 +114,7 @@ impl Holder {
         })
     }
 
-    /// Reads one row of the answer to [`Statement::Holders`].
+    /// Reads one row of the answer to [`Statement::Holders`](sql::Statement::Holders).
     pub(super) fn read(row: &Row) -> Option<Self> {
         Some(Self {
             key: Key::from_pg_locks(

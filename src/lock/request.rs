@@ -13,6 +13,10 @@ pub enum Mode {
     Shared,
 }
 
+impl Mode {
+    pub(super) const ALL: [Self; 2] = [Self::Exclusive, Self::Shared];
+}
+
 /// The keys of which the first free one is taken, and how. There is at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockRequest {
