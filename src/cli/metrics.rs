@@ -15,9 +15,17 @@ pub(super) type Changes = BTreeMap<String, Change>;
 /// How one series changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Change {
-    Add(f64),
-    Set(f64),
+    Add(Number),
+    Set(Number),
 }
+
+/// What a series counts: seconds or things, exact to a billionth and never negative. Floating-point numbers, which
+/// Prometheus takes all for, would bring 20 KB of code to read and write them.
+type Number = Duration;
+
+const NONE: Number = Duration::ZERO;
+
+const ONE: Number = Duration::from_secs(1);
 
 /// What heimdall has to remember from one event to the next.
 #[derive(Debug)]
@@ -54,13 +62,13 @@ impl Counting {
             "run_seconds_total",
             "restarts_total",
         ] {
-            changes.insert(self.series(name, None), Change::Add(0.0));
+            changes.insert(self.series(name, None), Change::Add(NONE));
         }
         for result in RESULTS {
-            changes.insert(self.series("runs_total", Some(("result", result))), Change::Add(0.0));
+            changes.insert(self.series("runs_total", Some(("result", result))), Change::Add(NONE));
         }
         for reason in REASONS {
-            changes.insert(self.series("losses_total", Some(("reason", reason))), Change::Add(0.0));
+            changes.insert(self.series("losses_total", Some(("reason", reason))), Change::Add(NONE));
         }
         changes
     }
@@ -74,34 +82,29 @@ impl Counting {
         match event {
             // The lock was lost before the program was started.
             Event::Connecting if self.is_held => {
-                change("held", None, Change::Set(0.0));
+                change("held", None, Change::Set(NONE));
                 self.is_held = false;
             }
             Event::Acquired { guard, waited } => {
-                change("held", None, Change::Set(1.0));
-                change("held_since_timestamp_seconds", None, Change::Set(now.as_secs_f64()));
-                #[expect(
-                    clippy::cast_precision_loss,
-                    clippy::as_conversions,
-                    reason = "Prometheus knows no other numbers"
-                )]
-                change("fencing_token", None, Change::Set(guard.token() as f64));
+                change("held", None, Change::Set(ONE));
+                change("held_since_timestamp_seconds", None, Change::Set(now));
+                change("fencing_token", None, Change::Set(Number::from_secs(guard.token())));
                 if !waited.is_zero() {
-                    change("waits_total", None, Change::Add(1.0));
-                    change("wait_seconds_total", None, Change::Add(waited.as_secs_f64()));
+                    change("waits_total", None, Change::Add(ONE));
+                    change("wait_seconds_total", None, Change::Add(*waited));
                 }
                 self.is_held = true;
             }
             Event::Busy { waited, .. } => {
-                change("turned_away_total", None, Change::Add(1.0));
+                change("turned_away_total", None, Change::Add(ONE));
                 if !waited.is_zero() {
-                    change("waits_total", None, Change::Add(1.0));
-                    change("wait_seconds_total", None, Change::Add(waited.as_secs_f64()));
+                    change("waits_total", None, Change::Add(ONE));
+                    change("wait_seconds_total", None, Change::Add(*waited));
                 }
             }
             Event::Lost { lost, .. } => {
-                change("held", None, Change::Set(0.0));
-                change("losses_total", Some(("reason", reason(lost))), Change::Add(1.0));
+                change("held", None, Change::Set(NONE));
+                change("losses_total", Some(("reason", reason(lost))), Change::Add(ONE));
                 self.ended_by = Some("lost");
             }
             Event::Started { .. } => self.ended_by = None,
@@ -109,15 +112,15 @@ impl Counting {
             Event::Exited { status, ran } => {
                 let by_itself = if *status == Status::Exited(0) { "success" } else { "failure" };
                 let result = self.ended_by.unwrap_or(by_itself);
-                change("runs_total", Some(("result", result)), Change::Add(1.0));
-                change("run_seconds_total", None, Change::Add(ran.as_secs_f64()));
+                change("runs_total", Some(("result", result)), Change::Add(ONE));
+                change("run_seconds_total", None, Change::Add(*ran));
                 let last = if result == "success" { "last_success" } else { "last_failure" };
-                change(&format!("{last}_timestamp_seconds"), None, Change::Set(now.as_secs_f64()));
+                change(&format!("{last}_timestamp_seconds"), None, Change::Set(now));
                 // What is stopped after this is what the program has left.
                 self.ended_by = Some(result);
             }
-            Event::Released { .. } => change("held", None, Change::Set(0.0)),
-            Event::Restarting { .. } => change("restarts_total", None, Change::Add(1.0)),
+            Event::Released { .. } => change("held", None, Change::Set(NONE)),
+            Event::Restarting { .. } => change("restarts_total", None, Change::Add(ONE)),
             _ => {}
         }
         changes
@@ -125,15 +128,14 @@ impl Counting {
 
     /// Returns what a heartbeat changes that was answered after so long.
     pub(super) fn heartbeat(&self, round_trip: Duration) -> Changes {
-        let seconds = round_trip.as_secs_f64();
         let name = "heartbeat_round_trip_seconds";
         let mut changes = Changes::new();
         for (bound, text) in BUCKETS {
-            let count = if seconds <= bound { 1.0 } else { 0.0 };
+            let count = if round_trip <= bound { ONE } else { NONE };
             changes.insert(self.series(&format!("{name}_bucket"), Some(("le", text))), Change::Add(count));
         }
-        changes.insert(self.series(&format!("{name}_sum"), None), Change::Add(seconds));
-        changes.insert(self.series(&format!("{name}_count"), None), Change::Add(1.0));
+        changes.insert(self.series(&format!("{name}_sum"), None), Change::Add(round_trip));
+        changes.insert(self.series(&format!("{name}_count"), None), Change::Add(ONE));
         changes
     }
 
@@ -147,10 +149,10 @@ impl Counting {
 /// Adds later changes to earlier ones.
 pub(super) fn extend(earlier: &mut Changes, later: Changes) {
     for (series, change) in later {
-        let entry = earlier.entry(series).or_insert(Change::Add(0.0));
+        let entry = earlier.entry(series).or_insert(Change::Add(NONE));
         *entry = match (*entry, change) {
-            (Change::Add(before), Change::Add(more)) => Change::Add(before + more),
-            (Change::Set(before), Change::Add(more)) => Change::Set(before + more),
+            (Change::Add(before), Change::Add(more)) => Change::Add(before.saturating_add(more)),
+            (Change::Set(before), Change::Add(more)) => Change::Set(before.saturating_add(more)),
             (_, Change::Set(value)) => Change::Set(value),
         };
     }
@@ -160,13 +162,13 @@ pub(super) fn extend(earlier: &mut Changes, later: Changes) {
 pub(super) fn merge(old: &str, changes: &Changes) -> String {
     let samples = old.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let (series, value) = line.rsplit_once(' ')?;
-        Some((series, value.parse::<f64>().ok()?))
+        Some((series, number(value)?))
     });
-    let mut values: BTreeMap<&str, f64> = samples.collect();
+    let mut values: BTreeMap<&str, Number> = samples.collect();
     for (series, change) in changes {
-        let value = values.entry(series).or_insert(0.0);
+        let value = values.entry(series).or_insert(NONE);
         *value = match change {
-            Change::Add(more) => *value + more,
+            Change::Add(more) => value.saturating_add(*more),
             Change::Set(value) => *value,
         };
     }
@@ -184,10 +186,23 @@ pub(super) fn merge(old: &str, changes: &Changes) -> String {
             let _ = writeln!(text, "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} {kind}");
         }
         for (series, value) in members {
-            let _ = writeln!(text, "{series} {value}");
+            let _ = writeln!(text, "{series} {}", decimal(*value));
         }
     }
     text
+}
+
+/// Reads a number as [`decimal`] writes it; what is beyond a billionth is not read.
+fn number(text: &str) -> Option<Number> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let billionths = format!("{part:0<9}");
+    let billionths = billionths.get(..9).filter(|_| part.bytes().all(|digit| digit.is_ascii_digit()))?;
+    Some(Duration::new(whole.parse().ok()?, billionths.parse().ok()?))
+}
+
+fn decimal(number: Number) -> String {
+    let text = format!("{}.{:09}", number.as_secs(), number.subsec_nanos());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn escaped(value: &str) -> String {
@@ -212,15 +227,15 @@ const RESULTS: [&str; 4] = ["success", "failure", "timeout", "lost"];
 const REASONS: [&str; 6] = ["closed", "terminated", "broken", "protocol", "silent", "pooler"];
 
 /// From a server next door to one that is about to be given up.
-const BUCKETS: [(f64, &str); 8] = [
-    (0.001, "0.001"),
-    (0.005, "0.005"),
-    (0.025, "0.025"),
-    (0.1, "0.1"),
-    (0.5, "0.5"),
-    (2.5, "2.5"),
-    (10.0, "10"),
-    (f64::INFINITY, "+Inf"),
+const BUCKETS: [(Duration, &str); 8] = [
+    (Duration::from_millis(1), "0.001"),
+    (Duration::from_millis(5), "0.005"),
+    (Duration::from_millis(25), "0.025"),
+    (Duration::from_millis(100), "0.1"),
+    (Duration::from_millis(500), "0.5"),
+    (Duration::from_millis(2500), "2.5"),
+    (Duration::from_secs(10), "10"),
+    (Duration::MAX, "+Inf"),
 ];
 
 /// Of each metric: its name without the prefix, its type and what it says; in the order of the file.
@@ -284,6 +299,27 @@ mod tests {
         );
         assert!(!text.contains("garbage") && !text.contains("other_metric"), "{text}");
         assert_eq!(merge(&text, &Changes::new()), text);
+    }
+
+    #[test]
+    fn a_number_is_read_as_it_was_written() {
+        for (text, again) in [
+            ("0", Some("0")),
+            ("100", Some("100")),
+            ("1700000000.000000007", Some("1700000000.000000007")),
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("0.5", Some("0.5")),
+            ("3.", Some("3")),
+            ("0.30000000000000004", Some("0.3")),
+            ("", None),
+            ("-1", None),
+            ("1.5e3", None),
+            ("1.-5", None),
+            ("NaN", None),
+            ("18446744073709551616", None),
+        ] {
+            assert_eq!(number(text).map(decimal).as_deref(), again, "{text}");
+        }
     }
 
     #[test]

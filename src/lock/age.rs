@@ -20,16 +20,15 @@ struct Told {
 
 /// Returns for how long a server has kept its locks, at least, by the row that answers [`sql::Statement::Age`].
 pub(super) fn read(row: &Row) -> Option<Duration> {
-    let seconds = |column| {
-        // A clock that was set back: as if it were now.
-        let seconds = row.parse::<f64>(column)?.max(0.0);
-        Duration::try_from_secs_f64(seconds).ok()
+    // A clock that was set back: as if it were now.
+    let since = |column| {
+        row.parse::<i64>(column).map(|age| Duration::from_millis(age.try_into().unwrap_or_default()))
     };
     let timeline: u32 = row.parse(sql::age::CHECKPOINT_TIMELINE)?;
     let told = Told {
-        start: seconds(sql::age::START)?,
+        start: since(sql::age::START)?,
         has_recovered: row.flag(sql::age::HAS_RECOVERED)?,
-        checkpoint: seconds(sql::age::CHECKPOINT)?,
+        checkpoint: since(sql::age::CHECKPOINT)?,
         is_of_this_timeline: token::timeline(row.text(sql::age::WAL_FILE)?)? == timeline,
     };
     Some(told.age())

@@ -334,19 +334,21 @@ pub mod sources {
 /// A server that was started without recovery has replayed nothing. One that was promoted, or has recovered from a crash of one of
 /// its processes, which its start time does not tell, makes a checkpoint soon after.
 const AGE: &str = "SELECT \
-     pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.pg_postmaster_start_time()), \
+     CAST(pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.pg_postmaster_start_time()) \
+     OPERATOR(pg_catalog.*) 1000) AS bigint), \
      pg_catalog.pg_last_wal_replay_lsn() IS NOT NULL, \
-     pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) c.checkpoint_time), \
+     CAST(pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) c.checkpoint_time) \
+     OPERATOR(pg_catalog.*) 1000) AS bigint), \
      c.timeline_id, pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) \
      FROM pg_catalog.pg_control_checkpoint() AS c";
 
 /// The columns of the row that answers [`Statement::Age`].
 pub mod age {
-    /// For how many seconds it has run.
+    /// For how many milliseconds it has run.
     pub const START: usize = 0;
     /// `t` where it has recovered since then, or was promoted.
     pub const HAS_RECOVERED: usize = 1;
-    /// How many seconds ago its last checkpoint began.
+    /// How many milliseconds ago its last checkpoint began.
     pub const CHECKPOINT: usize = 2;
     /// The timeline of that.
     pub const CHECKPOINT_TIMELINE: usize = 3;
