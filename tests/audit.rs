@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use heimdall::internals::sql::{Owner, Settings, Statement, Turn};
-use heimdall::lock::{Key, LockRequest, Mode, Sources};
+use heimdall::lock::{Key, LockRequest, Mode, ServersHalf, Sources};
 
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{Cluster, ClusterOptions};
@@ -51,7 +51,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
         .collect();
     let version = cluster.version();
     let lease = Duration::from_secs(60);
-    let settings = || Statement::Keep(Settings::of_session(version, Some(lease)));
+    let settings = || Statement::Keep(Settings::of_session(version, Some(lease), &ServersHalf::Tcp));
     let sources = Sources::ALL;
     let attempt = |request: LockRequest, turn| Statement::Acquire {
         request: request.with_lease(lease),
@@ -77,7 +77,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     expected.extend(try_in_vain(one(key)));
     expected.push(Statement::Holders(vec![key]));
     expected.push(attempt(one(key), Turn::First));
-    expected.push(Statement::Keep(Settings::of_waiter(version, Some(lease))));
+    expected.push(Statement::Keep(Settings::of_waiter(version, Some(lease), &ServersHalf::Tcp)));
     let take_turn =
         |turn| Statement::Acquire { request: one(key).with_lease(lease), owner: Owner::Us, turn, sources };
     expected.push(take_turn(Turn::Enter));

@@ -82,7 +82,16 @@ fn the_exit_code_is_that_of_a_run() {
         "default_transaction_isolation=serializable, idle_session_timeout=300000ms, lock_timeout=1000ms";
     assert_reported(&with_settings, &[("settings", words)]);
     let allowed = check(&pooler.conninfo(), &["--allow-pooler"]);
-    assert_reported(&allowed, &[("pooler", "yes, and allowed"), ("lease", "the server sees the pooler")]);
+    assert_reported(
+        &allowed,
+        &[
+            ("pooler", "yes, and allowed"),
+            (
+                "lease",
+                "on both sides; the server's half of the lease is idle_in_transaction_session_timeout, since a pooler",
+            ),
+        ],
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@
 
 mod architecture;
 mod audit;
+mod between;
 #[cfg(feature = "tls")]
 mod certificates;
 mod chaos;

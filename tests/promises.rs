@@ -72,6 +72,8 @@ pub const PROMISES: [(&str, &[&str]); 15] = [
             "promises::lease::by_three_quarters_of_a_lease_after_the_last_answer_the_job_is_dead",
             "partition::the_server_holds_the_lock_while_the_job_lives_and_frees_it_soon_after_a_lease",
             "partition::a_lock_whose_grant_was_never_read_is_free_soon_after_a_lease",
+            "between::behind_a_proxy_the_lock_is_held_while_the_job_lives_and_is_free_after_a_lease",
+            "between::behind_a_pooler_the_lock_of_one_who_is_silent_is_free_after_a_lease",
             "promises::lease::a_server_that_stands_still_is_given_up",
             "promises::scripted::a_heartbeat_that_is_answered_by_an_error_is_answered",
             "promises::scripted::a_flood_is_no_answer_and_keeps_nobody_from_signals",

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::connect::{self, failed};
 use super::exit::Exit;
+use super::half;
 use super::json::{self, Value};
 use super::report::{Format, Report};
 use super::session_name::host;
 use super::show;
-use crate::lock::{self, Checked, Key, LockRequest, Mode};
+use crate::lock::{self, Checked, Key, LockRequest, Mode, Reason, ServersHalf};
 
 /// How to check.
 #[derive(Debug)]
@@ -76,13 +77,18 @@ fn facts(checked: &Checked, user: &str, database: &str, lease: Duration) -> Vec<
         ("round trip", format!("{:.1?}", checked.round_trip)),
         (
             "lease",
-            match (half(checked), &checked.not_in_force) {
+            match (&checked.servers_half, &checked.not_in_force) {
                 (_, Some(what)) => format!("{lease}, on this side alone: {what}"),
-                ("pooler", _) => format!("{lease}, on this side alone: the server sees the pooler"),
-                ("socket", _) => {
+                (ServersHalf::Socket, None) => {
                     format!("{lease}, on this side; the server sees at once when the socket is closed")
                 }
-                _ => format!("{lease}, on both sides"),
+                (half @ ServersHalf::Nothing(_), None) => {
+                    format!("{lease}, on this side alone: {}", half::lack(half))
+                }
+                (half, None) => {
+                    let cost = half::cost(half).map(|cost| format!("; {cost}")).unwrap_or_default();
+                    format!("{lease}, on both sides{cost}")
+                }
             },
         ),
         (
@@ -109,15 +115,17 @@ fn token(checked: &Checked) -> String {
     format!("{}{cluster}{lacks}", checked.token)
 }
 
-/// Who else than heimdall keeps the lease: `both` sides do, or what is in between.
-fn half(checked: &Checked) -> &'static str {
-    if checked.is_pooled {
-        "pooler"
-    } else if checked.is_local {
-        "socket"
-    } else {
-        "both"
+/// Who keeps the lease.
+fn keepers(checked: &Checked) -> &'static str {
+    match (&checked.servers_half, &checked.not_in_force) {
+        (ServersHalf::Socket, None) => "socket",
+        (ServersHalf::Nothing(_), _) | (_, Some(_)) => "heimdall",
+        (_, None) => "both",
     }
+}
+
+fn has_proxy(half: &ServersHalf) -> bool {
+    matches!(half, ServersHalf::IdleSession(Reason::Proxy(_)) | ServersHalf::Nothing(Reason::Proxy(_)))
 }
 
 fn lines(facts: &[(&'static str, String)]) -> String {
@@ -136,11 +144,13 @@ fn fields(checked: &Checked, user: &str, database: &str, lease: Duration) -> Vec
         text("database", Some(database)),
         text("login", checked.login),
         Some(("pooler", Value::Flag(checked.is_pooled))),
+        Some(("proxy", Value::Flag(has_proxy(&checked.servers_half)))),
         i128::try_from(checked.round_trip.as_micros())
             .ok()
             .map(|micros| ("round_trip_microseconds", Value::Number(micros))),
         Some(("lease", Value::Seconds(lease))),
-        text("lease_kept_by", Some(half(checked)).filter(|_| checked.not_in_force.is_none())),
+        text("lease_kept_by", Some(keepers(checked))),
+        text("servers_half", half::setting(&checked.servers_half).filter(|_| checked.not_in_force.is_none())),
         text("not_in_force", checked.not_in_force.as_deref()),
         text("settings", Some(&checked.settings.join(", "))),
         Some(("token", Value::Number(checked.token.into()))),

@@ -8,6 +8,7 @@ mod event;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod exit;
 mod files;
+mod half;
 mod here;
 mod hold;
 mod job;

@@ -144,6 +144,11 @@ impl Report {
         self.message(Level::Normal, "warning", &text);
     }
 
+    /// Tells what who asks for more should know.
+    pub(super) fn remark(&self, text: impl fmt::Display) {
+        self.message(Level::Verbose, "notice", &text);
+    }
+
     /// Tells what the server says of itself.
     pub(super) fn notice(&self, text: impl fmt::Display) {
         self.message(Level::Verbose, "notice", &format_args!("the server says: {text}"));

@@ -7,6 +7,7 @@ use super::check::check;
 use super::connect::{self, failed};
 use super::event::{Event, Level};
 use super::exit::Exit;
+use super::half;
 use super::here;
 use super::hold::hold;
 #[cfg(target_os = "linux")]
@@ -185,7 +186,9 @@ fn acquire(
     match wait.acquire() {
         Waited::Held { guard, waited, broken: again } => {
             *broken = (*broken).max(again);
-            report.clone().with_session(&guard).event(&Event::Acquired { guard: &guard, waited });
+            let report = report.clone().with_session(&guard);
+            report.event(&Event::Acquired { guard: &guard, waited });
+            half::tell(guard.servers_half(), &report);
             Ok(*guard)
         }
         Waited::Busy(contender) => Err(busy(*contender, limit.unwrap_or_default(), options, report)),

@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal};
 
 use super::event;
 use super::exit::Exit;
+use super::half;
 use super::job::Job;
 use super::on_lost::OnLost;
 use super::report::{Report, os_error_text};
@@ -147,6 +148,7 @@ impl Supervised for Run<'_> {
             Polled::Nothing => return Ok(false),
             Polled::Progress => {}
             Polled::Notice(notice) => self.report.notice(notice),
+            Polled::OtherHalf => half::tell(self.sources.guard.servers_half(), self.report),
             Polled::NotInForce(what) => self
                 .report
                 .warning(format_args!("the session's settings are not in force as they should be: {what}")),

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::error::{Error, UnsafeServer};
 use super::grant::Grant;
 use super::guard::Guard;
+use super::half::{IDLE_SESSION_TIMEOUT, ServersHalf};
 use super::heartbeat::Heartbeat;
 use super::holder::Holder;
 use super::key::Key;
 use super::line::Place;
 use super::request::LockRequest;
-use super::settings::IDLE_SESSION_TIMEOUT;
 use super::sql::{self, Owner, Settings, Statement, Turn};
 use super::token::{self, Flush, Sources, Token};
 use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError, Rejected};
@@ -277,23 +277,32 @@ impl Contender {
         };
         let Some(Granted { key, slot, token }) = row.granted else {
             let is_entering = (tried, self.turn) == (Turn::First, Turn::Enter);
-            let ended = if is_entering { self.keep_lease() } else { self.end_transaction() };
+            let ended = if is_entering { self.keep_lease(row) } else { self.end_transaction() };
             ended.map_err(|error| self.failed(error))?;
             return Ok(Outcome::Busy(Box::new(self)));
         };
         let grant =
             Grant { key, mode: self.request.mode(), owner: self.owner, slot, backend_pid: row.pid, token };
-        let mut guard = Guard::new(self.connection, grant, asked);
+        let half = self.servers_half(row);
+        let mut guard = Guard::new(self.connection, grant, asked, self.request.lease(), half);
         let server_address = guard.server_address().to_owned();
-        guard
-            .keep_session(self.request.lease())
-            .map_err(|error| Error::Acquiring { server_address, error })?;
+        guard.keep_session().map_err(|error| Error::Acquiring { server_address, error })?;
         Ok(Outcome::Held(Box::new(guard)))
     }
 
     /// The process that answers is the one named at login, unless a pooler is in between.
     fn owner_of(&self, row: &AcquireRow) -> Owner {
         if self.connection.server().pid == Some(row.pid) { Owner::Us } else { Owner::Pooler }
+    }
+
+    fn servers_half(&self, row: &AcquireRow) -> ServersHalf {
+        match self.owner {
+            Owner::Us | Owner::Unknown => {
+                let version = self.connection.server().major_version();
+                ServersHalf::of_session(version, self.connection.ends(), row.ends.as_deref())
+            }
+            Owner::Pooler => ServersHalf::IdleTransaction,
+        }
     }
 
     fn unsafe_server(&self, row: &AcquireRow) -> Option<UnsafeServer> {
@@ -334,10 +343,10 @@ impl Contender {
 
     /// Ends the transaction of the first attempt, in which the server was told of the lease, and has that stay in force for the
     /// session. It is not waited for: the answer to the next query comes after.
-    fn keep_lease(&mut self) -> Result<(), QueryError> {
+    fn keep_lease(&mut self, row: &AcquireRow) -> Result<(), QueryError> {
         let version = self.connection.server().major_version();
-        let lease = self.request.lease().filter(|_| !self.connection.is_local());
-        self.connection.send(&Statement::Keep(Settings::of_waiter(version, lease)).query())?;
+        let settings = Settings::of_waiter(version, self.request.lease(), &self.servers_half(row));
+        self.connection.send(&Statement::Keep(settings).query())?;
         Ok(())
     }
 
@@ -374,6 +383,8 @@ struct AcquireRow {
     /// Whether nothing was tried, since the session has the lock already.
     is_already_held: bool,
     granted: Option<Granted>,
+    /// What the server sees of the connection.
+    ends: Option<String>,
     is_heir: bool,
 }
 
@@ -402,6 +413,7 @@ impl AcquireRow {
             is_read_only: row.text(sql::acquire::READ_ONLY).map(|text| text == "on"),
             is_already_held,
             granted,
+            ends: row.text(sql::acquire::ENDS).map(str::to_owned),
             is_heir: row.flag(sql::acquire::HEIR).unwrap_or(false),
         })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::acquire::{Contender, Outcome, acquire};
 use super::error::{Error, Lost};
 use super::guard::{Guard, Polled, Release};
+use super::half::ServersHalf;
 use super::request::LockRequest;
 use super::sql::{self, Statement};
 use super::token::Sources;
@@ -32,6 +33,8 @@ pub struct Checked {
     pub is_local: bool,
     /// How long the server takes to answer an empty query: the shortest of some.
     pub round_trip: Duration,
+    /// What has the server free the lock of a client that has vanished.
+    pub servers_half: ServersHalf,
     /// What keeps the server's half of the lease from being in force, if anything does.
     pub not_in_force: Option<String>,
     /// Settings of the role, the database or the server that would matter to a session that holds a lock, as `name=value`.
@@ -81,6 +84,7 @@ fn look(guard: &mut Guard, lease: Duration) -> Result<Checked, Error> {
         Err(error) => return Err(failed(error)),
     };
     let is_pooled = guard.is_pooled();
+    let servers_half = guard.servers_half().clone();
     let (token, token_sources, system_identifier) =
         (guard.token(), guard.token_sources(), guard.system_identifier());
     let connection = guard.connection();
@@ -93,6 +97,7 @@ fn look(guard: &mut Guard, lease: Duration) -> Result<Checked, Error> {
         server_address: server_address.clone(),
         is_pooled,
         round_trip,
+        servers_half,
         not_in_force,
         settings,
         token,

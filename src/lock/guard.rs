@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::age;
 use super::error::Lost;
 use super::grant::Grant;
+use super::half::{IDLE_SESSION_TIMEOUT, Reason, ServersHalf};
 use super::heartbeat::Heartbeat;
 use super::settings::{Attempt, Retry, Settings};
 use super::sql::{self, Owner, Statement};
@@ -23,6 +24,9 @@ pub struct Guard {
     acquired: Moment,
     /// Once [`Guard::start_heartbeat`] was called.
     heartbeat: Option<Heartbeat>,
+    /// How long a client that has vanished may hold the lock, once that is known.
+    lease: Option<Duration>,
+    half: ServersHalf,
     settings: Option<Attempt>,
     /// When the settings were asked for that [`Guard::keep_session`] has asked for.
     kept: Option<Moment>,
@@ -40,6 +44,8 @@ pub enum Polled {
     Notice(ServerMessage),
     /// Settings that protect the session are not in force, of which a user should know; there may be more.
     NotInForce(String),
+    /// The server keeps its half of the lease otherwise than [`Guard::servers_half`] has told before; there may be more.
+    OtherHalf,
 }
 
 /// How giving back went.
@@ -64,30 +70,48 @@ impl Deref for Guard {
 
 impl Guard {
     /// The server was asked for the lock at that moment, or later, and has granted it.
-    pub(super) fn new(connection: Connection, grant: Grant, asked: Moment) -> Self {
-        let version = connection.server().major_version();
-        let settings = match grant.owner {
-            Owner::Us => None,
-            Owner::Unknown | Owner::Pooler => Some(Attempt::new(Settings::of_transaction(version))),
+    pub(super) fn new(
+        connection: Connection,
+        grant: Grant,
+        asked: Moment,
+        lease: Option<Duration>,
+        half: ServersHalf,
+    ) -> Self {
+        let mut guard = Self {
+            connection,
+            grant,
+            asked,
+            acquired: Moment::now(),
+            heartbeat: None,
+            lease,
+            half,
+            settings: None,
+            kept: None,
         };
-        Self { connection, grant, asked, acquired: Moment::now(), heartbeat: None, settings, kept: None }
+        if grant.owner != Owner::Us {
+            guard.settings = Some(Attempt::new(guard.wanted_settings()));
+        }
+        guard
     }
 
     /// Ends the transaction in which the lock was granted, and has its settings stay in force for the session; the answer is
     /// not waited for. A pooler's session stays inside its transaction, and so with us, for as long as the lock is held.
-    pub(super) fn keep_session(&mut self, lease: Option<Duration>) -> Result<(), net::Error> {
+    pub(super) fn keep_session(&mut self) -> Result<(), net::Error> {
         if self.grant.owner != Owner::Us || self.connection.transaction() != Transaction::Open {
             return Ok(());
         }
-        let settings = self.settings_of_session(lease);
+        let settings = self.wanted_settings();
         self.settings = Some(Attempt::new(settings.clone()));
         self.kept = Some(Moment::now());
         self.connection.send(&Statement::Keep(settings).query())
     }
 
-    fn settings_of_session(&self, lease: Option<Duration>) -> Settings {
+    fn wanted_settings(&self) -> Settings {
         let version = self.connection.server().major_version();
-        Settings::of_session(version, lease.filter(|_| !self.connection.is_local()))
+        match self.grant.owner {
+            Owner::Us => Settings::of_session(version, self.lease, &self.half),
+            Owner::Unknown | Owner::Pooler => Settings::of_transaction(version, self.lease),
+        }
     }
 
     /// The session, for who looks at it before anything depends on the lock.
@@ -113,6 +137,12 @@ impl Guard {
         self.heartbeat.as_ref().map_or(self.asked, Heartbeat::last_answered)
     }
 
+    /// What has the server free the lock if this host vanishes.
+    #[must_use]
+    pub fn servers_half(&self) -> &ServersHalf {
+        &self.half
+    }
+
     /// Where the server is.
     #[must_use]
     pub fn server_address(&self) -> &str {
@@ -129,12 +159,11 @@ impl Guard {
     /// # Errors
     /// The lock is lost.
     pub fn start_heartbeat(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
-        if self.grant.owner == Owner::Us {
-            let settings = self.settings_of_session(Some(lease));
-            if self.settings.as_ref().is_none_or(|attempt| *attempt.settings() != settings) {
-                self.settings = Some(Attempt::new(settings));
-                self.kept = None;
-            }
+        self.lease = Some(lease);
+        let settings = self.wanted_settings();
+        if self.settings.as_ref().is_none_or(|attempt| *attempt.settings() != settings) {
+            self.settings = Some(Attempt::new(settings));
+            self.kept = None;
         }
         let mut heartbeat = Heartbeat::new(lease, self.asked);
         let in_flight = self.kept.filter(|_| !self.connection.is_idle());
@@ -284,9 +313,20 @@ impl Guard {
         if row.parse(sql::settings::PID) != Some(self.grant.backend_pid) {
             return Err(Lost::OtherBackend(self.grant.backend_pid));
         }
-        let attempt = self.settings.as_mut();
-        let differences = attempt.and_then(|attempt| attempt.answered(row, sql::settings::FIRST_VALUE));
-        Ok(differences.map_or(Polled::Progress, Polled::NotInForce))
+        let Some(attempt) = &mut self.settings else { return Ok(Polled::Progress) };
+        let mut differences = attempt.answered(row, sql::settings::FIRST_VALUE);
+        if self.half != ServersHalf::Tcp {
+            // What TCP does is not what it depends on.
+            differences.of_tcp = None;
+        } else if self.connection.server().major_version() >= IDLE_SESSION_TIMEOUT
+            && let Some(what) = differences.of_tcp
+        {
+            self.half = ServersHalf::IdleSession(Reason::NoTimeouts(what));
+            self.settings = Some(Attempt::new(self.wanted_settings()));
+            self.heartbeat.iter_mut().for_each(Heartbeat::hasten);
+            return Ok(Polled::OtherHalf);
+        }
+        Ok(differences.text().map_or(Polled::Progress, Polled::NotInForce))
     }
 
     fn settings_failed(&mut self, message: ServerMessage) -> Polled {

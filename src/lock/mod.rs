@@ -49,6 +49,7 @@ mod check;
 mod error;
 mod grant;
 mod guard;
+mod half;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod heartbeat;
 mod held;
@@ -67,6 +68,7 @@ pub use check::{Checked, check};
 pub use error::{Error, Lost, UnsafeServer};
 pub use grant::Grant;
 pub use guard::{Guard, Polled, Release};
+pub use half::{Reason, ServersHalf};
 pub use held::{Held, run};
 pub use holder::Holder;
 pub use key::{InvalidKey, Key};

@@ -1,10 +1,10 @@
-//! The settings of the session that holds a lock: nothing of the server's ends it without cause, and TCP ends it when the
-//! client has vanished.
+//! The settings of the session that holds a lock: nothing of the server's ends it without cause, and what keeps the server's half
+//! of the lease ends it when the client has vanished.
 
-use std::fmt::Write;
 use std::mem;
 use std::time::Duration;
 
+use super::half::{IDLE_SESSION_TIMEOUT, ServersHalf};
 use crate::proto::Row;
 use crate::proto::text::printable;
 
@@ -26,42 +26,52 @@ enum Purpose {
 
 impl Settings {
     /// For a session of our own, on a server of this major version: settings of the role or the database that would end
-    /// it are switched off, and TCP gives up a client that it has not heard from for a `lease`, and not before (`man 7
-    /// tcp`: with `TCP_USER_TIMEOUT`, that is when the first keepalive probe is due after it). There is no lease where
-    /// there is no TCP.
+    /// it are switched off, and what keeps the server's half of the `lease` is switched on. TCP gives up a client that it has not
+    /// heard from for a lease, and not before (`man 7 tcp`: with `TCP_USER_TIMEOUT`, that is when the first keepalive probe is
+    /// due after it).
     #[must_use]
-    pub fn of_session(version: u32, lease: Option<Duration>) -> Self {
+    pub fn of_session(version: u32, lease: Option<Duration>, half: &ServersHalf) -> Self {
+        let idle = lease.filter(|_| matches!(half, ServersHalf::IdleSession(_)));
         let mut values = vec![
-            ("statement_timeout", 0, 0),
-            ("idle_session_timeout", IDLE_SESSION_TIMEOUT, 0),
-            ("transaction_timeout", 17, 0),
+            ("statement_timeout", 0, "0".to_owned()),
+            (IDLE_SESSION, IDLE_SESSION_TIMEOUT, shown(idle)),
+            ("transaction_timeout", 17, "0".to_owned()),
         ];
-        values.extend(lease.into_iter().flat_map(tcp));
+        values.extend(lease.filter(|_| half.has_tcp()).into_iter().flat_map(tcp));
         Self::new(version, values, Purpose::Holder)
     }
 
-    /// For the session of one who waits for a lock: TCP gives it up as that of a holder.
+    /// For the session of one who waits for a lock: TCP gives it up as that of a holder, or the server where it does not try.
     #[must_use]
-    pub fn of_waiter(version: u32, lease: Option<Duration>) -> Self {
-        Self::new(version, lease.into_iter().flat_map(tcp).collect(), Purpose::Waiter)
+    pub fn of_waiter(version: u32, lease: Option<Duration>, half: &ServersHalf) -> Self {
+        let idle = lease.filter(|_| matches!(half, ServersHalf::IdleSession(_)));
+        let idle =
+            idle.map(|lease| (IDLE_SESSION, IDLE_SESSION_TIMEOUT, shown(Some(lease.max(WAITER_TIMEOUT)))));
+        let tcp = lease.filter(|_| half.has_tcp()).into_iter().flat_map(tcp);
+        Self::new(version, idle.into_iter().chain(tcp).collect(), Purpose::Waiter)
     }
 
-    /// For the transaction that an attempt leaves open, on a server of any version.
+    /// For the transaction that an attempt leaves open, on a server of any version. Whatever is in between, it ends with the lease,
+    /// unless we say anything before.
     #[must_use]
     pub fn of_attempt(lease: Option<Duration>) -> Self {
-        let mut values = vec![("transaction_timeout", 17, 0)];
+        let mut values =
+            vec![(IDLE_TRANSACTION, 0, shown(lease)), ("transaction_timeout", 17, "0".to_owned())];
         values.extend(lease.into_iter().flat_map(tcp));
         Self::new(u32::MAX, values, Purpose::Transaction)
     }
 
-    /// For one transaction of a pooler's session, which others use afterwards. TCP ends at the pooler.
+    /// For one transaction of a pooler's session, which others use afterwards. TCP ends at the pooler, so the server counts from
+    /// our last message.
     #[must_use]
-    pub fn of_transaction(version: u32) -> Self {
-        Self::new(
-            version,
-            vec![("statement_timeout", 0, 0), ("transaction_timeout", 17, 0)],
-            Purpose::Transaction,
-        )
+    pub fn of_transaction(version: u32, lease: Option<Duration>) -> Self {
+        let off = || "0".to_owned();
+        let values = vec![
+            ("statement_timeout", 0, off()),
+            ("transaction_timeout", 17, off()),
+            (IDLE_TRANSACTION, 0, shown(lease)),
+        ];
+        Self::new(version, values, Purpose::Transaction)
     }
 
     /// Of each setting: its name, the first version that has it, and its value.
@@ -69,7 +79,7 @@ impl Settings {
         let values = values
             .into_iter()
             .filter(|(_, since, _)| version >= *since)
-            .map(|(name, _, value)| (name, value.to_string()));
+            .map(|(name, _, value)| (name, value));
         Self { values: values.collect(), purpose }
     }
 
@@ -88,25 +98,41 @@ impl Settings {
         self.purpose == Purpose::Holder
     }
 
-    /// Compares the values in force with those asked for; the first one is in this column of the row. Returns what
-    /// differs, as text.
-    fn differences(&self, row: &Row, first_column: usize) -> Option<String> {
-        let mut text = String::new();
-        for ((name, wanted), column) in self.values().zip(first_column..) {
+    /// Compares the values in force with those asked for; the first one is in this column of the row.
+    fn differences(&self, row: &Row, first_column: usize) -> Differences {
+        let different = |((name, wanted), column)| {
             let value = row.text(column).unwrap_or("unknown");
-            if value != wanted {
-                let separator = if text.is_empty() { "" } else { ", " };
-                // Writing to a string can't fail.
-                let _ =
-                    write!(text, "{separator}{name} is {} instead of {wanted}", printable(value.as_bytes()));
-            }
-        }
-        (!text.is_empty()).then_some(text)
+            let text = || format!("{name} is {} instead of {wanted}", printable(value.as_bytes()));
+            (value != wanted).then(|| (name, text()))
+        };
+        let all = self.values().zip(first_column..).filter_map(different);
+        let (of_tcp, others): (Vec<_>, Vec<_>) = all.partition(|(name, _)| name.starts_with("tcp_"));
+        let text = |all: Vec<(&str, String)>| {
+            let all: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
+            (!all.is_empty()).then(|| all.join(", "))
+        };
+        Differences { of_tcp: text(of_tcp), others: text(others) }
+    }
+}
+
+/// Which values are not in force, as text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Differences {
+    /// Time-outs of TCP, which not every system has.
+    pub(super) of_tcp: Option<String>,
+    pub(super) others: Option<String>,
+}
+
+impl Differences {
+    /// All of them.
+    pub(super) fn text(self) -> Option<String> {
+        let all: Vec<String> = self.others.into_iter().chain(self.of_tcp).collect();
+        (!all.is_empty()).then(|| all.join(", "))
     }
 }
 
 /// A name, the first version that has it, and a value.
-type Value = (&'static str, u32, u128);
+type Value = (&'static str, u32, String);
 
 /// What has TCP end a session that it has not heard from for a lease.
 fn tcp(lease: Duration) -> [Value; 4] {
@@ -115,20 +141,34 @@ fn tcp(lease: Duration) -> [Value; 4] {
     let interval = (seconds / 6).max(1);
     let count = seconds.saturating_sub(idle).div_ceil(interval);
     [
-        ("tcp_keepalives_idle", 0, u128::from(idle)),
-        ("tcp_keepalives_interval", 0, u128::from(interval)),
-        ("tcp_keepalives_count", 0, u128::from(count)),
-        ("tcp_user_timeout", 12, lease.as_millis()),
+        ("tcp_keepalives_idle", 0, idle.to_string()),
+        ("tcp_keepalives_interval", 0, interval.to_string()),
+        ("tcp_keepalives_count", 0, count.to_string()),
+        ("tcp_user_timeout", 12, lease.as_millis().to_string()),
     ]
 }
 
-/// The first version that has it.
-pub(super) const IDLE_SESSION_TIMEOUT: u32 = 14;
+/// Returns a time as PostgreSQL shows it, in the largest unit of which it is a whole number; `0` is never.
+fn shown(time: Option<Duration>) -> String {
+    let milliseconds = time.unwrap_or_default().as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")];
+    match units.into_iter().find(|(unit, _)| milliseconds.is_multiple_of(*unit)) {
+        _ if milliseconds == 0 => "0".to_owned(),
+        Some((unit, name)) => format!("{}{name}", milliseconds / unit),
+        None => format!("{milliseconds}ms"),
+    }
+}
+
+const IDLE_SESSION: &str = "idle_session_timeout";
+const IDLE_TRANSACTION: &str = "idle_in_transaction_session_timeout";
 
 /// Returns how long an heir may say nothing, before the server makes room for the next one.
 pub(super) fn heir_timeout(lease: Option<Duration>) -> Duration {
     lease.map_or(HEIR_TIMEOUT, |lease| lease.min(HEIR_TIMEOUT))
 }
+
+/// How long another one may say nothing, at least: many times the longest pause of those who wait.
+const WAITER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long an heir may say nothing: many times its usual pause, and not too long for those behind it.
 const HEIR_TIMEOUT: Duration = Duration::from_secs(5);
@@ -166,9 +206,9 @@ impl Attempt {
     }
 
     /// Reads the answer, with the first value in this column; returns what is not in force, unless that is known.
-    pub(super) fn answered(&mut self, row: &Row, first_column: usize) -> Option<String> {
-        let is_news = !mem::replace(&mut self.is_answered, true);
-        self.settings.differences(row, first_column).filter(|_| is_news)
+    pub(super) fn answered(&mut self, row: &Row, first_column: usize) -> Differences {
+        let is_known = mem::replace(&mut self.is_answered, true);
+        if is_known { Differences::default() } else { self.settings.differences(row, first_column) }
     }
 
     /// Counts a query that has failed; `None` where there was an answer before.
@@ -189,6 +229,7 @@ const HASTY_TRIES: u32 = 5;
 
 #[cfg(test)]
 mod tests {
+    use super::super::half::Reason;
     use super::*;
 
     #[test]
@@ -196,15 +237,20 @@ mod tests {
         let names = |settings: Settings| -> Vec<&str> { settings.values().map(|(name, _)| name).collect() };
         let tcp = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"];
         let lease = Some(Duration::from_secs(60));
-        assert_eq!(names(Settings::of_session(11, lease)), [&["statement_timeout"][..], &tcp].concat());
+        let direct = ServersHalf::Tcp;
+        assert_eq!(
+            names(Settings::of_session(11, lease, &direct)),
+            [&["statement_timeout"][..], &tcp].concat()
+        );
         let timeouts = ["statement_timeout", "idle_session_timeout", "transaction_timeout"];
-        assert_eq!(names(Settings::of_session(17, None)), timeouts);
-        assert_eq!(names(Settings::of_transaction(17)), ["statement_timeout", "transaction_timeout"]);
+        assert_eq!(names(Settings::of_session(17, None, &direct)), timeouts);
+        let timeouts = ["statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout"];
+        assert_eq!(names(Settings::of_transaction(17, lease)), timeouts);
     }
 
     #[test]
     fn tcp_ends_a_silent_session_at_the_lease_and_not_before() {
-        let settings = Settings::of_session(15, Some(Duration::from_secs(60)));
+        let settings = Settings::of_session(15, Some(Duration::from_secs(60)), &ServersHalf::Tcp);
         let values: Vec<(&str, &str)> =
             settings.values().filter(|(name, _)| name.starts_with("tcp_")).collect();
         let expected = [
@@ -217,19 +263,42 @@ mod tests {
     }
 
     #[test]
+    fn where_tcp_ends_elsewhere_a_lease_of_silence_ends_the_session() {
+        let lease = Some(Duration::from_millis(90_500));
+        let value = |settings: Settings, name: &str| {
+            let value =
+                settings.values().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
+            value.unwrap()
+        };
+        let half = ServersHalf::IdleSession(Reason::Proxy(None));
+        assert_eq!(value(Settings::of_session(14, lease, &half), IDLE_SESSION), "90500ms");
+        assert_eq!(value(Settings::of_session(14, lease, &ServersHalf::Tcp), IDLE_SESSION), "0");
+        assert_eq!(value(Settings::of_session(14, None, &half), IDLE_SESSION), "0");
+        assert_eq!(value(Settings::of_transaction(14, lease), IDLE_TRANSACTION), "90500ms");
+        assert_eq!(value(Settings::of_attempt(lease), IDLE_TRANSACTION), "90500ms");
+        let seconds =
+            [2, 60, 90, 7200, 86_400, 90_000].map(|seconds| shown(Some(Duration::from_secs(seconds))));
+        assert_eq!(seconds, ["2s", "1min", "90s", "2h", "1d", "25h"]);
+    }
+
+    #[test]
     fn who_waits_is_bound_by_the_lease_and_an_heir_by_its_silence_too() {
         let lease = |seconds| Some(Duration::from_secs(seconds));
         let names = |settings: &Settings| settings.values().map(|(name, _)| name).collect::<Vec<_>>();
-        let holder = Settings::of_session(15, lease(60));
-        assert!(names(&holder).ends_with(&names(&Settings::of_waiter(15, lease(60)))));
-        assert_eq!(names(&Settings::of_waiter(15, lease(60))).len(), 4);
-        assert_eq!(names(&Settings::of_waiter(15, None)), [""; 0]);
+        let direct = ServersHalf::Tcp;
+        let waiter = Settings::of_waiter(15, lease(60), &direct);
+        assert!(names(&Settings::of_session(15, lease(60), &direct)).ends_with(&names(&waiter)));
+        assert_eq!(names(&waiter).len(), 4);
+        assert_eq!(names(&Settings::of_waiter(15, None, &direct)), [""; 0]);
+        let proxied = ServersHalf::IdleSession(Reason::Proxy(None));
+        let waiter = Settings::of_waiter(15, lease(6), &proxied);
+        assert_eq!(waiter.values().collect::<Vec<_>>(), [(IDLE_SESSION, "1min")]);
         assert_eq!([lease(60), lease(2), None].map(heir_timeout), [5, 2, 5].map(Duration::from_secs));
     }
 
     #[test]
     fn settings_are_asked_for_some_times_at_once_and_then_later() {
-        let mut attempt = Attempt::new(Settings::of_transaction(15));
+        let mut attempt = Attempt::new(Settings::of_transaction(15, None));
         for _ in 1..HASTY_TRIES {
             assert_eq!(attempt.failed(), Some(Retry::AtOnce));
         }

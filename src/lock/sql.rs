@@ -109,9 +109,7 @@ impl Statement {
             Self::Acquire { request, owner, turn, sources } => {
                 let attempt = acquire(request, *owner, *turn, *sources);
                 let settings = set_known(&Settings::of_attempt(request.lease()));
-                format!(
-                    "{BEGIN}; {NO_TIMEOUT}; {attempt}; COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}; {NO_TIMEOUT}; {settings}"
-                )
+                format!("{BEGIN}; {NO_TIMEOUT}; {attempt}; COMMIT; {BEGIN}; {NO_TIMEOUT}; {settings}")
             }
             Self::Sources(owner) => alone(&sources(*owner)),
             Self::Age(Owner::Us) => alone(AGE),
@@ -119,7 +117,7 @@ impl Statement {
             Self::Commit => "COMMIT".to_owned(),
             Self::Keep(settings) => format!("COMMIT; {}", alone(&set(settings))),
             Self::Settings(settings) if settings.is_local() => {
-                format!("COMMIT; {BEGIN}; {NO_IDLE_TIMEOUT}; {NO_TIMEOUT}; {}", set(settings))
+                format!("COMMIT; {BEGIN}; {NO_TIMEOUT}; {}", set(settings))
             }
             Self::Settings(settings) => alone(&set(settings)),
             Self::Ping => "-- heimdall: a sign of life".to_owned(),
@@ -142,7 +140,6 @@ fn alone(select: &str) -> String {
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const NO_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
-const NO_IDLE_TIMEOUT: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// The inner query is evaluated first, whole and once: OFFSET 0 and its volatile functions keep the planner from
 /// folding it into the outer one. So nothing is locked on a standby, and the token is drawn only after the lock
@@ -184,13 +181,13 @@ fn acquire(request: &LockRequest, owner: Owner, turn: Turn, sources: Sources) ->
     let leave = match turn {
         Turn::Any | Turn::First => String::new(),
         Turn::Enter | Turn::Stay { .. } | Turn::Heir => {
-            place(line.heir, waiters, turn) + &bind_heir(heir_timeout(request.lease()))
+            place(line.heir, waiters, turn) + &bind_heir(request.lease())
         }
     };
     let if_granted = |value: &str| format!("CASE WHEN {GRANTED} THEN {value} END");
     format!(
         "SELECT pid, standby, slot, {}, pg_catalog.current_setting('transaction_read_only'), \
-         pg_catalog.current_setting('server_version_num'), {}, {}, CASE{keep} END{leave} \
+         pg_catalog.current_setting('server_version_num'), {}, {}, CASE{keep} END, {ENDS}{leave} \
          FROM (SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.pg_is_in_recovery() AS standby, {is_heir}\
          CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0{waits}{reentrant}{slots} ELSE 0 END AS slot{heir} OFFSET 0) AS attempt",
         if_granted(&xid(sources.flush)),
@@ -238,13 +235,13 @@ fn place(heir: Key, waiters: Key, turn: Turn) -> String {
 }
 
 /// From the very statement on that makes it the heir, the server ends the session of one that does not try for so long, where it
-/// can (from PostgreSQL 14 on); and not any more once it has the lock.
-fn bind_heir(timeout: Duration) -> String {
-    let milliseconds = timeout.as_millis();
+/// can (from PostgreSQL 14 on). Once it has the lock, it has as long as the lease, until it says what else binds it.
+fn bind_heir(lease: Option<Duration>) -> String {
+    let [holder, heir] = [lease.unwrap_or_default(), heir_timeout(lease)].map(|timeout| timeout.as_millis());
     format!(
         ", CASE WHEN pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL THEN \
-         CASE WHEN {GRANTED} THEN pg_catalog.set_config('idle_session_timeout', '0', false) \
-         WHEN heir THEN pg_catalog.set_config('idle_session_timeout', '{milliseconds}', false) END END"
+         CASE WHEN {GRANTED} THEN pg_catalog.set_config('idle_session_timeout', '{holder}', false) \
+         WHEN heir THEN pg_catalog.set_config('idle_session_timeout', '{heir}', false) END END"
     )
 }
 
@@ -264,6 +261,10 @@ fn xid(flush: Flush) -> String {
          THEN pg_catalog.txid_current() END"
     )
 }
+
+/// What the server sees of the connection: nothing, but no NULL, on a Unix socket.
+const ENDS: &str = "pg_catalog.concat_ws(' ', pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
+     pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port())";
 
 const WAL_FILE: &str = "pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn())";
 const SYSTEM_IDENTIFIER: &str = "(SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c)";
@@ -288,8 +289,10 @@ pub mod acquire {
     pub const SYSTEM_IDENTIFIER: usize = 7;
     /// `t` where a lock is ours, else NULL.
     pub const KEPT: usize = 8;
+    /// The address and the port of the client and of the server, as the server sees them; empty on a Unix socket.
+    pub const ENDS: usize = 9;
     /// `t` where the session is the heir afterwards; only there for one who is in the line.
-    pub const HEIR: usize = 9;
+    pub const HEIR: usize = 10;
 
     /// In place of a slot: nothing was tried, since the pooler's session holds the lock already.
     pub const ALREADY_HELD: i32 = -1;

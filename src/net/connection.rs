@@ -8,6 +8,7 @@ use rustix::net::{Shutdown, shutdown};
 
 use super::address::Address;
 use super::deadline::Deadline;
+use super::ends::Ends;
 use super::error::{Error, Phase};
 use super::socket::Received;
 use super::stream::Stream;
@@ -187,6 +188,11 @@ impl Connection {
     #[must_use]
     pub(crate) fn server_address(&self) -> &str {
         &self.server_address
+    }
+
+    /// Returns the ends of the TCP connection; `None` for a Unix socket.
+    pub(crate) fn ends(&self) -> Option<Ends> {
+        Ends::of_socket(&self.stream)
     }
 
     /// Whether this is a Unix socket, with no network in between.
