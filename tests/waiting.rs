@@ -1,5 +1,6 @@
 //! `--wait`: who finds the lock held elsewhere gets it later, or goes away when told to.
 
+mod failing;
 mod interruptions;
 mod line;
 mod server;

@@ -123,7 +123,7 @@ impl Contender {
         self.listen(pause)?;
         match self.try_again(Turn::Any, patience) {
             Ok((row, asked)) => self.judge(&row, asked),
-            Err(error) => Err(self.failed(error)),
+            Err(error) => Err(self.give_up(error)),
         }
     }
 
@@ -160,7 +160,7 @@ impl Contender {
         };
         match self.try_again(turn, patience) {
             Ok((row, asked)) => self.judge(&row, asked),
-            Err(error) => Err(self.failed(error)),
+            Err(error) => Err(self.give_up(error)),
         }
     }
 
@@ -183,23 +183,30 @@ impl Contender {
         Ok(self.connection.send(&attempt.query())?)
     }
 
-    /// Reads the answer to an attempt. One that has failed has left no lock behind, and is made again with another token, as a
-    /// function may be missing, or refused to our role.
+    /// Reads the answer to an attempt. One that has failed has left no lock behind, and is made again: some times as it was, where
+    /// that may be enough, otherwise with another token, as a function may be missing, or refused to our role.
     fn answer(&mut self, deadline: Deadline, has_begun: &mut bool) -> Result<AcquireRow, QueryError> {
+        let mut tries = 0;
         loop {
+            tries += 1;
             let (request, sources) = (&self.request, self.sources);
             let answer = self.connection.answer_row(deadline, |row| {
                 *has_begun = true;
                 AcquireRow::read(row, request, sources)
             });
-            let may_do_better = matches!(answer, Err(QueryError::Failed(_)))
-                && !*has_begun
-                && self.sources != Sources::NONE
-                && UnsafeServer::reported(self.connection.server()).is_none();
-            if !may_do_better {
+            let passes = match &answer {
+                Err(QueryError::Failed(message)) if !*has_begun => is_passing(&message.code),
+                _ => return answer,
+            };
+            let is_last = if passes { tries == TRIES } else { self.sources == Sources::NONE };
+            if is_last || UnsafeServer::reported(self.connection.server()).is_some() {
                 return answer;
             }
-            self.sources = self.other_sources(deadline)?;
+            let others = self.other_sources(deadline)?;
+            // A token that lacks something is less than the last one, which may have had it.
+            if !passes {
+                self.sources = others;
+            }
             if !matches!(self.turn, Turn::Any | Turn::First) {
                 self.turn = Turn::Enter;
             }
@@ -213,7 +220,9 @@ impl Contender {
         self.connection.send(&Statement::Sources(self.owner).query())?;
         match self.connection.answer_row(deadline, read_sources) {
             Ok(sources) if self.sources == Sources::ALL && sources != Sources::ALL => Ok(sources),
-            Ok(_) | Err(QueryError::Failed(_)) => Ok(Sources::NONE),
+            Ok(_) => Ok(Sources::NONE),
+            // Whose session has a place in the line keeps it then.
+            Err(QueryError::Failed(_)) if matches!(self.turn, Turn::Any | Turn::First) => Ok(Sources::NONE),
             Err(error) => Err(error),
         }
     }
@@ -256,7 +265,7 @@ impl Contender {
                     self.connection.close();
                     return Err(Rejected::PassOver(error));
                 }
-                Err(Rejected::Stop(self.failed(error)))
+                Err(Rejected::Stop(self.give_up(error)))
             }
         }
     }
@@ -369,6 +378,13 @@ impl Contender {
         self.connection.answer_row(Deadline::after(GIVE_BACK_TIMEOUT), |row| row.flag(sql::release::WAS_HELD))
     }
 
+    /// Says goodbye, where the server still listens.
+    fn give_up(self, error: impl Into<net::Error>) -> Error {
+        let error = self.failed(error);
+        self.connection.close();
+        error
+    }
+
     fn failed(&self, error: impl Into<net::Error>) -> Error {
         Error::Acquiring { server_address: self.server_address().to_owned(), error: error.into() }
     }
@@ -443,6 +459,18 @@ fn read_sources(row: &Row) -> Option<Sources> {
         system_identifier: row.flag(sql::sources::SYSTEM_IDENTIFIER)?,
     })
 }
+
+/// Whether an attempt that has failed with this SQLSTATE may do better without a change.
+fn is_passing(sqlstate: &str) -> bool {
+    PASSING.iter().any(|class| sqlstate.starts_with(class))
+}
+
+/// `transaction_rollback`, `insufficient_resources`, `lock_not_available`, and `operator_intervention` such as `query_canceled`: no
+/// function is missing.
+const PASSING: [&str; 4] = ["40", "53", "55P03", "57"];
+
+/// How often an attempt is made in a row, where that may be enough.
+const TRIES: u32 = 3;
 
 /// As long as for any release.
 const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);
