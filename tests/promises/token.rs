@@ -1,8 +1,9 @@
 //! The fencing token grows from holder to holder, whatever happens to the server in between.
 
+use super::did_not_run;
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
-use crate::support::postgres::{Cluster, ClusterOptions, Stop};
+use crate::support::postgres::{Cluster, ClusterOptions, Stop, later_version};
 
 /// A role whose commits don't wait for the disk would lose the last ones.
 #[test]
@@ -43,6 +44,24 @@ fn promise_15_the_token_grows_when_a_standby_is_promoted_that_has_lost_transacti
     let token = drawn(&standby);
     assert!(replicated < lost && lost < token, "{replicated}, {lost}, {token}");
     assert!(xid(token) < xid(lost), "nothing was lost");
+}
+
+#[test]
+fn promise_15_the_token_grows_across_pg_upgrade() {
+    let Some(later) = later_version() else {
+        return did_not_run("pg_upgrade", "there is no later version, with all of its programs, beside ours");
+    };
+    let old = Cluster::start(&ClusterOptions::default());
+    // A timeline that the upgrade sets back.
+    let standby = old.start_standby();
+    standby.sql("select pg_promote()");
+    let before = drawn(&standby);
+    standby.stop(Stop::Fast);
+    let new = standby.start_upgraded(later);
+    let after = drawn(&new);
+    assert!(before < after && old.version() < new.version(), "{before}, {after}");
+    let timeline = |token: u64| (token >> 44) & 0xfff;
+    assert_eq!((timeline(before), timeline(after)), (2, 1));
 }
 
 #[test]

@@ -53,7 +53,8 @@ fn candidates() -> Vec<PathBuf> {
     found
 }
 
-fn packages() -> Vec<PathBuf> {
+/// The directories in which packages keep the programs of each version.
+pub fn packages() -> Vec<PathBuf> {
     let mut found = Vec::new();
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
         found.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));

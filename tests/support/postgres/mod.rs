@@ -9,6 +9,7 @@ mod shared;
 mod standby;
 mod template;
 mod tls;
+mod upgrade;
 
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
@@ -28,6 +29,7 @@ pub use directory::Directory;
 pub use restart::Stop;
 pub use shared::{PASSWORD, database, shared};
 pub use tls::{Tls, TlsServer, tls};
+pub use upgrade::later_version;
 
 /// A running server with the superuser `postgres`, who needs no password; gone when dropped.
 pub struct Cluster {
@@ -55,18 +57,22 @@ impl Cluster {
 
     /// Starts a server behind a command that becomes it, such as `ip netns exec NAME`.
     pub fn start_within(prefix: &[&str], options: &ClusterOptions) -> Self {
-        iter::repeat_with(|| Self::launch(prefix, Directory::new(), options))
+        iter::repeat_with(|| Self::launch(prefix, binaries::bin(), Directory::new(), options))
             .take(5)
             .flatten()
             .next()
             .expect("a port that stays free")
     }
 
-    /// Starts a server on the data in the directory, or on new ones.
+    /// Starts a server, by the programs of its version, on the data in the directory, or on new ones.
     ///
     /// `None` when somebody else took the port before the server did.
-    fn launch(prefix: &[&str], directory: Directory, options: &ClusterOptions) -> Option<Self> {
-        let bin = binaries::bin();
+    fn launch(
+        prefix: &[&str],
+        bin: &'static Path,
+        directory: Directory,
+        options: &ClusterOptions,
+    ) -> Option<Self> {
         directory.write("pg_hba.conf", &hba(&options.hba));
         let (port, ipv6) = free_port();
         let place = path_text(&directory).replace('\'', "''");

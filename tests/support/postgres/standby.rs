@@ -54,6 +54,6 @@ impl Cluster {
         directory.write("data/backup_label", &(label + "\n"));
         directory.write(&format!("data/{signal}"), "");
         let configuration = configuration.to_owned();
-        Self::launch(&[], directory, &ClusterOptions { configuration, hba: String::new() })
+        Self::launch(&[], self.bin, directory, &ClusterOptions { configuration, hba: String::new() })
     }
 }
