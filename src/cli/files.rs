@@ -118,9 +118,12 @@ impl Shared {
 /// Puts the text in the place of the file, whole or not at all. Returns the file, which is locked for as long as it is open: so
 /// it is known whether who wrote it lives, wherever that is (`cli/here`).
 fn replace(path: &Path, text: &str) -> io::Result<File> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    check_replaceable(path)?;
+    let name = path.file_name().ok_or(io::ErrorKind::NotFound)?.to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&temporary).and_then(|mut file| {
+    // Perhaps left by an earlier process of this number; never somebody else's symbolic link, in a folder that all may write to.
+    let _ = fs::remove_file(&temporary);
+    let written = File::create_new(&temporary).and_then(|mut file| {
         // Where this can't be had, no one can tell whether we live.
         let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         file.write_all(text.as_bytes())?;
@@ -133,8 +136,19 @@ fn replace(path: &Path, text: &str) -> io::Result<File> {
     written
 }
 
+/// Refuses what a rename would take away from everyone: a device such as /dev/null, and a symbolic link such as /dev/stdout.
+fn check_replaceable(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is no regular file")),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Changes the metrics in the file, which other heimdalls may change too.
 fn change(path: &Path, changes: &Changes) -> io::Result<File> {
+    check_replaceable(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = File::open(folder)?;
     // Where this can't be had, as on some network file systems, a count may get lost when two write at once.

@@ -1,10 +1,13 @@
 //! `--metrics` and `--status-file`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::{heimdall, lose};
 use crate::support::postgres::shared;
@@ -246,13 +249,13 @@ fn the_members_on_the_page_are_those_of_the_file() {
 
 #[test]
 fn a_file_that_can_not_be_written_is_told_once_and_changes_nothing() {
-    let missing = folder().join("missing").join("file");
+    let missing = folder().join("missing");
     let outcome = heimdall("unwritable")
         .args(["--restart-limit=1", "--restart"])
         .arg("--status-file")
-        .arg(&missing)
+        .arg(missing.join("status"))
         .arg("--metrics")
-        .arg(&missing)
+        .arg(missing.join("metrics"))
         .args(["sh", "-c", "exit 3"])
         .run();
     assert_eq!(outcome.code, Some(3));
@@ -266,13 +269,38 @@ fn a_file_that_can_not_be_written_is_told_once_and_changes_nothing() {
     }
 }
 
-/// A FIFO that no one reads stands for a file system that hangs: who opens it waits.
+/// A FIFO stands for a device such as /dev/null, a symbolic link for /dev/stdout, which root could replace too.
+#[test]
+fn nothing_but_a_file_is_replaced() {
+    let folder = folder();
+    let [fifo, link, target] = ["fifo", "link", "target"].map(|name| folder.join(name));
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    fs::write(&target, "mine").unwrap();
+    symlink(&target, &link).unwrap();
+    for (path, other) in [(&fifo, &link), (&link, &fifo), (&folder, &fifo)] {
+        let run = heimdall("replaces").arg("--status-file").arg(path).arg("--metrics").arg(other);
+        let outcome = run.arg("true").run();
+        let told = |what, path: &Path| format!("cannot write the {what} {path:?}: it is no regular file\n");
+        let expected = [told("status file", path), told("metrics", other)];
+        assert_eq!(outcome.code, Some(0));
+        assert!(expected.iter().all(|line| outcome.stderr.contains(line)), "{}", outcome.stderr);
+    }
+    assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+}
+
+/// A folder that someone else has locked, and does not unlock, stands for a file system that hangs.
 #[test]
 fn a_file_system_that_hangs_keeps_heimdall_from_nothing() {
-    let file = folder().join("hangs.prom");
-    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let folder = folder();
+    let file = folder.join("hangs.prom");
+    let lock = File::open(&folder).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
     let name = "hangs";
     let holder = heimdall(name).arg("--metrics").arg(&file).hold();
     lose(name);
     assert_eq!(holder.wait().code, Some(74));
+    assert!(!file.exists());
 }
