@@ -181,10 +181,11 @@ pub(super) fn merge(old: &str, changes: &Changes) -> String {
                 _ => suffix.is_empty(),
             })
         };
-        let mut members = values.iter().filter(|(series, _)| is_member(series)).peekable();
-        if members.peek().is_some() {
+        let mut members: Vec<_> = values.iter().filter(|(series, _)| is_member(series)).collect();
+        if !members.is_empty() {
             let _ = writeln!(text, "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} {kind}");
         }
+        members.sort_by(|(one, _), (other, _)| in_order(one).cmp(&in_order(other)));
         for (series, value) in members {
             let _ = writeln!(text, "{series} {}", decimal(*value));
         }
@@ -203,6 +204,15 @@ fn number(text: &str) -> Option<Number> {
 fn decimal(number: Number) -> String {
     let text = format!("{}.{:09}", number.as_secs(), number.subsec_nanos());
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Where a series stands among others: the buckets of a histogram by their bounds, as the format wants it.
+fn in_order(series: &str) -> (&str, Number) {
+    match series.rsplit_once(",le=\"") {
+        // The bound that is no number is +Inf.
+        Some((rest, bound)) => (rest, number(bound.trim_end_matches("\"}")).unwrap_or(Number::MAX)),
+        None => (series, Number::ZERO),
+    }
 }
 
 fn escaped(value: &str) -> String {
@@ -299,6 +309,10 @@ mod tests {
         );
         assert!(!text.contains("garbage") && !text.contains("other_metric"), "{text}");
         assert_eq!(merge(&text, &Changes::new()), text);
+        let bounds: Vec<&str> =
+            text.lines().filter_map(|line| line.split("le=\"").nth(1)?.split('"').next()).collect();
+        let expected = ["0.001", "0.005", "0.025", "0.1", "0.5", "2.5", "10", "+Inf"];
+        assert_eq!(bounds, [expected, expected].concat());
     }
 
     #[test]
