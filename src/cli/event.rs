@@ -15,24 +15,68 @@ use crate::lock::{Guard, Holder, Lost, Sources};
 
 /// What has just happened. The names and fields of the JSON form are documented in docs/events.md, and stay.
 pub(super) enum Event<'a> {
-    Ignored { parameters: &'a [&'static str] },
+    Ignored {
+        parameters: &'a [&'static str],
+    },
     Connecting,
-    Connected { server_address: &'a str },
-    Waiting { holders: &'a [Holder], waited: Duration },
-    Unavailable { reason: &'a str },
-    Acquired { guard: &'a Guard, waited: Duration },
-    Busy { holders: &'a [Holder], waited: Duration },
-    Started { pid: i32 },
-    Signalled { signal: i32 },
+    Connected {
+        server_address: &'a str,
+    },
+    Waiting {
+        holders: &'a [Holder],
+        waited: Duration,
+    },
+    Unavailable {
+        reason: &'a str,
+    },
+    Acquired {
+        guard: &'a Guard,
+        waited: Duration,
+    },
+    Busy {
+        holders: &'a [Holder],
+        waited: Duration,
+    },
+    Started {
+        pid: i32,
+    },
+    Signalled {
+        signal: i32,
+    },
     Draining,
-    Suspended { why: Why },
-    Resumed { why: Why },
-    Lost { lost: &'a Lost, held: Duration, when: String },
-    Stopping { cause: &'a str, signal: Signal },
-    Exited { status: Status, ran: Duration },
-    Released { held: Duration },
-    Restarting { pause: Duration, keeps_lock: bool, count: u32 },
-    Settling { reason: Reason, pause: Duration },
+    Suspended {
+        why: Why,
+    },
+    Resumed {
+        why: Why,
+    },
+    Lost {
+        lost: &'a Lost,
+        held: Duration,
+        when: String,
+    },
+    Stopping {
+        cause: &'a str,
+        signal: Signal,
+    },
+    Exited {
+        status: Status,
+        ran: Duration,
+    },
+    Released {
+        held: Duration,
+    },
+    /// After an end of the program's own, how it ended.
+    Restarting {
+        pause: Duration,
+        keeps_lock: bool,
+        count: u32,
+        ended: Option<Status>,
+    },
+    Settling {
+        reason: Reason,
+        pause: Duration,
+    },
 }
 
 /// How much is told; each level tells also what the ones before it tell.
@@ -136,7 +180,7 @@ impl Event<'_> {
                 vec![("signal", Value::Number((*signal).into())), ("ran", Value::Seconds(*ran))]
             }
             Self::Released { held } => vec![("held", Value::Seconds(*held))],
-            Self::Restarting { pause, keeps_lock: _, count } => {
+            Self::Restarting { pause, count, .. } => {
                 vec![("pause", Value::Seconds(*pause)), ("restarts", Value::Number((*count).into()))]
             }
             Self::Settling { reason, pause } => {
@@ -205,10 +249,12 @@ impl Event<'_> {
                 format!("the program was killed after {ran:.1?} by signal {signal}")
             }
             Self::Released { held } => format!("released the lock {lock} after {held:.1?}"),
-            Self::Restarting { pause, keeps_lock: true, .. } => {
-                format!("starting the program again in {pause:.0?}, under the same lock")
+            Self::Restarting { pause, keeps_lock: true, ended, .. } => {
+                format!("starting the program again in {pause:.0?}, under the same lock{}", After(*ended))
             }
-            Self::Restarting { .. } => format!("going back to waiting for the lock {lock}"),
+            Self::Restarting { ended, .. } => {
+                format!("going back to waiting for the lock {lock}{}", After(*ended))
+            }
             Self::Settling { reason, pause } => format!(
                 "holding the lock {lock}, and starting the program in {pause:.1?}: {}, and the job of a holder that it \
                  has forgotten may still be on its way out",
@@ -283,6 +329,19 @@ impl fmt::Display for Lacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lacks = self.0.to_string();
         if lacks.is_empty() { Ok(()) } else { write!(f, " (for which the server refuses us: {lacks})") }
+    }
+}
+
+/// Shows `: the program ended with exit code 3`, where it has ended by itself.
+struct After(Option<Status>);
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(Status::Exited(code)) => write!(f, ": the program ended with exit code {code}"),
+            Some(Status::Signalled(signal)) => write!(f, ": the program was killed by signal {signal}"),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::listen;
 use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
 use super::program::{Over, Programs};
 use super::report::{Format, Report, os_error_text};
-use super::restart::{Next, Restarts};
+use super::restart::{End, Next, Restarts};
 use super::session_name;
 use super::settle::{self, NotBefore};
 use super::show;
@@ -110,14 +110,16 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             Next::Again { pause, keeps_lock } => (pause, keeps_lock),
             Next::Exit => return Ok(exit(over, report)),
             Next::GiveUp(count) => {
-                report.error(format_args!(
-                    "the program has been started again {count} times in a row, as often as --restart-limit allows"
-                ));
+                report.error(format_args!("the program is not started again: --restart-limit is {count}"));
                 return Ok(exit(over, report));
             }
         };
         programs.pause();
-        report.event(&Event::Restarting { pause, keeps_lock, count: restarts.count() });
+        let ended = match over.end {
+            End::Ended(status) => Some(status),
+            End::Asked | End::TimedOut | End::Lost | End::NotStarted => None,
+        };
+        report.event(&Event::Restarting { pause, keeps_lock, count: restarts.count(), ended });
         start_at = Moment::now().after(pause);
         match over.guard {
             Some(guard) if keeps_lock => kept = Some(guard),

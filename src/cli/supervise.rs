@@ -241,7 +241,7 @@ impl Run<'_> {
                 event::Event::Stopping { cause, signal: self.job.stop_signal() }
             }
             News::Swept => event::Event::Stopping {
-                cause: "it has ended, and what it has left must not run beside the next",
+                cause: "it has ended, and with --restart nothing that it has left may go on",
                 signal: self.job.stop_signal(),
             },
             News::Draining => event::Event::Draining,

@@ -42,13 +42,14 @@ fn a_program_that_fails_is_started_again_under_the_lock_that_is_still_held() {
     let name = "fails";
     let running = sh(heimdall(name), &["--restart=on-failure", "--restart-limit=1"], FAILS);
     let first = token(&running, 0);
-    running.wait_for_stderr_line("starting the program again in 1s, under the same lock");
+    let line = "starting the program again in 1s, under the same lock: the program ended with exit code 3";
+    running.wait_for_stderr_line(line);
     assert_held(name);
     assert_eq!(token(&running, 1), first);
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(3));
     assert!(
-        outcome.stderr.ends_with("started again 1 times in a row, as often as --restart-limit allows\n"),
+        outcome.stderr.ends_with("the program is not started again: --restart-limit is 1\n"),
         "{}",
         outcome.stderr
     );
@@ -81,7 +82,8 @@ fn who_yields_lets_others_take_the_lock_and_waits_for_it_like_them() {
     let yields = || sh(heimdall(name), &["-v", "--restart", "--yield"], script);
     let running = yields();
     let first = token(&running, 0);
-    running.wait_for_stderr_line("going back to waiting for the lock");
+    let line = running.wait_for_stderr_line("going back to waiting for the lock");
+    assert!(line.ends_with(": the program ended with exit code 0"), "{line}");
     let other = heimdall(name).arg("--wait").hold();
     running.wait_for_stderr_line("heimdall: waiting for the lock");
     other.finish();
@@ -150,7 +152,7 @@ fn what_a_program_leaves_is_stopped_before_it_is_started_again() {
     let running = sh(heimdall("leaves"), &["--restart"], script);
     let left = running.wait_for_stdout_line("left ");
     let left = Pid::from_raw(left.split(' ').nth(1).unwrap().parse().unwrap()).unwrap();
-    running.wait_for_stderr_line("sent SIGTERM to the program: it has ended, and what it has left");
+    running.wait_for_stderr_line("sent SIGTERM to the program: it has ended, and with --restart nothing");
     running.wait_for_stderr_line("starting the program again");
     assert!(!is_alive(left));
     running.signal(SIGTERM);
