@@ -72,6 +72,29 @@ const COMMAND_LINES: &[Row] = &[
     ("-verbose true", 64, &["unexpected argument '-e'", "did you mean '--verbose'?"], &[]),
     ("-k 5 true", 64, &["is --kill-after DURATION"], &[]),
     ("-U ann -p 5432 true", 64, &["--database CONNINFO"], &[]),
+    // Docker's policies, and what goes with one.
+    (
+        "--name x --restart=on-failure:3 true",
+        64,
+        &["[possible values: no, lost, on-failure, always]", "is --restart-limit N"],
+        &[],
+    ),
+    ("--name x --restart-limit 3 true", 64, &["--restart[=<WHEN>] is missing"], &[]),
+    ("--name x --yield true", 64, &["--restart[=<WHEN>] is missing"], &[]),
+    (
+        "--name x --restart --restart-limit -1 true",
+        64,
+        &["invalid value '-1' for '--restart-limit <N>'"],
+        &[],
+    ),
+    // From a variable that is not set, or twice the same.
+    ("--name x --on-lost= true", 64, &["the command in --on-lost is empty"], &[]),
+    (
+        "--name x --metrics f --status-file f true",
+        64,
+        &["--metrics and --status-file name the same file"],
+        &[],
+    ),
     ("--host db true", 64, &["--database CONNINFO, such as postgres://USER@HOST:PORT/DATABASE"], &[]),
     ("--password=hunter2 true", 64, &["'--password'", "--database CONNINFO"], &["hunter2"]),
     ("--dbname=postgres://ann:hunter2@h/d true", 64, &["--database CONNINFO"], &["hunter2"]),

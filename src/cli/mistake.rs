@@ -17,7 +17,14 @@ pub(super) fn line(error: &clap::Error, command: &clap::Command, own: &[OsString
     match error.kind() {
         ErrorKind::UnknownArgument => unknown(option, command, own),
         ErrorKind::InvalidValue if !choices(error).is_empty() => {
-            format!("invalid value{shown} for '{option}'{}", choices(error))
+            format!(
+                "invalid value{shown} for '{option}'{}{}",
+                choices(error),
+                semicolon(misplaced_value(option))
+            )
+        }
+        ErrorKind::MissingRequiredArgument => {
+            format!("{} is missing, which another option needs", strings(error, ContextKind::InvalidArg))
         }
         ErrorKind::ValueValidation => {
             let reason = error.source().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -137,14 +144,21 @@ const FOREIGN: &[(&[&str], &str)] = &[
 
 /// What a value that was refused was probably meant for.
 fn misplaced_value(option: &str) -> Option<&'static str> {
-    option.starts_with("--signal").then(|| foreign("-s")).flatten()
+    if option.starts_with("--signal") {
+        return foreign("-s");
+    }
+    (option.starts_with("--restart["))
+        .then_some("a limit, as with on-failure:N of Docker, is --restart-limit N")
 }
 
 fn choices(error: &clap::Error) -> String {
-    match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(values)) if !values.is_empty() => {
-            format!(" [possible values: {}]", values.join(", "))
-        }
+    let values = strings(error, ContextKind::ValidValue);
+    if values.is_empty() { values } else { format!(" [possible values: {values}]") }
+}
+
+fn strings(error: &clap::Error, kind: ContextKind) -> String {
+    match error.get(kind) {
+        Some(ContextValue::Strings(values)) => values.join(", "),
         _ => String::new(),
     }
 }

@@ -45,7 +45,7 @@ impl Notify {
                 SocketAddr::from_abstract_name(name)?
             }
             Some((b'/', _)) => SocketAddr::from_pathname(name)?,
-            _ => return Err(io::ErrorKind::InvalidInput.into()),
+            _ => return Err(io::Error::other("it names neither a path from / on nor an abstract socket")),
         };
         let socket = UnixDatagram::unbound()?;
         // A service manager that does not read must not keep heimdall from watching the lock.

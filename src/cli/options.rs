@@ -87,7 +87,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "always")]
     restart: Option<When>,
     /// End when the program was started again N times in a row and has never run for a minute
-    #[arg(long, value_name = "N", requires = "restart")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, requires = "restart")]
     restart_limit: Option<u32>,
     /// Let others take the lock before the program is started again
     #[arg(long = "yield", requires = "restart")]
@@ -269,6 +269,12 @@ impl TryFrom<Args> for Command {
         let name = Name::from_typed(args.key, args.namespace, args.name);
         if name.as_ref().is_some_and(Name::is_empty) {
             return Err("the name in --name is empty, as from a variable that is not set".to_owned());
+        }
+        if args.on_lost.as_ref().is_some_and(|command| command.is_empty()) {
+            return Err("the command in --on-lost is empty, as from a variable that is not set".to_owned());
+        }
+        if args.metrics.is_some() && args.metrics == args.status_file {
+            return Err("--metrics and --status-file name the same file".to_owned());
         }
         let lock = name.map(|name| Lock { name, mode, slots: args.slots.unwrap_or(1) });
         let mut words = args.program.into_iter();

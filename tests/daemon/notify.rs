@@ -193,7 +193,7 @@ fn a_service_manager_that_is_not_there_or_does_not_read_keeps_heimdall_from_noth
     }
     let odd = heimdall("deaf").env("NOTIFY_SOCKET", "relative").arg("true").run();
     assert_eq!(odd.code, Some(0));
-    assert!(odd.stderr.contains("cannot use NOTIFY_SOCKET: "), "{}", odd.stderr);
+    assert!(odd.stderr.contains("cannot use NOTIFY_SOCKET: it names neither a path"), "{}", odd.stderr);
 }
 
 #[test]
