@@ -66,7 +66,7 @@ fn since_is_when_the_lock_was_taken_and_not_when_the_session_began() {
 /// When the session's heimdall has taken the lock, once that is told.
 fn since(backend: &str) -> String {
     let stamp = format!(
-        "from pg_stat_activity, substring(application_name from ' @([0-9]{{10}})$') as seconds where pid = {backend}"
+        "from pg_stat_activity, substring(application_name from ' @([0-9]{{10}})') as seconds where pid = {backend}"
     );
     shared().wait_for(&format!("select seconds is not null {stamp}"), "t");
     shared().sql(&format!(

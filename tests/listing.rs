@@ -25,7 +25,7 @@ impl Database {
 
     fn hold(&self, user: &str, options: &[&str]) -> Holder {
         let holder = Heimdall::new().database(&self.conninfo(user)).args(options).hold();
-        let stamped = "select application_name ~ ' @[0-9]{10}$' from pg_stat_activity where pid =";
+        let stamped = "select application_name ~ ' @[0-9]{10}' from pg_stat_activity where pid =";
         shared().wait_for(&format!("{stamped} {}", holder.backend), "t");
         holder
     }
@@ -70,12 +70,19 @@ impl Drop for Session {
     }
 }
 
-/// The cells of each line, by runs of two blanks or more, without the moments.
+/// The cells of each line, by runs of two blanks or more, without the moments, and without the tokens, for which the host's name
+/// may leave no room.
 fn cells(table: &str) -> Vec<Vec<String>> {
     let rows = table.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()));
+    let has_tokens = table.lines().next().unwrap().ends_with("  TOKEN");
     let is_moment = |cell: &String| cell.starts_with("20") && cell.ends_with('Z') && cell.len() == 20;
     rows.map(|row| {
-        row.map(str::to_owned).map(|cell| if is_moment(&cell) { "moment".into() } else { cell }).collect()
+        let mut row: Vec<String> = row
+            .map(str::to_owned)
+            .map(|cell| if is_moment(&cell) { "moment".into() } else { cell })
+            .collect();
+        row.truncate(row.len() - usize::from(has_tokens));
+        row
     })
     .collect()
 }
@@ -89,7 +96,7 @@ fn where_nobody_holds_anything_there_is_a_head_and_no_error() {
     let database = Database::new("list_nothing");
     assert_eq!(
         database.list("trust_user", &[]),
-        "KEY  LOCK  MODE  STATE  PID  APPLICATION  HOST  CLIENT  SINCE  CONNECTED\n"
+        "KEY  LOCK  MODE  STATE  PID  APPLICATION  HOST  CLIENT  SINCE  CONNECTED  TOKEN\n"
     );
     assert_eq!(database.list("trust_user", &["--log-format=json"]), "");
     assert_eq!(cells(&database.list("trust_user", &["--name", "x"])).len(), 1);
@@ -239,6 +246,24 @@ fn in_json_each_lock_is_an_object_of_its_own() {
         [read("since"), read("connected")].join(" | ").split(" | ").filter(|moment| !moment.is_empty())
     {
         assert_eq!(shared().sql(&format!("select now() - '{moment}'::timestamptz < '1 hour'")), "t");
+    }
+}
+
+#[test]
+fn a_holders_token_is_told_where_its_name_leaves_room() {
+    let database = Database::new("list_token");
+    let list = |options: &[&str]| database.list("trust_user", options);
+    for (name, has_room) in [("x", true), ("a-name-that-leaves-no-room", false)] {
+        let options = ["--namespace", "t", "--name", name];
+        let holder = database.hold("postgres", &options);
+        // To whoever may read the session's name.
+        let json = list(&[&options[..], &["--log-format=json"]].concat());
+        let own = format!("heimdall:t/{name} {}:{}", host(), holder.pid());
+        let has_room = has_room && own.len() + " @1234567890#1234567890123".len() <= 63;
+        assert_eq!(json.contains(&format!(",\"token\":\"{}\"}}", holder.token)), has_room, "{json}");
+        assert_eq!(json.contains("\"token\""), has_room, "{json}");
+        assert_eq!(list(&options).trim_end().ends_with(&format!("  {}", holder.token)), has_room);
+        holder.finish();
     }
 }
 

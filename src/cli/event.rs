@@ -316,6 +316,7 @@ fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
         text("holder_client", holder.client.clone()),
         text("holder_since", told.since),
         text("holder_connected", holder.connected.clone()),
+        text("holder_token", told.token.map(|token| token.to_string())),
     ]
     .into_iter()
     .flatten()
@@ -387,14 +388,8 @@ mod tests {
     #[test]
     fn a_line_on_a_terminal_says_who_and_for_how_long() {
         let holder = |application: &str| Holder {
-            key: Key::named("a", "b"),
-            is_shared: false,
-            is_granted: true,
-            is_heir: false,
-            pid: Some(42),
-            application: Some(application.to_owned()).filter(|name| !name.is_empty()),
-            client: None,
             connected: Some("2026-09-21T14:13:20Z".to_owned()),
+            ..Holder::example(Key::named("a", "b"), application)
         };
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000 + 7500);
         let told = |holders: &[Holder]| held_briefly(holders, now);

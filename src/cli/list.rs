@@ -61,16 +61,20 @@ fn fields(holder: &Holder, name: Option<String>) -> Vec<(&'static str, Value)> {
         text("client", holder.client.clone()),
         text("since", told.since),
         text("connected", holder.connected.clone()),
+        // As text, since JavaScript and others round a number of its size.
+        text("token", told.token.map(|token| token.to_string())),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-const TITLES: [&str; 10] =
-    ["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION", "HOST", "CLIENT", "SINCE", "CONNECTED"];
+const TITLES: [&str; COLUMNS] =
+    ["KEY", "LOCK", "MODE", "STATE", "PID", "APPLICATION", "HOST", "CLIENT", "SINCE", "CONNECTED", "TOKEN"];
 
-fn cells(holder: &Holder, name: Option<String>) -> [Option<String>; 10] {
+const COLUMNS: usize = 11;
+
+fn cells(holder: &Holder, name: Option<String>) -> [Option<String>; COLUMNS] {
     let told = Told::by(holder);
     // The rest of what a heimdall's says stands in other columns.
     let is_heimdall = told != Told::default();
@@ -85,6 +89,7 @@ fn cells(holder: &Holder, name: Option<String>) -> [Option<String>; 10] {
         holder.client.clone(),
         told.since,
         holder.connected.clone(),
+        told.token.map(|token| token.to_string()),
     ]
 }
 
@@ -101,12 +106,12 @@ fn state(holder: &Holder) -> &'static str {
 }
 
 /// Columns are as wide as their widest cell; one of which nothing is known is left out.
-fn table<R: Iterator<Item = [Option<String>; 10]>>(
+fn table<R: Iterator<Item = [Option<String>; COLUMNS]>>(
     rows: impl Fn() -> R,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let titles = TITLES.map(|title| Some(title.to_owned()));
-    let mut widths = [0; 10];
+    let mut widths = [0; COLUMNS];
     for row in rows() {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.map_or(0, |cell| cell.chars().count()));
@@ -142,19 +147,6 @@ mod tests {
     use super::*;
     use crate::lock::Key;
 
-    fn holder(key: Key, application: &str) -> Holder {
-        Holder {
-            key,
-            is_shared: false,
-            is_granted: true,
-            is_heir: false,
-            pid: Some(42),
-            application: Some(application.to_owned()),
-            client: None,
-            connected: None,
-        }
-    }
-
     fn text(holders: &[Holder]) -> String {
         let mut out = Vec::new();
         write(holders, None, Format::Text, &mut out).unwrap();
@@ -163,10 +155,10 @@ mod tests {
 
     #[test]
     fn columns_that_may_not_be_seen_are_left_out() {
-        let rows = [holder(Key::Pair(1, 2), "psql"), holder(Key::Single(3), "")];
+        let rows = [Holder::example(Key::Pair(1, 2), "psql"), Holder::example(Key::Single(3), "")];
         let expected = "KEY  MODE       STATE    PID  APPLICATION\n\
                         1,2  exclusive  granted  42   psql\n\
-                        3    exclusive  granted  42\n";
+                        3    exclusive  granted  42   -\n";
         assert_eq!(text(&rows), expected);
         assert!(text(&[]).starts_with("KEY  LOCK  MODE"));
     }
@@ -174,14 +166,14 @@ mod tests {
     #[test]
     fn what_a_heimdall_tells_of_itself_has_columns_of_its_own_and_names_the_lock_for_others() {
         let key = Key::named("a", "b");
-        let rows = [holder(key, "heimdall:a/b db1:7 @1790000000"), holder(key, "psql")];
+        let rows = [Holder::example(key, "heimdall:a/b db1:7 @1790000000#z"), Holder::example(key, "psql")];
         let lines = text(&rows);
         let cells: Vec<Vec<&str>> = lines.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(cells[0][1..], ["LOCK", "MODE", "STATE", "PID", "APPLICATION", "HOST", "SINCE"]);
+        assert_eq!(cells[0][1..], ["LOCK", "MODE", "STATE", "PID", "APPLICATION", "HOST", "SINCE", "TOKEN"]);
         assert_eq!(
             cells[1][1..],
-            ["a/b", "exclusive", "granted", "42", "heimdall", "db1:7", "2026-09-21T14:13:20Z"]
+            ["a/b", "exclusive", "granted", "42", "heimdall", "db1:7", "2026-09-21T14:13:20Z", "35"]
         );
-        assert_eq!(cells[2][1..], ["a/b", "exclusive", "granted", "42", "psql", "-", "-"]);
+        assert_eq!(cells[2][1..], ["a/b", "exclusive", "granted", "42", "psql", "-", "-", "-"]);
     }
 }

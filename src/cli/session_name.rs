@@ -2,14 +2,14 @@
 //! other heimdalls.
 //!
 //! ```text
-//! heimdall:NAMESPACE/NAME HOST:PROCESS @SECONDS      63 bytes at most, as the server cuts it
-//! heimdall:KEY HOST:PROCESS @SECONDS                 for a raw key
+//! heimdall:NAMESPACE/NAME HOST:PROCESS @SECONDS#TOKEN      63 bytes at most, as the server cuts it
+//! heimdall:KEY HOST:PROCESS @SECONDS#TOKEN                 for a raw key
 //! ```
 //!
 //! HOST and PROCESS are heimdall's own, and there from the login on. ` @SECONDS` is when the lock was taken, by the server's
-//! clock in seconds since 1970: the server adds it by the statement that puts the settings into force (`lock/sql.rs`). The
-//! name goes first: where little room is left, HOST loses its beginning, since the end tells hosts and pods apart, and where
-//! there is none, the name stands alone. A name that the user has set (`application_name`, `PGAPPNAME`) is left as it is.
+//! clock in seconds since 1970, and TOKEN the fencing token to the base of 36: the server adds them by the statement that puts the
+//! settings into force (`lock/sql.rs`). The name goes first: where little room is left there is no TOKEN, then HOST loses its
+//! beginning, since the end tells hosts and pods apart, and where there is none, the name stands alone. A name that the user has set (`application_name`, `PGAPPNAME`) is left as it is.
 
 use std::process;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,6 +17,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::system::uname;
 
 use super::name::{Lock, MAX_SLOTS, Name};
+use crate::lock::sql::stamp;
 use crate::lock::{Holder, Key};
 
 /// What a heimdall has told of itself, as far as the lock's key bears it out.
@@ -28,6 +29,8 @@ pub(super) struct Told {
     pub(super) place: Option<(String, u32)>,
     /// When the lock was taken, in RFC 3339.
     pub(super) since: Option<String>,
+    /// The fencing token that was drawn then.
+    pub(super) token: Option<u64>,
 }
 
 /// Returns the session's name for the holder of this lock, or who waits for it.
@@ -44,7 +47,7 @@ pub(super) fn of(lock: &Lock) -> String {
 
 fn with_place(name: &str, host: &str, process: u32) -> String {
     let mut name = name.to_owned();
-    let room = (MAX_BYTES - STAMP_BYTES).saturating_sub(name.len() + format!(" :{process}").len());
+    let room = stamp::ROOM.saturating_sub(name.len() + format!(" :{process}").len());
     let host = host.split('.').next().unwrap_or_default();
     if host.len() <= room {
         return format!("{name} {host}:{process}");
@@ -52,7 +55,7 @@ fn with_place(name: &str, host: &str, process: u32) -> String {
     if let Some(end) = host.get(host.len() - room.saturating_sub(1)..).filter(|_| room >= MIN_HOST) {
         return format!("{name} ~{end}:{process}");
     }
-    while name.len() > MAX_BYTES {
+    while name.len() > stamp::WHOLE {
         name.pop();
     }
     name
@@ -71,29 +74,38 @@ impl Told {
         let Some(text) = holder.application.as_deref().and_then(|name| name.strip_prefix(PREFIX)) else {
             return Self::default();
         };
-        let (rest, since) = without_stamp(text);
+        let (rest, since, token) = without_stamp(text);
         let (lock, place) = without_place(rest);
         let is_raw = lock == holder.key.to_string();
         if let name @ Some(_) = name(holder.key, lock) {
-            Self { name, place, since }
+            Self { name, place, since, token }
         } else if is_raw {
-            Self { name: None, place, since }
+            Self { name: None, place, since, token }
         } else {
             // The name itself may look like a place.
-            Self { name: name(holder.key, rest).or_else(|| name(holder.key, text)), place: None, since }
+            Self {
+                name: name(holder.key, rest).or_else(|| name(holder.key, text)),
+                since,
+                token,
+                ..Self::default()
+            }
         }
     }
 }
 
-/// Cuts off ` @SECONDS`; if it is there several times, since the server was asked twice, the first counts.
-fn without_stamp(text: &str) -> (&str, Option<String>) {
-    let stamp = text.rsplit_once(" @").filter(|(_, digits)| digits.len() == STAMP_BYTES - " @".len());
-    let Some((rest, seconds)) = stamp.and_then(|(rest, digits)| Some((rest, digits.parse().ok()?))) else {
-        return (text, None);
-    };
-    let (rest, earlier) = without_stamp(rest);
+/// Cuts off ` @SECONDS#TOKEN`; if it is there several times, since the server was asked twice, the first counts.
+fn without_stamp(text: &str) -> (&str, Option<String>, Option<u64>) {
+    let stamp = text.rsplit_once(" @").and_then(|(rest, stamp)| {
+        let (digits, token) =
+            stamp.split_once('#').map_or((stamp, None), |(digits, token)| (digits, Some(token)));
+        let seconds = digits.parse().ok().filter(|_| digits.len() == stamp::MOMENT - " @".len())?;
+        Some((rest, seconds, token.and_then(|token| u64::from_str_radix(token, 36).ok())))
+    });
+    let Some((rest, seconds, token)) = stamp else { return (text, None, None) };
+    let (rest, earlier, earlier_token) = without_stamp(rest);
     let moment = UNIX_EPOCH + Duration::from_secs(seconds);
-    (rest, earlier.or_else(|| Some(humantime::format_rfc3339_seconds(moment).to_string())))
+    let since = earlier.or_else(|| Some(humantime::format_rfc3339_seconds(moment).to_string()));
+    (rest, since, earlier_token.or(token))
 }
 
 fn without_place(text: &str) -> (&str, Option<(String, u32)>) {
@@ -124,31 +136,12 @@ pub(super) fn known(key: Key, namespace: &str, name: &str) -> Option<String> {
 
 const PREFIX: &str = "heimdall:";
 
-/// The longest name the server keeps, in bytes (`NAMEDATALEN` - 1).
-const MAX_BYTES: usize = 63;
-
-/// ` @` and the seconds since 1970, which have ten digits until the year 2286.
-const STAMP_BYTES: usize = 12;
-
 /// With less of it, the host can't be told from others.
 const MIN_HOST: usize = 6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn holder(key: Key, application: &str) -> Holder {
-        Holder {
-            key,
-            is_shared: false,
-            is_granted: true,
-            is_heir: false,
-            pid: Some(42),
-            application: Some(application.to_owned()),
-            client: None,
-            connected: None,
-        }
-    }
 
     #[test]
     fn the_name_goes_first_and_the_host_loses_its_beginning() {
@@ -157,7 +150,7 @@ mod tests {
         let pod = "dispatcher-7d9c5b6f4-x2x7k";
         let short = of("heimdall:billing/dispatcher", pod);
         assert_eq!(short, "heimdall:billing/dispatcher ~r-7d9c5b6f4-x2x7k:4711");
-        assert_eq!(short.len(), MAX_BYTES - STAMP_BYTES);
+        assert_eq!(short.len(), stamp::ROOM);
         let long = format!("heimdall:billing/{}", "x".repeat(30));
         assert_eq!(of(&long, pod), long);
         assert_eq!(of(&"ü".repeat(40), pod), "ü".repeat(31));
@@ -165,9 +158,11 @@ mod tests {
 
     #[test]
     fn a_name_is_believed_where_the_key_bears_it_out() {
-        let of = |key, application| Told::by(&holder(key, application)).name;
-        for suffix in ["", " db1:4711", " db1:4711 @1790000000", " @1790000000"] {
-            let of = |key, application: &str| Told::by(&holder(key, &format!("{application}{suffix}"))).name;
+        let of = |key, application| Told::by(&Holder::example(key, application)).name;
+        for suffix in ["", " db1:4711", " db1:4711 @1790000000", " @1790000000", " db1:4711 @1790000000#zz"] {
+            let of = |key, application: &str| {
+                Told::by(&Holder::example(key, &format!("{application}{suffix}"))).name
+            };
             assert_eq!(of(Key::named("a/b", "c"), "heimdall:a/b/c").as_deref(), Some("a/b/c"));
             assert_eq!(of(Key::slot("a", "b", 7), "heimdall:a/b").as_deref(), Some("a/b#7"));
             assert_eq!(of(Key::named("a", "c"), "heimdall:a/b"), None);
@@ -181,14 +176,23 @@ mod tests {
     fn place_and_moment_are_read() {
         let place = Some(("db1".to_owned(), 4711));
         let since = Some("2026-09-21T14:13:20Z".to_owned());
-        let told = |key, text| Told::by(&holder(key, text));
+        let told = |key, text| Told::by(&Holder::example(key, text));
         let named = Key::named("a", "b");
-        let all = Told { name: Some("a/b".to_owned()), place: place.clone(), since: since.clone() };
+        let all = Told {
+            name: Some("a/b".to_owned()),
+            place: place.clone(),
+            since: since.clone(),
+            token: Some(46655),
+        };
+        assert_eq!(told(named, "heimdall:a/b db1:4711 @1790000000#zzz"), all);
+        assert_eq!(told(named, "heimdall:a/b db1:4711 @1790000000#zzz @1790000009"), all);
+        let all = Told { token: None, ..all };
         assert_eq!(told(named, "heimdall:a/b db1:4711 @1790000000"), all);
-        assert_eq!(told(named, "heimdall:a/b db1:4711 @1790000000 @1790000009"), all);
+        // More than a token.
+        assert_eq!(told(named, "heimdall:a/b db1:4711 @1790000000#zzzzzzzzzzzzzz"), all);
         assert_eq!(
-            told(Key::Pair(1, -2), "heimdall:1,-2 db1:4711 @1790000000"),
-            Told { name: None, place, since }
+            told(Key::Pair(1, -2), "heimdall:1,-2 db1:4711 @1790000000#1"),
+            Told { name: None, place, since, token: Some(1) }
         );
         assert_eq!(told(named, "heimdall:a/c db1:4711").place, None);
         assert_eq!(told(named, "psql"), Told::default());

@@ -109,7 +109,7 @@ impl Guard {
     fn wanted_settings(&self) -> Settings {
         let version = self.connection.server().major_version();
         match self.grant.owner {
-            Owner::Us => Settings::of_session(version, self.lease, &self.half),
+            Owner::Us => Settings::of_session(version, self.lease, &self.half, self.grant.token()),
             Owner::Unknown | Owner::Pooler => Settings::of_transaction(version, self.lease),
         }
     }

@@ -102,6 +102,21 @@ type InPgLocks = (u32, u32, u16);
 const MAX_NAMES: usize = 100;
 
 impl Holder {
+    /// A session that holds this key exclusively and is called that; an empty name is none.
+    #[cfg(all(test, feature = "cli"))]
+    pub(crate) fn example(key: Key, application: &str) -> Self {
+        Self {
+            key,
+            is_shared: false,
+            is_granted: true,
+            is_heir: false,
+            pid: Some(42),
+            application: Some(application.to_owned()).filter(|name| !name.is_empty()),
+            client: None,
+            connected: None,
+        }
+    }
+
     /// Returns what the namespace and the name may be that the session tells in its `application_name`, before its place and the
     /// moment.
     fn names(&self) -> impl Iterator<Item = (&str, &str)> {

@@ -18,7 +18,8 @@ pub struct Settings {
 /// Whose settings they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    Holder,
+    /// With this fencing token.
+    Holder(u64),
     Waiter,
     /// A holder's, for one transaction of a pooler's session.
     Transaction,
@@ -28,9 +29,9 @@ impl Settings {
     /// For a session of our own, on a server of this major version: settings of the role or the database that would end
     /// it are switched off, and what keeps the server's half of the `lease` is switched on. TCP gives up a client that it has not
     /// heard from for a lease, and not before (`man 7 tcp`: with `TCP_USER_TIMEOUT`, that is when the first keepalive probe is
-    /// due after it).
+    /// due after it). The session's name is to tell since when it holds the lock, and with which fencing token.
     #[must_use]
-    pub fn of_session(version: u32, lease: Option<Duration>, half: &ServersHalf) -> Self {
+    pub fn of_session(version: u32, lease: Option<Duration>, half: &ServersHalf, token: u64) -> Self {
         let idle = lease.filter(|_| matches!(half, ServersHalf::IdleSession(_)));
         let mut values = vec![
             ("statement_timeout", 0, "0".to_owned()),
@@ -38,7 +39,7 @@ impl Settings {
             ("transaction_timeout", 17, "0".to_owned()),
         ];
         values.extend(lease.filter(|_| half.has_tcp()).into_iter().flat_map(tcp));
-        Self::new(version, values, Purpose::Holder)
+        Self::new(version, values, Purpose::Holder(token))
     }
 
     /// For the session of one who waits for a lock: TCP gives it up as that of a holder, or the server where it does not try.
@@ -93,9 +94,12 @@ impl Settings {
         self.purpose == Purpose::Transaction
     }
 
-    /// Whether the session's name is to tell since when it holds the lock.
-    pub(super) fn stamps(&self) -> bool {
-        self.purpose == Purpose::Holder
+    /// The fencing token that the session's name is to tell, beside since when it holds the lock.
+    pub(super) fn stamp(&self) -> Option<u64> {
+        match self.purpose {
+            Purpose::Holder(token) => Some(token),
+            Purpose::Waiter | Purpose::Transaction => None,
+        }
     }
 
     /// Compares the values in force with those asked for; the first one is in this column of the row.
@@ -239,18 +243,18 @@ mod tests {
         let lease = Some(Duration::from_secs(60));
         let direct = ServersHalf::Tcp;
         assert_eq!(
-            names(Settings::of_session(11, lease, &direct)),
+            names(Settings::of_session(11, lease, &direct, 0)),
             [&["statement_timeout"][..], &tcp].concat()
         );
         let timeouts = ["statement_timeout", "idle_session_timeout", "transaction_timeout"];
-        assert_eq!(names(Settings::of_session(17, None, &direct)), timeouts);
+        assert_eq!(names(Settings::of_session(17, None, &direct, 0)), timeouts);
         let timeouts = ["statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout"];
         assert_eq!(names(Settings::of_transaction(17, lease)), timeouts);
     }
 
     #[test]
     fn tcp_ends_a_silent_session_at_the_lease_and_not_before() {
-        let settings = Settings::of_session(15, Some(Duration::from_secs(60)), &ServersHalf::Tcp);
+        let settings = Settings::of_session(15, Some(Duration::from_secs(60)), &ServersHalf::Tcp, 0);
         let values: Vec<(&str, &str)> =
             settings.values().filter(|(name, _)| name.starts_with("tcp_")).collect();
         let expected = [
@@ -271,9 +275,9 @@ mod tests {
             value.unwrap()
         };
         let half = ServersHalf::IdleSession(Reason::Proxy(None));
-        assert_eq!(value(Settings::of_session(14, lease, &half), IDLE_SESSION), "90500ms");
-        assert_eq!(value(Settings::of_session(14, lease, &ServersHalf::Tcp), IDLE_SESSION), "0");
-        assert_eq!(value(Settings::of_session(14, None, &half), IDLE_SESSION), "0");
+        assert_eq!(value(Settings::of_session(14, lease, &half, 0), IDLE_SESSION), "90500ms");
+        assert_eq!(value(Settings::of_session(14, lease, &ServersHalf::Tcp, 0), IDLE_SESSION), "0");
+        assert_eq!(value(Settings::of_session(14, None, &half, 0), IDLE_SESSION), "0");
         assert_eq!(value(Settings::of_transaction(14, lease), IDLE_TRANSACTION), "90500ms");
         assert_eq!(value(Settings::of_attempt(lease), IDLE_TRANSACTION), "90500ms");
         let seconds =
@@ -287,7 +291,7 @@ mod tests {
         let names = |settings: &Settings| settings.values().map(|(name, _)| name).collect::<Vec<_>>();
         let direct = ServersHalf::Tcp;
         let waiter = Settings::of_waiter(15, lease(60), &direct);
-        assert!(names(&Settings::of_session(15, lease(60), &direct)).ends_with(&names(&waiter)));
+        assert!(names(&Settings::of_session(15, lease(60), &direct, 0)).ends_with(&names(&waiter)));
         assert_eq!(names(&waiter).len(), 4);
         assert_eq!(names(&Settings::of_waiter(15, None, &direct)), [""; 0]);
         let proxied = ServersHalf::IdleSession(Reason::Proxy(None));

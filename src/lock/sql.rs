@@ -7,7 +7,7 @@ use super::line::Line;
 use super::request::{LockRequest, Mode};
 pub use super::settings::Settings;
 use super::settings::heir_timeout;
-use super::token::{Flush, Sources};
+use super::token::{self, Flush, Sources};
 use crate::proto::Query;
 
 /// All that is ever sent as a Query. Keys are integers, so there is nothing to quote. Functions, operators, types and
@@ -373,15 +373,36 @@ fn set(settings: &Settings) -> String {
         settings.values().fold("SELECT pg_catalog.pg_backend_pid()".to_owned(), |sql, (name, value)| {
             sql + &format!(", pg_catalog.set_config('{name}', '{value}', {is_local})")
         });
-    if settings.stamps() { format!("{set}, {STAMP}") } else { set }
+    settings.stamp().map_or_else(|| set.clone(), |token| format!("{set}, {}", stamp(token)))
 }
 
-/// Adds the moment to the name of heimdall's session, where there is room for it, so that others see since when it holds the
-/// lock (`cli/session_name.rs`); a pooler's session has no name of ours. It follows the values, where no one looks at what it
-/// returns.
-const STAMP: &str = "CASE WHEN pg_catalog.strpos(pg_catalog.current_setting('application_name'), 'heimdall:') OPERATOR(pg_catalog.=) 1 \
-     AND pg_catalog.octet_length(pg_catalog.current_setting('application_name')) OPERATOR(pg_catalog.<=) 51 THEN pg_catalog.set_config('application_name', pg_catalog.concat(pg_catalog.current_setting('application_name'), ' @', \
-     pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()))), false) END";
+/// Adds to the name of heimdall's session the moment and the fencing token, each where there is room for it, so that others see
+/// since when it holds the lock and with which (`cli/session_name.rs`); a pooler's session has no name of ours. It follows the
+/// values, where no one looks at what it returns.
+fn stamp(token: u64) -> String {
+    const NAME: &str = "pg_catalog.current_setting('application_name')";
+    let fits = |most: usize| format!("pg_catalog.octet_length({NAME}) OPERATOR(pg_catalog.<=) {most}");
+    let (moment, token_too) = (fits(stamp::ROOM), fits(stamp::ROOM - stamp::TOKEN));
+    format!(
+        "CASE WHEN pg_catalog.strpos({NAME}, 'heimdall:') OPERATOR(pg_catalog.=) 1 AND {moment} \
+         THEN pg_catalog.set_config('application_name', pg_catalog.concat({NAME}, ' @', \
+         pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())), \
+         CASE WHEN {token_too} THEN '#{}' END), false) END",
+        token::short(token)
+    )
+}
+
+/// What the server keeps of a session's name, in bytes.
+pub mod stamp {
+    /// All of it (`NAMEDATALEN` - 1).
+    pub const WHOLE: usize = 63;
+    /// ` @` and the seconds since 1970, which have ten digits until the year 2286.
+    pub const MOMENT: usize = 12;
+    /// `#` and a token, which has at most thirteen digits to the base of 36.
+    pub const TOKEN: usize = 14;
+    /// How long a name may be to which the moment is added.
+    pub const ROOM: usize = WHOLE - MOMENT;
+}
 
 /// Those that a server of whatever version has, for a transaction; no row.
 fn set_known(settings: &Settings) -> String {

@@ -72,6 +72,19 @@ pub fn number(version: u32, timeline: u32, xid: u64) -> Option<u64> {
     version.checked_add(timeline)?.checked_add(xid).filter(|number| i64::try_from(*number).is_ok())
 }
 
+/// Returns a token in few characters: to the base of 36.
+pub(super) fn short(token: u64) -> String {
+    let mut digits = Vec::new();
+    let mut rest = token;
+    loop {
+        digits.extend(u32::try_from(rest % 36).ok().and_then(|digit| char::from_digit(digit, 36)));
+        rest /= 36;
+        if rest == 0 {
+            return digits.iter().rev().collect();
+        }
+    }
+}
+
 /// The timeline is the first eight hexadecimal digits of a WAL file's name.
 pub(super) fn timeline(wal_file: &str) -> Option<u32> {
     u32::from_str_radix(wal_file.get(..8)?, 16).ok()
@@ -138,5 +151,13 @@ mod tests {
     fn what_is_missing_is_named() {
         assert_eq!(Sources::ALL.to_string(), "");
         assert_eq!(Sources::NONE.to_string(), "flush, timeline, system identifier");
+    }
+
+    #[test]
+    fn a_token_in_few_characters_is_read_again_as_it_was() {
+        for (token, expected) in [(0, "0"), (35, "z"), (36, "10"), (u64::MAX >> 1, "1y2p0ij32e8e7")] {
+            assert_eq!(short(token), expected);
+            assert_eq!(u64::from_str_radix(expected, 36), Ok(token));
+        }
     }
 }

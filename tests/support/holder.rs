@@ -13,16 +13,19 @@ pub struct Holder {
     pub backend: String,
     pub slot: String,
     pub key: String,
+    pub token: String,
 }
 
 impl Heimdall {
     /// Starts it with a program of the holder's, and returns when that runs.
     pub fn hold(self) -> Holder {
-        let script = "echo $HEIMDALL_BACKEND_PID $HEIMDALL_SLOT $HEIMDALL_KEY; exec cat";
+        let script =
+            "echo $HEIMDALL_BACKEND_PID $HEIMDALL_SLOT $HEIMDALL_KEY $HEIMDALL_FENCING_TOKEN; exec cat";
         let running = self.args(["sh", "-c", script]).pipe_stdin().spawn();
         let line = running.wait_for_stdout_line("");
-        let [backend, slot, key] = line.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap();
-        Holder { running: Some(running), backend, slot, key }
+        let [backend, slot, key, token] =
+            line.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap();
+        Holder { running: Some(running), backend, slot, key, token }
     }
 }
 
