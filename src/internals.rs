@@ -82,6 +82,18 @@ pub mod settle {
     pub use crate::cli::settle::*;
 }
 
+/// The rules of holding the lock while no program runs.
+#[cfg(feature = "cli")]
+pub mod holding {
+    pub use crate::cli::holding::*;
+}
+
+/// What follows what in a run.
+#[cfg(feature = "cli")]
+pub mod course {
+    pub use crate::cli::course::*;
+}
+
 /// The rules of starting a program again.
 #[cfg(feature = "cli")]
 pub mod restart {

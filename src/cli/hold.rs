@@ -1,15 +1,15 @@
-//! Holding the lock while no program runs.
+//! Holding the lock while no program runs, as the rules of `holding` say.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::holding::{Holding, Kept, Then};
 use super::job::reap_orphans;
 use super::report::Report;
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment};
 
-/// Holds the lock until that moment, and until it is sure that a program may start under it: the server's last answer is
-/// fresh.
+/// Holds the lock until that moment, and until it is sure that a program may start under it.
 ///
 /// # Errors
 /// The lock is lost.
@@ -20,29 +20,40 @@ pub(super) fn hold(
     until: Moment,
     report: &Report,
 ) -> Result<(), Lost> {
-    let mut now = Moment::now();
-    if guard.next_tick().is_none() {
-        if until <= now {
-            return guard.confirm(lease);
-        }
-        guard.start_heartbeat(lease, now)?;
-    }
+    let holding = Holding { lease, until };
     loop {
-        guard.process(now)?;
-        let is_fresh = now < guard.last_answered().after(lease / FRESH);
-        if until <= now && is_fresh {
-            return Ok(());
-        }
-        // An answer that is awaited comes by the descriptor.
-        let until = Some(until).filter(|until| now < *until);
-        timer.wait(
-            [Some(guard.as_fd())],
-            until.into_iter().chain(guard.next_tick()).chain(report.alive()).min(),
-        );
+        match holding.round(&mut Held { guard, lease }, Moment::now())? {
+            Then::Start => return Ok(()),
+            Then::Confirm => return guard.confirm(lease),
+            Then::Wait(until) => {
+                timer.wait([Some(guard.as_fd())], until.into_iter().chain(report.alive()).min())
+            }
+        };
         reap_orphans();
-        now = Moment::now();
     }
 }
 
-/// An answer is fresh for this part of a lease, which is as long as the server may take to answer.
-const FRESH: u32 = 3;
+struct Held<'a> {
+    guard: &'a mut Guard,
+    lease: Duration,
+}
+
+impl Kept for Held<'_> {
+    type Lost = Lost;
+
+    fn last_answered(&self) -> Moment {
+        self.guard.last_answered()
+    }
+
+    fn next_tick(&self) -> Option<Moment> {
+        self.guard.next_tick()
+    }
+
+    fn start_heartbeat(&mut self, now: Moment) -> Result<(), Lost> {
+        self.guard.start_heartbeat(self.lease, now)
+    }
+
+    fn process(&mut self, now: Moment) -> Result<(), Lost> {
+        self.guard.process(now)
+    }
+}

@@ -2,6 +2,8 @@
 
 mod check;
 mod connect;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod course;
 mod descendants;
 mod duration;
 mod event;
@@ -11,6 +13,8 @@ mod files;
 mod half;
 mod here;
 mod hold;
+#[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
+pub(crate) mod holding;
 mod job;
 mod json;
 mod list;

@@ -9,6 +9,7 @@ use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 use rustix::process::Signal;
 
 use super::check::CheckOptions;
+use super::course::WaitPolicy;
 use super::duration;
 use super::event::Level;
 use super::exit::DEFAULT_BUSY;
@@ -205,15 +206,6 @@ pub(super) struct RunOptions {
     pub(super) audience: Audience,
     /// Whether the program inherits the connection.
     pub(super) inherits: bool,
-}
-
-/// How long to wait for a busy lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WaitPolicy {
-    /// One try.
-    None,
-    Limited(Duration),
-    Endless,
 }
 
 /// What the command line means.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::course::Course;
 use super::event::Event;
 use super::exit::{Exit, Status};
 use super::job::Job;
@@ -16,7 +17,7 @@ use super::notify;
 use super::on_lost::{OnLost, shell};
 use super::options::RunOptions;
 use super::report::Report;
-use super::restart::{End, Restarts};
+use super::restart::End;
 use super::signals::Signals;
 use super::spawn::Start;
 use super::supervise::{Sources, supervise};
@@ -41,8 +42,10 @@ pub(super) struct Over {
     pub(super) exit: Exit,
     /// The signal typed at the terminal that the program has died of.
     pub(super) typed: Option<Signal>,
-    /// The lock, unless it was lost.
+    /// The lock, unless the program was stopped since it was lost.
     pub(super) guard: Option<Guard>,
+    /// Whether it is lost, perhaps after the program's end.
+    pub(super) is_lost: bool,
 }
 
 impl<'a> Programs<'a> {
@@ -51,10 +54,10 @@ impl<'a> Programs<'a> {
     }
 
     /// Starts the program and watches over it until its end.
-    pub(super) fn run(&mut self, mut guard: Guard, restarts: &mut Restarts, report: &Report) -> Over {
+    pub(super) fn run(&mut self, mut guard: Guard, course: &mut Course, report: &Report) -> Over {
         // Before the program has something to say.
         Report::flush(MOMENT);
-        let variables = variables(self.options, &guard, restarts);
+        let variables = variables(self.options, &guard, course);
         let (options, timer) = (self.options, self.timer);
         let (signals, mut job) = match self.start(&guard, variables.clone()) {
             Ok(started) => started,
@@ -64,10 +67,10 @@ impl<'a> Programs<'a> {
                     io::ErrorKind::NotFound => Exit::NotFound,
                     _ => Exit::NotExecutable,
                 };
-                return Over { end: End::NotStarted, exit, typed: None, guard: Some(guard) };
+                return Over { end: End::NotStarted, exit, typed: None, guard: Some(guard), is_lost: false };
             }
         };
-        restarts.started(Moment::now());
+        course.started(Moment::now());
         report.event(&Event::Started { pid: job.pid() });
 
         let terms = Terms {
@@ -76,7 +79,7 @@ impl<'a> Programs<'a> {
             lease: options.lease,
             min_hold: options.min_hold,
             drains: options.drains,
-            sweeps: restarts.are_wanted(),
+            sweeps: course.restarts(),
             is_group_shared: job.is_group_shared(),
         };
         let mask = *signals.mask();
@@ -91,7 +94,7 @@ impl<'a> Programs<'a> {
         });
         let on_lost = OnLost::new(on_lost, options.lease);
         let sources = Sources { guard: &mut guard, signals: &mut *signals, timer };
-        let reason = supervise(&mut job, sources, on_lost, terms, report);
+        let (reason, is_lost) = supervise(&mut job, sources, on_lost, terms, report);
         let typed = match reason {
             ExitReason::Ended(Status::Signalled(signal)) => signals.was_typed(signal),
             _ => None,
@@ -102,8 +105,8 @@ impl<'a> Programs<'a> {
             ExitReason::Stopped(Cause::TimedOut) => End::TimedOut,
             ExitReason::Stopped(Cause::Lost) => End::Lost,
         };
-        let is_lost = reason == ExitReason::Stopped(Cause::Lost);
-        Over { end, exit: reason.into(), typed, guard: (!is_lost).then_some(guard) }
+        let guard = (reason != ExitReason::Stopped(Cause::Lost)).then_some(guard);
+        Over { end, exit: reason.into(), typed, guard, is_lost }
     }
 
     fn start(
@@ -142,11 +145,7 @@ impl<'a> Programs<'a> {
 }
 
 /// What the program is told of its lock; what does not apply is unset, as it may be left from a heimdall around us.
-fn variables(
-    options: &RunOptions,
-    guard: &Guard,
-    restarts: &Restarts,
-) -> Vec<(&'static str, Option<String>)> {
+fn variables(options: &RunOptions, guard: &Guard, course: &Course) -> Vec<(&'static str, Option<String>)> {
     let (namespace, name) = match &options.lock.name {
         Name::Named { namespace, name } => (Some(namespace.clone()), Some(name.clone())),
         Name::Key(_) => (None, None),
@@ -159,7 +158,7 @@ fn variables(
         ("HEIMDALL_BACKEND_PID", Some(guard.backend_pid().to_string())),
         ("HEIMDALL_FENCING_TOKEN", Some(guard.token().to_string())),
         ("HEIMDALL_SYSTEM_IDENTIFIER", guard.system_identifier().map(|cluster| cluster.to_string())),
-        ("HEIMDALL_RESTARTS", restarts.are_wanted().then(|| restarts.count().to_string())),
+        ("HEIMDALL_RESTARTS", course.restarts().then(|| course.count().to_string())),
     ];
     let is_passed = |name: &str| options.audience.passes_notify && name == notify::SOCKET;
     variables.extend(notify::VARIABLES.into_iter().filter(|name| !is_passed(name)).map(|name| (name, None)));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::check::check;
 use super::connect::{self, failed};
+use super::course::{Course, Plan};
 use super::event::{Event, Level};
 use super::exit::Exit;
 use super::half;
@@ -12,12 +13,12 @@ use super::here;
 use super::hold::hold;
 #[cfg(target_os = "linux")]
 use super::listen;
-use super::options::{self, Action, EarlyExit, RunOptions, WaitPolicy};
+use super::options::{self, Action, EarlyExit, RunOptions};
 use super::program::{Over, Programs};
 use super::report::{Format, Report, os_error_text};
-use super::restart::{End, Next, Restarts};
+use super::restart::{End, Next};
 use super::session_name;
-use super::settle::{self, NotBefore};
+use super::settle::NotBefore;
 use super::show;
 use super::signals::{die_of, let_signals_end_process_1};
 use super::timer::Timer;
@@ -82,31 +83,33 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
     })?;
     let_signals_end_process_1();
     let mut programs = Programs::new(options, &timer);
-    let mut restarts = Restarts::new(options.restart);
-    let mut start_at = Moment::START;
-    let mut broken = None;
+    let mut course = Course::new(Plan {
+        wait: options.wait,
+        restart: options.restart,
+        settles: options.settles,
+        lease: options.lease,
+    });
     let mut kept = None;
     loop {
         let is_kept = kept.is_some();
         let mut guard = match kept.take() {
             Some(guard) => guard,
-            None => acquire(options, &config, &restarts, &mut broken, report)?,
+            None => acquire(options, &config, &mut course, report)?,
         };
         let report = &report.clone().with_session(&guard);
-        let settled = if is_kept { Ok(start_at) } else { settled(&mut guard, options, broken, report) };
-        let held = settled.and_then(|at| hold(&mut guard, options.lease, &timer, start_at.max(at), report));
+        let settled = if is_kept { Ok(()) } else { settle(&mut guard, options, &mut course, report) };
+        let held = settled.and_then(|()| hold(&mut guard, options.lease, &timer, course.start_at(), report));
         if let Err(lost) = held {
             let text = format!("the lock was lost before the program was started: {lost}");
-            if !restarts.are_wanted() && options.wait != WaitPolicy::Endless {
+            if !course.lost_before_start(Moment::now()) {
                 report.error(text);
                 return Err(Exit::Unavailable);
             }
             report.warning(format_args!("{text}; waiting for it again"));
-            broken = Some(Moment::now());
             continue;
         }
-        let over = programs.run(guard, &mut restarts, report);
-        let (pause, keeps_lock) = match restarts.step(over.end, Moment::now()) {
+        let over = programs.run(guard, &mut course, report);
+        let (pause, keeps_lock) = match course.ended(over.end, over.is_lost, Moment::now()) {
             Next::Again { pause, keeps_lock } => (pause, keeps_lock),
             Next::Exit => return Ok(exit(over, report)),
             Next::GiveUp(count) => {
@@ -119,45 +122,34 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             End::Ended(status) => Some(status),
             End::Asked | End::TimedOut | End::Lost | End::NotStarted => None,
         };
-        report.event(&Event::Restarting { pause, keeps_lock, count: restarts.count(), ended });
-        start_at = Moment::now().after(pause);
+        report.event(&Event::Restarting { pause, keeps_lock, count: course.count(), ended });
         match over.guard {
             Some(guard) if keeps_lock => kept = Some(guard),
-            Some(guard) => {
-                release(guard, report);
-                timer.sleep(start_at, report);
+            Some(guard) if !over.is_lost => {
+                let is_confirmed = release(guard, report);
+                course.released(is_confirmed, Moment::now());
+                timer.sleep(course.start_at(), report);
             }
-            None => broken = Some(Moment::now()),
+            _ => {}
         }
     }
 }
 
-/// Returns when the program may start, as no job of a holder that the server may have forgotten is left by then; tells why that is
-/// not now.
-fn settled(
-    guard: &mut Guard,
-    options: &RunOptions,
-    broken: Option<Moment>,
-    report: &Report,
-) -> Result<Moment, Lost> {
-    let lease = options.lease;
-    let mut settled = broken.map(|broken| settle::after_break(broken, lease));
-    if options.settles {
-        let age = guard.server_age(lease)?;
-        settled = settled.max(Some(settle::on_server(age, Moment::now(), lease)));
+/// Finds out when the program may start under a lock that was just granted; tells why that is not now.
+fn settle(guard: &mut Guard, options: &RunOptions, course: &mut Course, report: &Report) -> Result<(), Lost> {
+    let age = if course.asks_age() { Some(guard.server_age(options.lease)?) } else { None };
+    let now = Moment::now();
+    if let Some(NotBefore { moment, reason }) = course.settle(age, now).filter(|settled| now < settled.moment)
+    {
+        report.event(&Event::Settling { reason, pause: moment.since(now) });
     }
-    let Some(NotBefore { moment, reason }) = settled else { return Ok(Moment::START) };
-    let pause = moment.since(Moment::now());
-    if !pause.is_zero() {
-        report.event(&Event::Settling { reason, pause });
-    }
-    Ok(moment)
+    Ok(())
 }
 
 /// Gives the lock back, if it is held; returns how heimdall ends after this program.
 fn exit(over: Over, report: &Report) -> Exit {
     match over.guard {
-        Some(guard) => release(guard, report),
+        Some(guard) => _ = release(guard, report),
         None => report.error("the lock was lost while the program ran; the program has been stopped"),
     }
     if let Some(typed) = over.typed {
@@ -167,27 +159,21 @@ fn exit(over: Over, report: &Report) -> Exit {
     over.exit
 }
 
-/// Returns the lock, waiting for it as `--wait` says; who has held it once goes back to waiting for it in any case. Notes when a
-/// session broke meanwhile.
+/// Returns the lock, waiting for it as `--wait` says.
 fn acquire(
     options: &RunOptions,
     config: &Config,
-    restarts: &Restarts,
-    broken: &mut Option<Moment>,
+    course: &mut Course,
     report: &Report,
 ) -> Result<Guard, Exit> {
     let application_name = session_name::of(&options.lock);
     let connect = connect::options(config, &application_name, options.allows_pooler, report);
-    let limit = match options.wait {
-        WaitPolicy::None if restarts.count() == 0 => Some(Duration::ZERO),
-        WaitPolicy::Limited(limit) => Some(limit),
-        WaitPolicy::None | WaitPolicy::Endless => None,
-    };
+    let limit = course.limit();
     let request = options.lock.request().with_lease(options.lease);
     let wait = Wait { connect: &connect, request: &request, limit, report };
     match wait.acquire() {
-        Waited::Held { guard, waited, broken: again } => {
-            *broken = (*broken).max(again);
+        Waited::Held { guard, waited, broken } => {
+            course.acquired(broken);
             let report = report.clone().with_session(&guard);
             report.event(&Event::Acquired { guard: &guard, waited });
             half::tell(guard.servers_half(), &report);
@@ -208,15 +194,18 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
     Exit::Busy(options.conflict_exit_code)
 }
 
-fn release(guard: Guard, report: &Report) {
+/// Gives the lock back; tells whether the server has confirmed it.
+fn release(guard: Guard, report: &Report) -> bool {
     let acquired = guard.acquired();
-    match guard.release() {
+    let release = guard.release();
+    match &release {
         Release::Confirmed => report.event(&Event::Released { held: Moment::now().since(acquired) }),
         Release::NotHeld => report.warning("the server says that the lock was not held any more"),
         Release::Unconfirmed(reason) => {
             report.warning(format_args!("the release of the lock was not confirmed: {reason}"));
         }
     }
+    matches!(release, Release::Confirmed)
 }
 
 /// How long heimdall waits at its end for its last lines to be read.

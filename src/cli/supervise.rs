@@ -25,14 +25,15 @@ pub(super) struct Sources<'a> {
     pub(super) timer: &'a Timer,
 }
 
-/// Waits for the end of the program, and makes sure that the program ends when the lock is lost.
+/// Waits for the end of the program, and makes sure that the program ends when the lock is lost. Returns how it ended, and whether
+/// the lock is lost.
 pub(super) fn supervise(
     job: &mut Job,
     sources: Sources<'_>,
     on_lost: OnLost<'_>,
     terms: Terms,
     report: &Report,
-) -> ExitReason {
+) -> (ExitReason, bool) {
     let mut run = Run { job, sources, on_lost, report, lease: terms.lease, lost: None, refused: None };
     let mut supervision = Supervision::begin(terms, &mut run);
     let mut ready = Ready::default();
@@ -43,7 +44,7 @@ pub(super) fn supervise(
         let then = supervision.round(&mut run, received, ready.connection);
         run.tend_on_lost();
         let until = match then {
-            Then::Exit(reason) if !run.job.is_beside_left() => return reason,
+            Then::Exit(reason) if !run.job.is_beside_left() => return (reason, supervision.is_lost()),
             Then::Exit(_) => None,
             Then::Wait(until) => until,
         };

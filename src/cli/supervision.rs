@@ -100,6 +100,11 @@ impl Supervision {
         self.has_more
     }
 
+    /// Whether the lock is lost, also where the program had ended before.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
     /// Looks at everything once, also at the clock; reads from the connection if it is readable. Returns what to do then.
     pub fn round<S: Supervised>(
         &mut self,

@@ -251,7 +251,9 @@ impl Guard {
             Err(QueryError::Ended(error)) => return Err(error.into()),
         }
         self.asked = now;
-        Ok(())
+        // We may have been stopped again before we read it.
+        let read = Moment::now();
+        if Heartbeat::is_fresh(now, lease, read) { Ok(()) } else { Err(Lost::Silent(read.since(now))) }
     }
 
     /// Returns for how long the server has kept its locks, at least, since a start, a crash or a promotion has it forget them: who

@@ -75,6 +75,20 @@ fn after_a_loss_it_waits_for_the_lock_again_and_for_the_rest_of_a_lease_and_draw
 }
 
 #[test]
+fn a_lock_that_is_lost_after_the_programs_end_is_waited_for_by_the_rule_of_a_failover_too() {
+    for (name, options) in [("ended kept", &["--restart"][..]), ("ended yields", &["--restart", "--yield"])] {
+        let script = "[ $HEIMDALL_RESTARTS = 0 ] || exec sleep 300; (trap '' TERM; sleep 1.5) & exit 3";
+        let running = sh(heimdall(name), &[options, &["--lease=60s", "--kill-after=1s"]].concat(), script);
+        running.wait_for_stderr_line("what it has left must not run beside the next");
+        lose(name);
+        running.wait_for_stderr_line("going back to waiting for the lock");
+        running.wait_for_stderr_line("the server has broken a session");
+        running.signal(SIGTERM);
+        running.wait();
+    }
+}
+
+#[test]
 fn who_yields_lets_others_take_the_lock_and_waits_for_it_like_them() {
     let name = "yields";
     let script =

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use heimdall::internals::heartbeat::Heartbeat;
 use heimdall::internals::rules::{Found, Next, Waiter};
-use heimdall::internals::settle;
 use heimdall::lock::{Moment, Place};
 
+use super::faults::PAUSES;
 use super::holder::MOMENT;
 use super::mutants::Mutant;
 use super::network::{ToClient, ToServer};
 use super::postgres::{Answer, Grant, Statement, Turn};
-use super::run::{Exit, Stage, Wait};
+use super::run::{Exit, Stage};
 use super::time::Time;
 use super::world::World;
 
@@ -23,12 +23,7 @@ impl World {
         let timeout = if this.waiter.is_some() {
             timeout
         } else {
-            let limit = match this.options.wait {
-                Wait::No => Some(Duration::ZERO),
-                Wait::For(limit) => Some(limit),
-                Wait::Forever => None,
-            };
-            this.waiter.insert(Waiter::new(limit, now)).first_timeout(now)
+            this.waiter.insert(Waiter::new(this.course.limit(), now)).first_timeout(now)
         };
         this.inbox.clear();
         this.is_closed = false;
@@ -36,14 +31,14 @@ impl World {
         this.unanswered = 1;
         let timeout = timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout.min(CONNECT_TIMEOUT));
         this.stage = Stage::Connecting { deadline: now.after(timeout) };
-        let waits = !matches!(this.options.wait, Wait::No);
+        let waits = this.course.limit() != Some(Duration::ZERO);
         this.turn = if waits { Turn::First } else { Turn::Any };
         this.tries_since = Time::NEVER;
         self.tell(|_| format!("heimdall {run} connects"));
         let statement = self.acquire(run);
         let connection = self.connect(run, statement);
         self.runs[run].connection = Some(connection);
-        self.ambush(6, self.setting.lease / 3);
+        self.ambush(run, 6, self.setting.lease / 3);
     }
 
     /// Tries again on the same connection, as `Contender::take_turn`.
@@ -96,6 +91,7 @@ impl World {
     fn stay(&mut self, run: usize, is_heir: bool) {
         let now = self.now;
         let this = &mut self.runs[run];
+        let was_behind = this.turn != Turn::Heir;
         this.turn = match this.turn {
             Turn::Any => Turn::Any,
             Turn::First => Turn::Enter,
@@ -103,6 +99,9 @@ impl World {
             Turn::Enter | Turn::Stay { .. } | Turn::Heir => Turn::Stay { overtakes: false },
         };
         this.tries_since = this.tries_since.min(now);
+        if was_behind && this.turn == Turn::Heir {
+            self.ambush_by(&PAUSES, run, 6, self.setting.lease / 2);
+        }
     }
 
     fn busy(&self, run: usize) -> Found {
@@ -117,76 +116,31 @@ impl World {
     /// Where the server may have forgotten a holder, the lock is held for a while before the program starts. `--settle` asks
     /// how long the server has been there; here the grant has told that, which is earlier.
     fn settle(&mut self, run: usize, grant: Grant, now: Moment) {
-        let lease = self.setting.lease;
+        let heeds_breaks = !self.has(Mutant::DoesNotWaitAfterABreak);
         let this = &mut self.runs[run];
-        this.broken = this.broken.max(this.waiter.as_ref().and_then(Waiter::broken));
-        let (broken, settles) = (this.broken, this.options.settles);
-        let after_break = broken.filter(|_| !self.has(Mutant::DoesNotWaitAfterABreak));
-        let on_server = settles && !self.has(Mutant::DoesNotSettle);
-        let until = [
-            after_break.map(|broken| settle::after_break(broken, lease)),
-            on_server.then(|| settle::on_server(grant.age, now, lease)),
-        ];
-        let until = until.into_iter().flatten().map(|not_before| not_before.moment).max();
-        let Some(until) = until.filter(|until| *until > now) else { return self.confirm(run, now) };
-        self.tell(|_| format!("heimdall {run} holds the lock for {:?} first", until.since(now)));
-        let asked = self.runs[run].asked;
-        self.runs[run].heartbeat = Some(Heartbeat::new(lease, asked));
-        self.runs[run].stage = Stage::Holding { until };
-        self.ambush(3, lease / 2);
-        let settings = Statement::Settings { lease: self.lease_of_server() };
-        self.ask_for_life(run, settings, now);
+        let broken = this.waiter.as_ref().and_then(Waiter::broken).filter(|_| heeds_breaks);
+        this.course.acquired(broken);
+        let age = this.course.asks_age().then_some(grant.age);
+        this.course.settle(age, now);
+        let until = this.course.start_at();
+        if now < until {
+            self.tell(|_| format!("heimdall {run} holds the lock for {:?} first", until.since(now)));
+            self.ambush(run, 3, self.setting.lease / 2);
+        }
+        self.hold(run, now);
     }
 
-    fn ask_for_life(&mut self, run: usize, statement: Statement, now: Moment) {
-        self.runs[run].heartbeat.as_mut().unwrap().sent(now);
-        self.ask(run, statement, now);
-    }
-
-    /// One round of the loop of `cli::hold`; tells whether there is more to do at once.
-    pub fn hold_on(&mut self, run: usize, until: Moment, now: Moment) -> bool {
-        let lease = self.setting.lease;
-        while let Some(message) = self.runs[run].inbox.pop_front() {
-            if matches!(message, ToClient::Closed | ToClient::Reset) {
-                self.lose_before_start(run, now);
-                return true;
-            }
-            let this = &mut self.runs[run];
-            this.unanswered -= 1;
-            if this.unanswered == 0 {
-                this.heartbeat.as_mut().unwrap().answered();
-                self.judge_heard(run);
-            }
-        }
-        let heartbeat = self.runs[run].heartbeat.unwrap();
-        if heartbeat.silence(now).is_some() {
-            self.lose_before_start(run, now);
-            return true;
-        }
-        if heartbeat.is_due(now) {
-            self.ask_for_life(run, Statement::Ping, now);
-        }
-        if until <= now && Heartbeat::is_fresh(heartbeat.last_answered(), lease, now) {
-            self.start_program(run, now);
-            return true;
-        }
-        false
-    }
-
-    /// Who waits without end waits again.
-    fn lose_before_start(&mut self, run: usize, now: Moment) {
-        if !matches!(self.runs[run].options.wait, Wait::Forever) {
+    pub fn lose_before_start(&mut self, run: usize, now: Moment) {
+        self.judge_break(run);
+        if !self.runs[run].course.lost_before_start(now) {
             return self.exit(run, Exit::Unavailable);
         }
         self.tell(|_| format!("heimdall {run} has lost the lock before the program was started"));
-        self.hang_up(run);
-        let this = &mut self.runs[run];
-        (this.waiter, this.grant, this.heartbeat, this.broken) = (None, None, None, Some(now));
-        this.stage = Stage::Pausing { until: now, timeout: None };
+        self.wait_again(run, now);
     }
 
     /// As `Guard::confirm`: where the answer has come late, it is asked again before the program starts.
-    fn confirm(&mut self, run: usize, now: Moment) {
+    pub fn confirm(&mut self, run: usize, now: Moment) {
         let lease = self.setting.lease;
         if Heartbeat::is_fresh(self.runs[run].asked, lease, now) || self.has(Mutant::TrustsALateAnswer) {
             return self.start_program(run, now);
@@ -194,25 +148,29 @@ impl World {
         self.tell(|_| format!("heimdall {run} asks again, since the answer has come late"));
         self.ask(run, Statement::Ping, now);
         self.runs[run].stage = Stage::Confirming { deadline: now.after(Heartbeat::patience(lease)) };
-        self.ambush(2, MOMENT);
+        self.ambush_by(&PAUSES, run, 1, MOMENT);
     }
 
     /// The answer to that; tells whether something was done.
     pub fn hear_confirmation(&mut self, run: usize, deadline: Moment, now: Moment) -> bool {
         match self.runs[run].inbox.pop_front() {
+            Some(ToClient::Answer(_)) if deadline <= now && !self.has(Mutant::TrustsALateConfirmation) => {
+                self.lose_before_start(run, now);
+            }
             Some(ToClient::Answer(_)) => {
                 self.runs[run].unanswered -= 1;
                 self.judge_heard(run);
                 self.start_program(run, now);
             }
-            Some(ToClient::Closed | ToClient::Reset) => self.exit(run, Exit::Unavailable),
-            None if deadline <= now => self.exit(run, Exit::Unavailable),
+            Some(ToClient::Closed | ToClient::Reset) => self.lose_before_start(run, now),
+            None if deadline <= now => self.lose_before_start(run, now),
             None => return false,
         }
         true
     }
 
-    fn start_program(&mut self, run: usize, now: Moment) {
+    pub fn start_program(&mut self, run: usize, now: Moment) {
+        self.judge_decision(run);
         let spawn = self.dice.between(Duration::from_micros(200), Duration::from_millis(3));
         self.runs[run].stage = Stage::Starting { at: now.after(spawn) };
     }
@@ -220,6 +178,9 @@ impl World {
     /// What follows from what was found.
     pub fn find(&mut self, run: usize, found: Found, now: Moment) {
         if found == Found::Unavailable {
+            if !matches!(self.runs[run].stage, Stage::Connecting { .. } | Stage::Pausing { .. }) {
+                self.judge_break(run);
+            }
             self.hang_up(run);
         }
         let random = self.dice.next() as u32;
@@ -246,7 +207,7 @@ impl World {
     }
 
     /// Gives a connection up.
-    fn hang_up(&mut self, run: usize) {
+    pub fn hang_up(&mut self, run: usize) {
         if let Some(connection) = self.runs[run].connection.take()
             && !self.has(Mutant::KeepsOldConnections)
         {

@@ -85,6 +85,13 @@ pub const FAULTS: [Fault; 22] = [
     Fault::StopProgram,
 ];
 
+/// What makes a heimdall late.
+pub const PAUSES: [Fault; 3] = [Fault::Stop, Fault::Freeze, Fault::Suspend];
+
+/// What may take a lock away without a word to its holder.
+pub const SILENT_LOSSES: [Fault; 4] =
+    [Fault::Partition, Fault::OneWayToClient, Fault::Failover, Fault::Suspend];
+
 impl Fault {
     fn is_of_host(self) -> bool {
         use Fault::{Lag, OneWayToClient, OneWayToServer, Partition, PowerCut, Suspend};
@@ -126,8 +133,8 @@ impl Fault {
 }
 
 impl World {
-    /// Something breaks, and hits someone.
-    pub fn strike(&mut self, fault: Fault) {
+    /// Something breaks, and hits this run or, where it is none in particular, anyone.
+    pub fn strike(&mut self, fault: Fault, run: Option<usize>) {
         if self.now >= self.setting.quiet_at {
             return;
         }
@@ -142,7 +149,11 @@ impl World {
             _ => self.dice.between(lease / 6, lease * 3 / 2),
         };
         self.cover(FAULTS.iter().position(|listed| *listed == fault).unwrap());
-        let host = self.dice.below(self.hosts.len() as u64) as usize;
+        let run = run.filter(|run| !self.runs[*run].has_ended());
+        let host = match run {
+            Some(run) => self.runs[run].host,
+            None => self.dice.below(self.hosts.len() as u64) as usize,
+        };
         let Some(target) = (match fault {
             Fault::Partition
             | Fault::OneWayToServer
@@ -151,7 +162,7 @@ impl World {
             | Fault::Suspend
             | Fault::PowerCut => Some(host),
             Fault::Crash | Fault::Restart | Fault::Failover | Fault::Stall => Some(0),
-            _ => self.someone(),
+            _ => run.or_else(|| self.someone()),
         }) else {
             return;
         };
@@ -344,15 +355,21 @@ impl World {
             }
             self.continue_stopped(run);
         }
+        self.end_restarts();
     }
 
-    /// Where something important happens, something breaks more often than by chance.
-    pub fn ambush(&mut self, odds: u64, within: Duration) {
+    /// Where something important happens to a run, something that hits it breaks more often than by chance.
+    pub fn ambush(&mut self, run: usize, odds: u64, within: Duration) {
+        self.ambush_by(&FAULTS, run, odds, within);
+    }
+
+    /// The same, by one of these.
+    pub fn ambush_by(&mut self, faults: &[Fault], run: usize, odds: u64, within: Duration) {
         if self.ambushes > 0 && self.dice.once_in(odds) {
             self.ambushes -= 1;
-            let fault = Fault::any(&mut self.dice);
+            let fault = *self.dice.pick(faults).unwrap();
             let pause = self.dice.between(Duration::ZERO, within);
-            self.schedule(pause, Event::Fault(fault));
+            self.schedule(pause, Event::Fault(fault, Some(run)));
         }
     }
 }

@@ -9,7 +9,7 @@ use heimdall::lock::Moment;
 use super::mutants::Mutant;
 use super::network::{ToClient, ToServer};
 use super::postgres::Statement;
-use super::run::{Exit, Halt, Stage};
+use super::run::{Afterwards, Exit, Halt, Stage};
 use super::time::Time;
 use super::world::{Event, World};
 
@@ -107,11 +107,7 @@ impl World {
             | Stage::Trying { deadline }
             | Stage::Confirming { deadline }
             | Stage::Releasing { deadline, .. } => Some(deadline),
-            Stage::Holding { until } => {
-                let next = this.heartbeat.as_ref().map(Heartbeat::next);
-                let until = Some(until).filter(|until| *until > self.moment(run));
-                until.into_iter().chain(next).min()
-            }
+            Stage::Holding { until } => until,
             Stage::Starting { at } => Some(at),
             Stage::Supervising { until } => {
                 let tick = this.heartbeat.as_ref().filter(|_| !this.is_lost).map(Heartbeat::next);
@@ -129,7 +125,7 @@ impl World {
             Stage::Connecting { deadline } | Stage::Trying { deadline } => {
                 return self.hear(run, deadline, now);
             }
-            Stage::Holding { until } => return self.hold_on(run, until, now),
+            Stage::Holding { .. } => return self.hold_on(run, now),
             Stage::Confirming { deadline } => return self.hear_confirmation(run, deadline, now),
             Stage::Listening { .. } if self.runs[run].is_closed => self.find(run, Found::Unavailable, now),
             Stage::Listening { until, timeout, overtakes } if until <= now => {
@@ -137,7 +133,7 @@ impl World {
             }
             Stage::Starting { at } if at <= now => self.supervise(run),
             Stage::Supervising { .. } => return self.go_round(run),
-            Stage::Releasing { reason, deadline } => return self.hear_release(run, reason, deadline, now),
+            Stage::Releasing { then, deadline } => return self.hear_release(run, then, deadline, now),
             _ => return false,
         }
         true
@@ -170,7 +166,7 @@ impl World {
                 self.wake_soon(run);
             }
             // It is about to end.
-            (Stage::Releasing { .. }, _) => {}
+            (Stage::Releasing { then: Afterwards::Exit(_), .. }, _) => {}
             (_, Received::Sent(_)) => self.kill_heimdall(run),
             // It has the signal's usual effect, which is to stop it.
             _ if self.runs[run].halt == Halt::None => self.runs[run].halt = Halt::Heimdall,

@@ -4,25 +4,65 @@
 use std::time::Duration;
 
 use heimdall::internals::heartbeat::Heartbeat;
+use heimdall::internals::holding::{Holding, Kept, Then as HoldingThen};
+use heimdall::internals::restart::{End, Next};
 use heimdall::internals::rules::{
     Action, Cause, Event, ExitReason, Left, Received, Supervised, Supervision, Terms, Then,
 };
 use heimdall::lock::Moment;
 
-use super::faults::Fault;
+use super::faults::{Fault, SILENT_LOSSES};
 use super::mutants::Mutant;
-use super::network::ToClient;
+use super::network::{ToClient, ToServer};
 use super::postgres::{Answer, Statement};
-use super::run::{Exit, Halt, Run, Stage};
+use super::run::{Afterwards, Exit, Halt, Run, Stage};
 use super::world::{Event as WorldEvent, World};
 
 impl World {
+    /// Holds the lock until the program may start.
+    pub fn hold(&mut self, run: usize, now: Moment) {
+        self.runs[run].stage = Stage::Holding { until: Some(now) };
+        self.hold_on(run, now);
+    }
+
+    /// One round of the loop of `cli::hold`; tells whether there is more to do at once.
+    pub fn hold_on(&mut self, run: usize, now: Moment) -> bool {
+        let this = &self.runs[run];
+        let (lease, is_restarted) = (self.setting.lease, this.course.count() > 0);
+        let until = match this.course.start_at() {
+            _ if is_restarted && self.has(Mutant::RestartsAtOnce) => now,
+            _ if is_restarted && self.has(Mutant::RestartsWithoutTheRuleOfAFailover) => this.backed_off,
+            until => until,
+        };
+        if is_restarted && self.has(Mutant::DoesNotWatchAKeptLock) && now < until {
+            self.runs[run].stage = Stage::Holding { until: Some(until) };
+            return false;
+        }
+        let then = if is_restarted && self.has(Mutant::DoesNotWatchAKeptLock) {
+            Ok(HoldingThen::Start)
+        } else {
+            Holding { lease, until }.round(&mut Watched { world: self, run }, now)
+        };
+        match then {
+            Ok(HoldingThen::Wait(until)) => {
+                self.runs[run].stage = Stage::Holding { until };
+                return false;
+            }
+            Ok(HoldingThen::Confirm) => self.confirm(run, now),
+            Ok(HoldingThen::Start) => self.start_program(run, now),
+            Err(Lost) => self.lose_before_start(run, now),
+        }
+        true
+    }
+
     /// The program starts, and the rules begin to watch it.
     pub fn supervise(&mut self, run: usize) {
-        let lease = self.setting.lease;
+        let (lease, now) = (self.setting.lease, self.moment(run));
         let this = &mut self.runs[run];
         this.job_connection = this.connection;
         let options = this.options;
+        this.course.started(now);
+        let restarts = this.course.restarts();
         self.start_job(run);
         let terms = Terms {
             timeout: options.timeout.filter(|_| !self.has(Mutant::ForgetsTheTimeout)),
@@ -31,7 +71,7 @@ impl World {
             lease: if self.has(Mutant::KillsAfterAWholeLease) { lease * 10 / 7 } else { lease },
             min_hold: if self.has(Mutant::ForgetsToHold) { Duration::ZERO } else { options.min_hold },
             drains: options.drains && !self.has(Mutant::DoesNotDrain),
-            sweeps: false,
+            sweeps: restarts && !self.has(Mutant::LeavesTheRest),
             is_group_shared: options.is_on_terminal,
         };
         let supervision = Supervision::begin(terms, &mut Watched { world: self, run });
@@ -66,26 +106,80 @@ impl World {
 
     fn end_supervision(&mut self, run: usize, reason: ExitReason) {
         let now = self.moment(run);
-        if reason == ExitReason::Stopped(Cause::Lost) {
-            return self.exit(run, Exit::Lost);
+        self.judge_term_end(run);
+        let (is_lost, is_asked) = (reason == ExitReason::Stopped(Cause::Lost), self.runs[run].is_hurried);
+        let end = match reason {
+            _ if is_asked => End::Asked,
+            ExitReason::Ended(status) => End::Ended(status),
+            ExitReason::Stopped(Cause::TimedOut) => End::TimedOut,
+            ExitReason::Stopped(Cause::Lost) => End::Lost,
+        };
+        let has_lost = self.runs[run].is_lost;
+        match self.runs[run].course.ended(end, has_lost, now) {
+            Next::Exit | Next::GiveUp(_) if is_lost => self.exit(run, Exit::Lost),
+            Next::Exit | Next::GiveUp(_) => self.release(run, Afterwards::Exit(exit_of(reason)), now),
+            Next::Again { pause, keeps_lock } => {
+                self.tell(|_| format!("heimdall {run} starts its program again after {pause:?}, {end:?}"));
+                let this = &mut self.runs[run];
+                this.end_term();
+                (this.backed_off, this.waiter) = (now.after(pause), None);
+                if keeps_lock {
+                    self.hold(run, now);
+                    self.wake_soon(run);
+                    self.ambush(run, 3, pause);
+                } else if has_lost {
+                    self.wait_again(run, now);
+                } else {
+                    self.release(run, Afterwards::Wait, now);
+                }
+            }
         }
+    }
+
+    /// From nothing, at that moment.
+    pub fn wait_again(&mut self, run: usize, at: Moment) {
+        self.hang_up(run);
+        let this = &mut self.runs[run];
+        (this.waiter, this.grant, this.heartbeat) = (None, None, None);
+        this.stage = Stage::Pausing { until: at, timeout: None };
+        self.wake_soon(run);
+    }
+
+    fn release(&mut self, run: usize, then: Afterwards, now: Moment) {
         let slot = self.runs[run].grant.unwrap().slot;
         if !self.ask(run, Statement::Release { slot }, now) || self.has(Mutant::DoesNotWaitForTheRelease) {
-            return self.leave(run, exit_of(reason));
+            return self.released(run, then, false);
         }
-        self.runs[run].stage = Stage::Releasing { reason, deadline: now.after(RELEASE_TIMEOUT) };
+        self.runs[run].stage = Stage::Releasing { then, deadline: now.after(RELEASE_TIMEOUT) };
+    }
+
+    fn released(&mut self, run: usize, then: Afterwards, is_confirmed: bool) {
+        match then {
+            Afterwards::Exit(exit) => self.leave(run, exit),
+            Afterwards::Wait => {
+                let now = self.moment(run);
+                if !is_confirmed {
+                    self.judge_break(run);
+                }
+                self.runs[run].course.released(is_confirmed, now);
+                if let Some(connection) = self.runs[run].connection {
+                    self.send(connection, ToServer::Terminate);
+                }
+                self.wait_again(run, self.runs[run].course.start_at());
+            }
+        }
     }
 
     /// The answer to the release; tells whether something was done.
-    pub fn hear_release(&mut self, run: usize, reason: ExitReason, deadline: Moment, now: Moment) -> bool {
+    pub fn hear_release(&mut self, run: usize, then: Afterwards, deadline: Moment, now: Moment) -> bool {
         match self.runs[run].inbox.pop_front() {
-            Some(ToClient::Answer(Answer::Released(_))) => {
+            Some(ToClient::Answer(Answer::Released(was_held))) => {
                 self.judge_release(run);
-                self.leave(run, exit_of(reason));
+                self.released(run, then, was_held);
             }
             Some(ToClient::Answer(_)) => {}
-            Some(ToClient::Closed | ToClient::Reset) => self.leave(run, exit_of(reason)),
-            None if deadline <= now => self.leave(run, exit_of(reason)),
+            Some(ToClient::Closed | ToClient::Reset) => self.released(run, then, false),
+            None if deadline <= now => self.released(run, then, false),
             None => return false,
         }
         true
@@ -130,6 +224,7 @@ impl Watched<'_> {
         if self.has(Mutant::CountsFromTheQuestion) {
             self.heartbeat().renew(now);
         }
+        self.world.ambush(self.run, 30, MOMENT);
         Ok(())
     }
 
@@ -169,7 +264,8 @@ impl Supervised for Watched<'_> {
                 self.this().halt = Halt::Itself;
                 self.world.tell(|_| format!("heimdall {run} is stopped"));
                 self.world.judge_stop(run);
-                self.world.ambush(3, self.world.setting.lease / 2);
+                let within = self.world.setting.lease / 4;
+                self.world.ambush_by(&SILENT_LOSSES, run, 2, within);
                 if self.world.now >= self.world.setting.quiet_at {
                     // Whoever has stopped it had no chance to continue it yet.
                     self.world
@@ -223,6 +319,7 @@ impl Supervised for Watched<'_> {
             return Ok(false);
         }
         match self.this().inbox.pop_front() {
+            None if self.this().is_closed => return Err(Lost),
             None => return Ok(false),
             Some(ToClient::Answer(_)) => {
                 let this = self.this();
@@ -256,7 +353,29 @@ impl Supervised for Watched<'_> {
 
     fn lose(&mut self, Lost: Lost) {
         self.this().is_lost = true;
-        self.world.ambush(6, MOMENT);
+        self.world.judge_break(self.run);
+        self.world.ambush(self.run, 6, MOMENT);
+    }
+}
+
+impl Kept for Watched<'_> {
+    type Lost = Lost;
+
+    fn last_answered(&self) -> Moment {
+        Supervised::last_answered(self)
+    }
+
+    fn next_tick(&self) -> Option<Moment> {
+        self.world.runs[self.run].heartbeat.as_ref().map(Heartbeat::next)
+    }
+
+    fn start_heartbeat(&mut self, now: Moment) -> Result<(), Lost> {
+        Supervised::start_heartbeat(self, now)
+    }
+
+    fn process(&mut self, now: Moment) -> Result<(), Lost> {
+        while self.listen()? {}
+        self.tick(now)
     }
 }
 

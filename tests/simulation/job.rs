@@ -39,6 +39,8 @@ struct Process {
     forks_at_end: bool,
     /// How it ended, or would.
     fate: Status,
+    /// Which it is of all that have ever been.
+    born: u32,
     /// Of several ends that were planned, only the last counts.
     turn: u32,
     /// Its end came while it stood still.
@@ -51,7 +53,7 @@ struct Process {
 }
 
 impl Process {
-    fn any(parent: Option<usize>, lease: Duration, dice: &mut Dice) -> Self {
+    fn any(parent: Option<usize>, born: u32, lease: Duration, dice: &mut Dice) -> Self {
         let obeys = match dice.below(4) {
             0 => None,
             1 => Some(dice.between(Duration::ZERO, lease)),
@@ -64,7 +66,8 @@ impl Process {
             ignores_stop: dice.once_in(3),
             forks_at_end: dice.once_in(6),
             fate: Status::Exited(0),
-            turn: 1,
+            born,
+            turn: born,
             is_due: false,
             is_held: false,
             is_stopped: false,
@@ -102,8 +105,15 @@ impl World {
     pub fn start_job(&mut self, run: usize) {
         let lease = self.setting.lease;
         let options = self.runs[run].options;
+        let born = self.plan_turn(run);
+        let mut program = Process::any(None, born, lease, &mut self.dice);
+        program.fate = Status::Exited(u8::from(self.dice.once_in(3)));
+        let token = self.runs[run].grant.unwrap().token;
+        let first_token = *self.runs[run].first_token.get_or_insert(token);
+        let token = if self.has(Mutant::KeepsTheOldToken) { first_token } else { token };
+        self.judge_rest(run);
         self.runs[run].job = Some(Job {
-            members: vec![Process::any(None, lease, &mut self.dice)],
+            members: vec![program],
             is_whole: options.drains,
             is_held: false,
             was_held: false,
@@ -119,13 +129,18 @@ impl World {
             1 => self.dice.between(Duration::ZERO, lease * 3),
             _ => self.dice.between(Duration::ZERO, lease),
         };
-        self.schedule(ran, Event::ProcessEnds(run, PROGRAM, 1));
+        self.schedule(ran, Event::ProcessEnds(run, PROGRAM, born));
         for _ in 0..*self.dice.pick(&[0, 0, 0, 1, 2]).unwrap() {
             let pause = self.dice.between(Duration::ZERO, ran);
-            self.schedule(pause, Event::Forks(run, PROGRAM));
+            self.schedule(pause, Event::Forks(run, PROGRAM, born));
         }
         self.tell(|_| format!("heimdall {run}: its job starts"));
-        self.judge_start(run);
+        self.judge_start(run, token);
+    }
+
+    fn plan_turn(&mut self, run: usize) -> u32 {
+        self.runs[run].turns += 1;
+        self.runs[run].turns
     }
 
     fn job(&mut self, run: usize) -> &mut Job {
@@ -133,26 +148,29 @@ impl World {
     }
 
     /// A process makes another one, which may outlive it.
-    pub fn fork(&mut self, run: usize, parent: usize) {
-        if !self.job(run).members[parent].is_alive || self.stands_still(run, parent) {
+    pub fn fork(&mut self, run: usize, parent: usize, born: u32) {
+        let is_alive = |process: &Process| process.born == born && process.is_alive;
+        if !self.job(run).members.get(parent).is_some_and(is_alive) || self.stands_still(run, parent) {
             return;
         }
         let lease = self.setting.lease;
-        let child = Process::any(Some(parent), lease, &mut self.dice);
+        let born = self.plan_turn(run);
+        let child = Process::any(Some(parent), born, lease, &mut self.dice);
         let job = self.job(run);
         let member = job.members.len();
         job.members.push(child);
         let lives = self.dice.between(Duration::ZERO, lease * 3 / 2);
-        self.schedule(lives, Event::ProcessEnds(run, member, 1));
+        self.schedule(lives, Event::ProcessEnds(run, member, born));
     }
 
     /// A process ends, unless it stands still.
     pub fn end_process(&mut self, run: usize, member: usize, turn: u32) {
-        let can_end = self.can_end(run, member);
-        let process = &mut self.job(run).members[member];
-        if !process.is_alive || process.turn != turn {
+        let is_meant = |process: &Process| process.is_alive && process.turn == turn;
+        if !self.job(run).members.get(member).is_some_and(is_meant) {
             return;
         }
+        let can_end = self.can_end(run, member);
+        let process = &mut self.job(run).members[member];
         if !can_end {
             process.is_due = true;
             return;
@@ -310,7 +328,7 @@ impl World {
         }
         self.judge_pause(run);
         if !was_held {
-            self.ambush(2, MOMENT);
+            self.ambush(run, 2, MOMENT);
         }
     }
 
@@ -351,20 +369,21 @@ impl World {
     }
 
     fn ask_to_end(&mut self, run: usize, member: usize) {
+        let planned = self.plan_turn(run);
         let process = &mut self.job(run).members[member];
         if std::mem::replace(&mut process.is_asked, true) || process.fate == KILLED {
             return;
         }
-        let forks = std::mem::take(&mut process.forks_at_end);
+        let (forks, born) = (std::mem::take(&mut process.forks_at_end), process.born);
         if let Some(pause) = process.obeys {
             process.fate = Status::Signalled(15);
-            process.turn += 1;
+            process.turn = planned;
             let turn = process.turn;
             self.schedule(pause, Event::ProcessEnds(run, member, turn));
         }
         if forks {
             let pause = self.dice.between(Duration::ZERO, Duration::from_millis(5));
-            self.schedule(pause, Event::Forks(run, member));
+            self.schedule(pause, Event::Forks(run, member, born));
         }
     }
 
@@ -389,11 +408,11 @@ impl World {
 
     fn kill_member(&mut self, run: usize, member: usize) {
         let pause = self.dice.between(Duration::from_micros(50), DEATH);
+        let turn = self.plan_turn(run);
         let process = &mut self.job(run).members[member];
         if process.fate != KILLED {
             process.fate = KILLED;
-            process.turn += 1;
-            let turn = process.turn;
+            process.turn = turn;
             self.schedule(pause, Event::ProcessEnds(run, member, turn));
         }
     }

@@ -20,6 +20,9 @@ pub struct Judge {
     /// The first promise that was broken.
     pub violation: Option<String>,
     cases: BTreeMap<usize, Case>,
+    /// When each heimdall last noticed that a session was over in which it held the lock or waited for it.
+    breaks: BTreeMap<usize, Moment>,
+    terms: BTreeMap<usize, Term>,
     last_token: u64,
     /// What README names as exceptions: how often two jobs ran at once, and how long at most, in leases.
     pub excused: BTreeMap<Excuse, (u32, f64)>,
@@ -32,6 +35,7 @@ pub struct Judge {
 struct Case {
     session: usize,
     slot: usize,
+    token: u64,
     /// When its job began.
     started: Option<Time>,
     lost: Option<(Time, Loss)>,
@@ -41,6 +45,15 @@ struct Case {
     heard: Moment,
     /// Since when its job has run beside one that holds the lock by rights.
     beside: Option<Time>,
+}
+
+/// The programs of one heimdall, one after the other, by its host's clock.
+#[derive(Debug)]
+struct Term {
+    started: Moment,
+    ended: Option<Moment>,
+    /// How many in a row have run for less than a minute.
+    in_a_row: u32,
 }
 
 /// How a session ends.
@@ -92,9 +105,13 @@ impl World {
         }
         let heard = self.runs[run].asked;
         let Grant { slot, token, .. } = grant;
-        let case = Case { session, slot, started: None, lost: None, learned: None, heard, beside: None };
+        let case =
+            Case { session, slot, token, started: None, lost: None, learned: None, heard, beside: None };
         // Not where heimdall has given up this connection, and connected again.
         if self.runs[run].connection == Some(self.server.sessions[session].connection) {
+            if self.is_running(run) {
+                self.complain(format!("heimdall {run} gets the lock anew while its last job runs"));
+            }
             self.judge.cases.insert(run, case);
         }
         let last = std::mem::replace(&mut self.judge.last_token, token);
@@ -102,7 +119,7 @@ impl World {
             let last = Grant { token: last, ..grant };
             self.complain(format!("heimdall {run} gets {grant} after someone else got {last}"));
         }
-        self.ambush(6, MOMENT);
+        self.ambush(run, 6, MOMENT);
     }
 
     /// A session is over.
@@ -131,14 +148,114 @@ impl World {
         }
     }
 
-    /// A job begins.
-    pub fn judge_start(&mut self, run: usize) {
+    /// heimdall has noticed that its session is over.
+    pub fn judge_break(&mut self, run: usize) {
+        let now = self.moment(run);
+        self.judge.breaks.insert(run, now);
+    }
+
+    /// Its program has ended.
+    pub fn judge_term_end(&mut self, run: usize) {
+        let now = self.moment(run);
+        if let Some(term) = self.judge.terms.get_mut(&run) {
+            term.ended = Some(now);
+        }
+    }
+
+    /// Another one is about to start.
+    pub fn judge_rest(&mut self, run: usize) {
+        if self.runs[run].job.as_ref().is_some_and(super::job::Job::is_left) {
+            self.complain(format!("heimdall {run} starts a program beside what its last one has left"));
+        }
+    }
+
+    /// Whether it may start now: the rule of a failover, and `--restart`.
+    fn judge_term(&mut self, run: usize) {
+        let (now, lease) = (self.moment(run), self.setting.lease);
+        let broken = self.judge.breaks.get(&run);
+        if let Some(since) = broken.map(|broken| now.since(*broken)).filter(|since| *since < lease * 3 / 4) {
+            self.complain(format!("heimdall {run} starts a program {since:?} after its session broke"));
+        }
+        let policy = self.runs[run].options.restart;
+        let Some(last) = self.judge.terms.get(&run) else {
+            self.judge.terms.insert(run, Term { started: now, ended: None, in_a_row: 0 });
+            return;
+        };
+        let ended = last.ended.unwrap_or(now);
+        let in_a_row = if ended.since(last.started) < A_MINUTE { last.in_a_row } else { 0 };
+        let (pause, usual) = (now.since(ended), Duration::from_secs(1 << in_a_row.min(5)).min(A_MINUTE / 2));
+        self.judge.terms.insert(run, Term { started: now, ended: None, in_a_row: in_a_row + 1 });
+        if policy.limit.is_some_and(|limit| limit <= in_a_row) {
+            self.complain(format!("heimdall {run} starts its program again after {in_a_row} times in a row"));
+        }
+        if pause < usual {
+            self.complain(format!(
+                "heimdall {run} starts its program again after {pause:?} instead of {usual:?}"
+            ));
+        }
+    }
+
+    /// heimdall has decided to start its program.
+    pub fn judge_decision(&mut self, run: usize) {
+        let (now, lease) = (self.moment(run), self.setting.lease);
+        let heard = self.judge.cases.get(&run).map_or(now, |case| case.heard);
+        if now > heard.after(lease / 2) {
+            let silence = now.since(heard);
+            self.complain(format!(
+                "heimdall {run} starts its program {silence:?} after the last sign of life"
+            ));
+        }
+    }
+
+    /// Whoever has the lock, no job runs for three quarters of a lease after the last answer. That is looked at now and then.
+    pub fn judge_silence(&mut self, run: usize, started: Time) {
+        let is_this_job = self.judge.cases.get(&run).is_some_and(|case| case.started == Some(started));
+        if is_this_job && self.runs[run].job.as_ref().is_some_and(super::job::Job::is_left) {
+            let latest = self.judge_overrun(run);
+            let next = latest.max(self.now.after(self.setting.lease / 4));
+            self.schedule_at(next, Event::JudgeSilence(run, started));
+        }
+    }
+
+    /// Returns until when the job of a run may go on.
+    fn judge_overrun(&mut self, run: usize) -> Time {
+        let Some(case) = self.judge.cases.get(&run) else { return self.now };
+        let this = &self.runs[run];
+        let (host, lease) = (&self.hosts[this.host], self.setting.lease);
+        let silent_at = host.clock.when(case.heard.after(lease * 3 / 4));
+        let latest = silent_at.max(this.resumed).max(host.resumed).after(SLACK);
+        let is_supervised = !this.is_killed && this.halt != Halt::Heimdall;
+        if is_supervised && latest <= self.now && self.is_running(run) {
+            let late = self.now.since(silent_at);
+            self.complain(format!(
+                "the job of heimdall {run} runs {late:?} too long after the last sign of life"
+            ));
+        }
+        latest
+    }
+
+    /// A job begins, which is told this token.
+    pub fn judge_start(&mut self, run: usize, token: u64) {
         self.judge.jobs += 1;
+        self.judge_term(run);
         let now = self.now;
         let Some(case) = self.judge.cases.get_mut(&run) else {
             return self.complain(format!("the job of heimdall {run} starts without a lock"));
         };
         case.started = Some(now);
+        let watched_at = now.after(self.setting.lease / 2);
+        self.schedule_at(watched_at, Event::JudgeSilence(run, now));
+        let Some(case) = self.judge.cases.get(&run) else { return };
+        let learned = case.learned.filter(|_| case.lost.is_some());
+        if case.token != token {
+            self.complain(format!("the job of heimdall {run} is told a token of another term"));
+        }
+        let resumed = self.runs[run].resumed.max(self.hosts[self.runs[run].host].resumed);
+        if learned.is_some_and(|learned| learned.max(resumed).after(SLACK) < now) {
+            self.complain(format!(
+                "the job of heimdall {run} starts long after it is known that the lock is lost"
+            ));
+        }
         if self.holds(run) {
             self.judge_failover(run);
             self.judge_together(run);
@@ -146,13 +263,13 @@ impl World {
         } else {
             self.judge_job(run);
         }
-        self.ambush(6, MOMENT);
+        self.ambush(run, 6, MOMENT);
     }
 
     /// Who knows that the server may have forgotten a holder starts when that one's job is gone.
     fn judge_failover(&mut self, run: usize) {
         let this = &self.runs[run];
-        let known = this.broken.map(|broken| self.hosts[this.host].clock.when(broken));
+        let known = self.judge.breaks.get(&run).map(|broken| self.hosts[this.host].clock.when(*broken));
         let known = known.max(this.options.settles.then_some(self.server.booted));
         let is_beside = |other: &usize| {
             let case = self.judge.cases.get(other);
@@ -161,7 +278,13 @@ impl World {
                 && self.is_running(*other)
                 && self.excuse(*other).0 == Excuse::Taken
         };
-        if let Some(other) = (0..self.runs.len()).filter(|other| *other != run).find(is_beside) {
+        let age = self.now.since(self.server.booted);
+        // By clocks that are 10 % apart.
+        if self.runs[run].options.settles && age < self.setting.lease * 9 / 10 {
+            self.complain(format!(
+                "heimdall {run} starts its job on a server that has kept its locks for {age:?}"
+            ));
+        } else if let Some(other) = (0..self.runs.len()).filter(|other| *other != run).find(is_beside) {
             self.complain(format!(
                 "heimdall {run} starts its job beside that of heimdall {other}, which was forgotten"
             ));
@@ -254,6 +377,7 @@ impl World {
 
     /// A job goes on.
     pub fn judge_resumed(&mut self, run: usize) {
+        self.schedule(SLACK, Event::Judge(run));
         if self.holds(run) {
             return self.judge_others(run);
         }
@@ -285,6 +409,7 @@ impl World {
 
     /// A job that runs must hold the lock, or have an excuse that is still good.
     pub fn judge_job(&mut self, run: usize) {
+        self.judge_overrun(run);
         if !self.is_running(run) || self.holds(run) {
             return;
         }
@@ -401,5 +526,8 @@ const _: () = assert!(SLACK.as_millis() > 20 + MAX_LATENCY.as_millis() + 2 * DEA
 /// In this time a free slot is taken by someone who waits: those behind a dead heir try its key every six seconds, and one that is
 /// stopped loses it after five.
 pub const HANDOVER: Duration = Duration::from_secs(13);
+
+/// After which a program that ends has run well.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);

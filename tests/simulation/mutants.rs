@@ -18,6 +18,8 @@ pub enum Mutant {
     CountsFromTheQuestion,
     /// The program starts however old the question is whose answer grants the lock.
     TrustsALateAnswer,
+    /// So it does when the answer to the question whether the lock is still held was read late.
+    TrustsALateConfirmation,
     /// The server is not told how long the client may be silent.
     ServerIsNotTold,
     /// The server is told half of it.
@@ -52,13 +54,26 @@ pub enum Mutant {
     TakesTheXidForTheToken,
     /// The program starts before its token is on the disk.
     DoesNotFlushTheToken,
+    /// After a loss the program is started again as soon as its back-off is over.
+    RestartsWithoutTheRuleOfAFailover,
+    /// Between two programs no one looks whether the lock is still held.
+    DoesNotWatchAKeptLock,
+    /// A program in another term is told the token of the first.
+    KeepsTheOldToken,
+    /// `--restart-limit` is forgotten.
+    ForgetsTheRestartLimit,
+    /// So is the back-off.
+    RestartsAtOnce,
+    /// What a program leaves is not stopped before the next one starts.
+    LeavesTheRest,
     /// A connection on which no answer came in time stays open.
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 25] = [
+pub const MUTANTS: [Mutant; 32] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
+    Mutant::TrustsALateConfirmation,
     Mutant::KillsAfterAWholeLease,
     Mutant::NeverKills,
     Mutant::KillsTheProgramAlone,
@@ -82,4 +97,10 @@ pub const MUTANTS: [Mutant; 25] = [
     Mutant::DoesNotSettle,
     Mutant::TakesTheXidForTheToken,
     Mutant::DoesNotFlushTheToken,
+    Mutant::RestartsWithoutTheRuleOfAFailover,
+    Mutant::DoesNotWatchAKeptLock,
+    Mutant::KeepsTheOldToken,
+    Mutant::ForgetsTheRestartLimit,
+    Mutant::RestartsAtOnce,
+    Mutant::LeavesTheRest,
 ];

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use heimdall::internals::course::{Course, Plan, WaitPolicy};
 use heimdall::internals::heartbeat::Heartbeat;
-use heimdall::internals::rules::{ExitReason, Received, Supervision, Waiter};
+use heimdall::internals::restart::{Policy, When};
+use heimdall::internals::rules::{Received, Supervision, Waiter};
 use heimdall::lock::Moment;
 
 use super::dice::Dice;
@@ -44,9 +46,8 @@ pub struct Run {
     pub resumed_alone: Time,
     /// By SIGKILL, heimdall alone.
     pub is_killed: bool,
+    pub course: Course,
     pub waiter: Option<Waiter>,
-    /// When the session last broke in which the lock was held or waited for.
-    pub broken: Option<Moment>,
     /// How it tries next, and since when it does so undisturbed.
     pub turn: Turn,
     pub tries_since: Time,
@@ -54,12 +55,18 @@ pub struct Run {
     pub heartbeat: Option<Heartbeat>,
     pub is_lost: bool,
     pub grant: Option<Grant>,
+    /// The first token that it has told a program.
+    pub first_token: Option<u64>,
+    /// When the last program was to follow by the back-off alone.
+    pub backed_off: Moment,
     /// When the last statement was sent, and how many are not answered yet.
     pub asked: Moment,
     pub unanswered: u32,
     /// Of several times at which it was to get the processor, only the last counts.
     pub wake: u32,
     pub wakes_at: Time,
+    /// How many ends of its processes were planned.
+    pub turns: u32,
 }
 
 /// Who of a run stands still.
@@ -77,7 +84,8 @@ pub enum Halt {
 /// What was typed.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    pub wait: Wait,
+    pub wait: WaitPolicy,
+    pub restart: Policy,
     pub mode: Mode,
     pub kill_after: Duration,
     pub timeout: Option<Duration>,
@@ -87,14 +95,6 @@ pub struct Options {
     pub inherits: bool,
     /// Whether a shell takes heimdall and its program for one.
     pub is_on_terminal: bool,
-}
-
-/// `--wait`.
-#[derive(Debug, Clone, Copy)]
-pub enum Wait {
-    No,
-    For(Duration),
-    Forever,
 }
 
 /// Where it stands.
@@ -118,9 +118,9 @@ pub enum Stage {
     Trying {
         deadline: Moment,
     },
-    /// The lock is held until the program may start, as `cli::hold` does it.
+    /// The lock is held until the program may start.
     Holding {
-        until: Moment,
+        until: Option<Moment>,
     },
     /// The lock was granted so late that the server is asked again.
     Confirming {
@@ -134,10 +134,18 @@ pub enum Stage {
         until: Option<Moment>,
     },
     Releasing {
-        reason: ExitReason,
+        then: Afterwards,
         deadline: Moment,
     },
     Ended(Exit),
+}
+
+/// What follows the release of the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterwards {
+    Exit(Exit),
+    /// It waits for the lock again, after the back-off.
+    Wait,
 }
 
 /// How it ends.
@@ -158,9 +166,14 @@ impl Options {
         let seconds = Duration::from_secs;
         Self {
             wait: match dice.below(4) {
-                0 => Wait::No,
-                1 => Wait::For(dice.between(Duration::ZERO, lease * 4)),
-                _ => Wait::Forever,
+                0 => WaitPolicy::None,
+                1 => WaitPolicy::Limited(dice.between(Duration::ZERO, lease * 4)),
+                _ => WaitPolicy::Endless,
+            },
+            restart: Policy {
+                when: *dice.pick(&RESTARTS).unwrap(),
+                limit: dice.once_in(3).then(|| dice.below(4) as u32),
+                yields: dice.once_in(3),
             },
             mode: if setting.has_readers && !dice.once_in(3) { Mode::Shared } else { Mode::Exclusive },
             kill_after: *dice.pick(&[Duration::ZERO, seconds(1), seconds(10)]).unwrap(),
@@ -178,9 +191,18 @@ impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "--kill-after {:?}", self.kill_after)?;
         match self.wait {
-            Wait::No => {}
-            Wait::Forever => f.write_str(" --wait")?,
-            Wait::For(limit) => write!(f, " --wait={limit:?}")?,
+            WaitPolicy::None => {}
+            WaitPolicy::Endless => f.write_str(" --wait")?,
+            WaitPolicy::Limited(limit) => write!(f, " --wait={limit:?}")?,
+        }
+        match self.restart.when {
+            When::No => {}
+            When::Lost => f.write_str(" --restart=lost")?,
+            When::OnFailure => f.write_str(" --restart=on-failure")?,
+            When::Always => f.write_str(" --restart")?,
+        }
+        if let Some(limit) = self.restart.limit.filter(|_| self.restart.when != When::No) {
+            write!(f, " --restart-limit {limit}")?;
         }
         if let Some(timeout) = self.timeout {
             write!(f, " --timeout {timeout:?}")?;
@@ -189,6 +211,7 @@ impl fmt::Display for Options {
             write!(f, " --min-hold {:?}", self.min_hold)?;
         }
         let flags = [
+            (self.restart.yields && self.restart.when != When::No, " --yield"),
             (self.mode == Mode::Shared, " --shared"),
             (self.drains, " --drain"),
             (self.settles, " --settle"),
@@ -200,7 +223,8 @@ impl fmt::Display for Options {
 }
 
 impl Run {
-    pub fn new(host: usize, options: Options, now: Moment) -> Self {
+    /// One that keeps to this plan.
+    pub fn new(host: usize, options: Options, plan: Plan, now: Moment) -> Self {
         Self {
             host,
             options,
@@ -218,19 +242,30 @@ impl Run {
             resumed: Time::default(),
             resumed_alone: Time::default(),
             is_killed: false,
+            course: Course::new(plan),
             waiter: None,
-            broken: None,
             turn: Turn::Any,
             tries_since: Time::NEVER,
             supervision: None,
             heartbeat: None,
             is_lost: false,
             grant: None,
+            first_token: None,
+            backed_off: now,
             asked: now,
             unanswered: 0,
             wake: 0,
             wakes_at: Time::NEVER,
+            turns: 0,
         }
+    }
+
+    /// Its program has ended, and another one is to follow.
+    pub fn end_term(&mut self) {
+        self.supervision = None;
+        self.received.clear();
+        self.is_hurried = false;
+        self.is_lost = false;
     }
 
     pub fn has_ended(&self) -> bool {
@@ -240,7 +275,11 @@ impl Run {
     /// What it is doing, by its place in [`STAGES`]; nothing any more once it has ended.
     pub fn stage_index(&self) -> Option<usize> {
         let is_asking = self.unanswered > 0;
+        let is_restarted = self.course.count() > 0;
         Some(match self.stage {
+            Stage::Holding { .. } if is_restarted && self.waiter.is_none() => 13,
+            Stage::Releasing { then: Afterwards::Wait, .. } => 14,
+            Stage::Pausing { .. } | Stage::Connecting { .. } if is_restarted => 15,
             Stage::Pausing { .. } => 0,
             Stage::Connecting { .. } => 1,
             Stage::Listening { .. } => 2,
@@ -259,7 +298,7 @@ impl Run {
 }
 
 /// What a run may be doing.
-pub const STAGES: [&str; 13] = [
+pub const STAGES: [&str; 16] = [
     "pausing",
     "connecting",
     "listening",
@@ -273,4 +312,10 @@ pub const STAGES: [&str; 13] = [
     "running",
     "running and asking",
     "releasing",
+    "holding the lock between two programs",
+    "releasing the lock for a while",
+    "connecting for another term",
 ];
+
+/// `--restart`.
+const RESTARTS: [When; 6] = [When::No, When::No, When::No, When::Lost, When::OnFailure, When::Always];

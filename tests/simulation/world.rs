@@ -4,6 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use heimdall::internals::course::Plan;
+use heimdall::internals::restart::{Policy, When};
+use heimdall::internals::rules::{Received, Signal};
+
 use super::coverage::Coverage;
 use super::dice::Dice;
 use super::faults::Fault;
@@ -61,8 +65,8 @@ pub enum Event {
     Wake(usize, u32),
     /// A process of a job ends by itself, or of a signal.
     ProcessEnds(usize, usize, u32),
-    /// A process of a job makes another one.
-    Forks(usize, usize),
+    /// A process of a job makes another one, if it is still that process.
+    Forks(usize, usize, u32),
     /// Something arrives that has this number on its connection.
     AtServer(usize, u32, ToServer),
     /// The server gets to what had arrived before.
@@ -76,14 +80,18 @@ pub enum Event {
     CheckSlot(usize),
     /// Someone starts a heimdall on this host.
     Start(usize),
-    /// Something breaks.
-    Fault(Fault),
+    /// Something breaks, and hits this run or anyone.
+    Fault(Fault, Option<usize>),
     /// It works again.
     Mended(Fault, usize),
     /// Nothing breaks any more.
     Quiet,
+    /// Whoever has started a heimdall that starts its program again ends it.
+    EndRestarts(usize),
     /// The job of a heimdall that does not hold the lock any more must be gone.
     Judge(usize),
+    /// The job that has started then must stand still if the server has been silent for too long.
+    JudgeSilence(usize, Time),
 }
 
 impl World {
@@ -107,7 +115,7 @@ impl World {
             server,
             judge: Judge::default(),
             coverage: Coverage::default(),
-            ambushes: dice.below(6),
+            ambushes: dice.below(8),
             strikes: 0,
             spared: Vec::new(),
             ended: Time::default(),
@@ -126,7 +134,7 @@ impl World {
         for _ in 0..world.dice.below(MAX_FAULTS) {
             let pause = world.dice.between(Duration::ZERO, leases);
             let fault = Fault::any(&mut world.dice);
-            world.schedule(pause, Event::Fault(fault));
+            world.schedule(pause, Event::Fault(fault, None));
         }
         world.schedule_at(quiet_at, Event::Quiet);
         world
@@ -163,7 +171,7 @@ impl World {
         match event {
             Event::Wake(run, turn) => self.wake(run, turn),
             Event::ProcessEnds(run, member, turn) => self.end_process(run, member, turn),
-            Event::Forks(run, member) => self.fork(run, member),
+            Event::Forks(run, member, born) => self.fork(run, member, born),
             Event::AtServer(connection, number, message) => {
                 self.arrive_at_server(connection, number, message);
             }
@@ -175,10 +183,12 @@ impl World {
             Event::CheckIdle(session) => self.check_idle(session),
             Event::CheckSlot(slot) => self.judge_slot(slot),
             Event::Start(host) => self.start_run(host),
-            Event::Fault(fault) => self.strike(fault),
+            Event::Fault(fault, run) => self.strike(fault, run),
             Event::Mended(fault, target) => self.mend(fault, target),
             Event::Quiet => self.fall_quiet(),
+            Event::EndRestarts(run) => self.signal(run, Received::Sent(Signal::TERM.as_raw())),
             Event::Judge(run) => self.judge_job(run),
+            Event::JudgeSilence(run, started) => self.judge_silence(run, started),
         }
     }
 
@@ -214,6 +224,16 @@ impl World {
         self.story.as_deref().unwrap_or_default()
     }
 
+    /// Those that would never end are ended, at any time.
+    pub fn end_restarts(&mut self) {
+        for run in 0..self.runs.len() {
+            if self.runs[run].options.restart.when != When::No {
+                let pause = self.dice.between(Duration::ZERO, self.setting.lease * 8);
+                self.schedule(pause, Event::EndRestarts(run));
+            }
+        }
+    }
+
     /// Someone starts a heimdall on this host, and will start another one once that is over.
     fn start_run(&mut self, host: usize) {
         if self.now >= self.setting.quiet_at {
@@ -226,7 +246,14 @@ impl World {
         let id = self.runs.len();
         let options = Options::any(&self.setting, &mut self.dice);
         self.tell(|_| format!("heimdall {id} starts on host {host}: {options}"));
-        self.runs.push(Run::new(host, options, self.hosts[host].clock.at(self.now)));
+        let limit = options.restart.limit.filter(|_| !self.has(Mutant::ForgetsTheRestartLimit));
+        let plan = Plan {
+            wait: options.wait,
+            restart: Policy { limit, ..options.restart },
+            settles: options.settles && !self.has(Mutant::DoesNotSettle),
+            lease: self.setting.lease,
+        };
+        self.runs.push(Run::new(host, options, plan, self.hosts[host].clock.at(self.now)));
         self.wake_soon(id);
     }
 }
