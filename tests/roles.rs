@@ -172,6 +172,36 @@ fn promise_9_a_statement_timeout_does_not_keep_the_settings_from_being_in_force(
 }
 
 #[test]
+fn promise_9_the_shortest_statement_timeout_is_switched_off_however_often_it_strikes() {
+    settle("shortest", &["statement_timeout = '1ms'"]);
+    let server = ([127, 0, 0, 1], shared().port()).into();
+    for round in 1..=3 {
+        // A sign of life takes longer than that, and leaves a lock where it was not cut short.
+        let slow =
+            Scripted::start(move |connection: &mut Connection| {
+                let longer = format!(
+                    "do $$ begin perform pg_sleep(0.05); perform pg_advisory_lock({MARK} + {round}); end $$\0"
+                );
+                connection.speak_for(server, |sql| {
+                    if sql.starts_with("--") { longer.clone() } else { sql.to_owned() }
+                });
+            });
+        let mut running = Heimdall::new()
+            .database(&format!("{} user=trust_user dbname=shortest", slow.tcp()))
+            .args(["--name", "shortest", "--lease", "2s", "cat"])
+            .pipe_stdin()
+            .spawn();
+        shared().wait_for(&format!("select count(*) from pg_locks where objid = {MARK} + {round}"), "1");
+        running.close_stdin();
+        let outcome = running.wait();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    }
+}
+
+/// A key that no one else locks.
+const MARK: i32 = 900_000_000;
+
+#[test]
 fn promise_9_settings_that_the_server_does_not_take_are_reported() {
     let (count, said) = settings_answered(|connection, sql| {
         let sql = sql.replace("'tcp_keepalives_idle', '3'", "'tcp_keepalives_idle', '0'");
