@@ -1,11 +1,11 @@
 //! The job, which is the program and all that descends from it: how it is signalled, stopped and reaped.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process::Command;
 use std::time::Duration;
 
-use nix::sys::signal::Signal as NixSignal;
+use nix::sys::signal::{SigSet, Signal as NixSignal};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, wait,
@@ -130,8 +130,14 @@ impl Job {
             // Without unsafe code only a shell sends real-time signals, which have no name. It is none of the job's.
             let targets: Vec<String> = targets.iter().map(i32::to_string).collect();
             let kill = format!("kill -{number} {}", targets.join(" "));
-            let shell = Command::new("/bin/sh").args(["-c", &kill]).spawn()?;
-            self.shells.push(Pid::from_child(&shell));
+            self.shells.push(spawn(Start {
+                program: OsStr::new("/bin/sh"),
+                arguments: &["-c".into(), kill.into()],
+                variables: Vec::new(),
+                in_our_group: true,
+                inherited: None,
+                mask: &SigSet::empty(),
+            })?);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -105,21 +105,25 @@ impl Report {
         if due.is_none() {
             return work();
         }
+        let is_done = AtomicBool::new(false);
+        let give_signs = || {
+            // Signals are not this thread's business.
+            let _ = SigSet::all().thread_block();
+            while let Some(next) = due
+                && !is_done.load(Ordering::Acquire)
+            {
+                thread::park_timeout(next.since(Moment::now()));
+                due = self.alive();
+            }
+        };
         thread::scope(|scope| {
-            let (working, done) = mpsc::channel::<()>();
-            let give_signs = move || {
-                // Signals are not this thread's business.
-                let _ = SigSet::all().thread_block();
-                while let Some(next) = due
-                    && done.recv_timeout(next.since(Moment::now())) == Err(RecvTimeoutError::Timeout)
-                {
-                    due = self.alive();
-                }
-            };
             // Where there is no thread to be had, there are no signs, and the work is done all the same.
-            let _ = thread::Builder::new().spawn_scoped(scope, give_signs);
+            let signs = thread::Builder::new().spawn_scoped(scope, give_signs);
             let result = work();
-            drop(working);
+            is_done.store(true, Ordering::Release);
+            if let Ok(signs) = signs {
+                signs.thread().unpark();
+            }
             result
         })
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use nix::sys::signal::SigSet;
@@ -124,20 +124,28 @@ fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr
     if let Ok(ip) = name.parse() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let (found, receive) = mpsc::channel();
-    let look_up = move || {
-        // Signals are not the business of a thread that may be left behind.
-        let _ = SigSet::all().thread_block();
-        let addresses = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        // The receiver is gone once the deadline has passed.
-        drop(found.send(addresses));
+    let answer = Arc::new(OnceLock::new());
+    let look_up = {
+        let (answer, waiting) = (Arc::clone(&answer), thread::current());
+        move || {
+            // Signals are not the business of a thread that may be left behind.
+            let _ = SigSet::all().thread_block();
+            let addresses = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+            // It is set only here.
+            let _ = answer.set(addresses.map_err(|error| resolver_text(&error.to_string())));
+            waiting.unpark();
+        }
     };
     thread::Builder::new().spawn(look_up).map_err(|error| Error::Resolve(error.to_string()))?;
-    let answer = match deadline.left() {
-        Some(left) => receive.recv_timeout(left).map_err(|_| Error::TimedOut(Phase::Resolve))?,
-        None => receive.recv().map_err(|error| Error::Resolve(error.to_string()))?,
+    let deadline = deadline.during(Phase::Resolve);
+    let answer = loop {
+        if let Some(answer) = answer.get() {
+            break answer;
+        }
+        deadline.check()?;
+        deadline.left().map_or_else(thread::park, thread::park_timeout);
     };
-    let addresses = answer.map_err(|error| Error::Resolve(resolver_text(&error.to_string())))?;
+    let addresses = answer.clone().map_err(Error::Resolve)?;
     if addresses.is_empty() { Err(Error::Resolve("it has no address".to_owned())) } else { Ok(addresses) }
 }
 
