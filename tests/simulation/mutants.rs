@@ -24,6 +24,8 @@ pub enum Mutant {
     ServerIsNotTold,
     /// The server is told half of it.
     ServerIsImpatient,
+    /// The server goes by TCP also where that ends at a proxy.
+    GoesByTcpBehindAProxy,
     /// heimdall ends without waiting for the confirmation that the lock is free.
     DoesNotWaitForTheRelease,
     /// Who gives up does not say so, and keeps the connection.
@@ -70,7 +72,7 @@ pub enum Mutant {
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 32] = [
+pub const MUTANTS: [Mutant; 33] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
     Mutant::TrustsALateConfirmation,
@@ -81,6 +83,7 @@ pub const MUTANTS: [Mutant; 32] = [
     Mutant::CountsFromTheAnswer,
     Mutant::ServerIsNotTold,
     Mutant::ServerIsImpatient,
+    Mutant::GoesByTcpBehindAProxy,
     Mutant::DoesNotWaitForTheRelease,
     Mutant::LeavesWithoutAWord,
     Mutant::KeepsOldConnections,

@@ -187,7 +187,6 @@ impl Server {
         if slot.is_none() {
             return (None, is_heir);
         }
-        self.sessions[id].idle_timeout = None;
         if is_heir && mutant != Some(Mutant::KeepsTheHeirsKey) {
             self.sessions[id].heirs -= 1;
             if self.sessions[id].heirs == 0 {
@@ -315,14 +314,19 @@ impl World {
                 let grant = slot.zip(token).map(|(slot, token)| Grant { slot, token, age });
                 if let Some(grant) = grant {
                     self.judge_grant(self.connections[id].run, session, grant, is_heir);
+                    // Until it says what is in between.
+                    self.bind(session, self.lease_of_server());
                 } else if is_heir && !was_heir && !self.has(Mutant::DoesNotBindTheHeir) {
                     let lease = self.setting.lease;
                     self.server.sessions[session].idle_timeout = Some(lease.min(HEIR_TIMEOUT));
+                } else if let Some(lease) = lease.filter(|_| self.setting.has_proxy && !is_heir) {
+                    self.bind(session, Some(lease.max(WAITER_TIMEOUT)));
                 }
                 Answer::Acquired(grant, is_heir)
             }
             Statement::Settings { lease } => {
                 self.set_lease(session, lease);
+                self.bind(session, lease.filter(|_| self.setting.has_proxy));
                 Answer::Alive
             }
             Statement::Ping => Answer::Alive,
@@ -340,7 +344,17 @@ impl World {
         self.reply(id, ToClient::Answer(answer), work);
     }
 
+    /// For how long a session may be asked nothing.
+    fn bind(&mut self, session: usize, timeout: Option<Duration>) {
+        let goes_by_tcp = self.setting.has_proxy && self.has(Mutant::GoesByTcpBehindAProxy);
+        self.server.sessions[session].idle_timeout = timeout.filter(|_| !goes_by_tcp);
+    }
+
     fn set_lease(&mut self, session: usize, lease: Option<Duration>) {
+        if self.setting.has_proxy {
+            // Its kernel hears of the proxy alone.
+            return;
+        }
         if let Some(lease) = lease.filter(|_| self.server.sessions[session].lease != lease) {
             self.server.sessions[session].lease = Some(lease);
             let pause = self.server.clock.takes(lease / 2);
@@ -394,10 +408,10 @@ impl World {
     }
 
     /// Its client is gone without a word: where the server was not told of a lease, it finds that out in two hours
-    /// (`man 7 tcp`, `tcp_keepalive_time`).
+    /// (`man 7 tcp`, `tcp_keepalive_time`), or a proxy does at some time.
     pub fn abandon_session(&mut self, id: usize) {
         let session = &self.server.sessions[id];
-        if session.is_alive && session.lease.is_none() {
+        if session.is_alive && session.lease.is_none() && session.idle_timeout.is_none() {
             self.judge_abandoned(self.connections[session.connection].run);
         }
     }
@@ -429,11 +443,16 @@ impl World {
             return self.schedule_at(self.server.stalled_until, Event::CheckIdle(id));
         }
         if self.now >= session.asked.after(self.server.clock.takes(limit)) {
-            let run = self.connections[session.connection].run;
-            self.tell(|_| {
-                format!("the server ends the session of heimdall {run}, which waits and does not try")
-            });
-            self.terminate_session(id);
+            let (connection, holds) = (session.connection, session.locked.is_some());
+            let run = self.connections[connection].run;
+            let (what, loss) = if holds {
+                ("holds the lock and is silent", Loss::Expired)
+            } else {
+                ("waits and does not try", Loss::Taken)
+            };
+            self.tell(|_| format!("the server ends the session of heimdall {run}, which {what}"));
+            self.end_session(id, loss);
+            self.reply(connection, ToClient::Closed, Duration::ZERO);
         }
     }
 
@@ -499,6 +518,9 @@ impl World {
         }
     }
 }
+
+/// For how long another one may not, at least.
+const WAITER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// For how long an heir may not try.
 const HEIR_TIMEOUT: Duration = Duration::from_secs(5);
