@@ -24,7 +24,7 @@ pub(super) fn hold(
     loop {
         match holding.round(&mut Held { guard, lease }, Moment::now())? {
             Then::Start => return Ok(()),
-            Then::Confirm => return guard.confirm(lease),
+            Then::Confirm => return report.alive_during(|| guard.confirm(lease)),
             Then::Wait(until) => {
                 timer.wait([Some(guard.as_fd())], until.into_iter().chain(report.alive()).min())
             }

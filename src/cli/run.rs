@@ -137,7 +137,8 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
 
 /// Finds out when the program may start under a lock that was just granted; tells why that is not now.
 fn settle(guard: &mut Guard, options: &RunOptions, course: &mut Course, report: &Report) -> Result<(), Lost> {
-    let age = if course.asks_age() { Some(guard.server_age(options.lease)?) } else { None };
+    let age =
+        if course.asks_age() { Some(report.alive_during(|| guard.server_age(options.lease))?) } else { None };
     let now = Moment::now();
     if let Some(NotBefore { moment, reason }) = course.settle(age, now).filter(|settled| now < settled.moment)
     {
@@ -187,7 +188,7 @@ fn acquire(
 fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report: &Report) -> Exit {
     if report.level() > Level::Quiet {
         // Who holds it is a courtesy: one more round trip, and none where no one is told.
-        let holders = contender.holders().unwrap_or_default();
+        let holders = report.alive_during(|| contender.holders()).unwrap_or_default();
         report.event(&Event::Busy { holders: &holders, waited });
     }
     contender.close();
@@ -197,7 +198,7 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
 /// Gives the lock back; tells whether the server has confirmed it.
 fn release(guard: Guard, report: &Report) -> bool {
     let acquired = guard.acquired();
-    let release = guard.release();
+    let release = report.alive_during(|| guard.release());
     match &release {
         Release::Confirmed => report.event(&Event::Released { held: Moment::now().since(acquired) }),
         Release::NotHeld => report.warning("the server says that the lock was not held any more"),
