@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum, ValueHint};
 use rustix::process::Signal;
 
 use super::check::CheckOptions;
@@ -37,6 +37,7 @@ use crate::lock::{Key, Mode};
                   74 lock lost, program stopped; 75 lock held elsewhere, or the wait timed out; 76 protocol or TLS violation, unsuitable \
                   server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
                   executed; 127 PROGRAM not found.",
+    before_long_help = "",
     disable_help_flag = true,
     disable_version_flag = true,
     max_term_width = 100
@@ -152,7 +153,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     log_format: Format,
     /// Print this help
-    #[arg(short, long, action = ArgAction::Help)]
+    // There is no longer form, and said to be one only to save clap the time to look for it at every option.
+    #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
@@ -232,14 +234,17 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     if words.len() < 2 {
         return Err(EarlyExit::Usage(FORM.to_owned(), Format::Text));
     }
-    let command = Args::command();
+    let mut command = Args::command();
     let own = mistake::own_words(&words, &command);
     for word in words.iter_mut().take(own) {
         if let Some(understood) = mistake::with_equals(word, &command) {
             *word = understood;
         }
     }
-    let args = Args::try_parse_from(&words).map_err(|error| early_exit(&error, &words, own))?;
+    let args = command
+        .try_get_matches_from_mut(&words)
+        .and_then(|mut matches| Args::from_arg_matches_mut(&mut matches))
+        .map_err(|error| early_exit(&error, &words, own))?;
     let format = args.log_format;
     Command::try_from(args).map_err(|text| EarlyExit::Usage(text, format))
 }
