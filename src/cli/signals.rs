@@ -178,7 +178,7 @@ pub(super) fn let_signals_end_process_1() {
 }
 
 /// What usually ends a program.
-const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+const ENDING: [Signal; 5] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::ABORT];
 
 /// Those that end no process by default (`man 7 signal`).
 const HARMLESS: [Signal; 7] =

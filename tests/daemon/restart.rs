@@ -10,6 +10,7 @@ use crate::support::processes::is_alive;
 
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
+const SIGABRT: i32 = 6;
 const SIGUSR1: i32 = 10;
 const SIGTERM: i32 = 15;
 
@@ -130,10 +131,13 @@ fn what_asks_heimdall_to_end_ends_it_all() {
         assert_eq!(outcome.code, Some(5), "{signal}");
         assert!(!outcome.stderr.contains("heimdall: "), "{}", outcome.stderr);
     }
-    let running = sh(heimdall(name), &["--restart"], "echo up; exec sleep 300");
-    running.wait_for_stdout_line("up");
-    running.signal(SIGHUP);
-    assert_eq!(running.wait().code, Some(129));
+    // A service manager's watchdog sends SIGABRT.
+    for signal in [SIGHUP, SIGABRT] {
+        let running = sh(heimdall(name), &["--restart"], "ulimit -c 0; echo up; exec sleep 300");
+        running.wait_for_stdout_line("up");
+        running.signal(signal);
+        assert_eq!(running.wait().code, Some(128 + signal));
+    }
     // Between two programs.
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         // Killed, it leaves it to the server to free the lock.
