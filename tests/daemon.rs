@@ -7,6 +7,7 @@ mod notify;
 mod on_lost;
 mod restart;
 mod signal;
+mod systemd;
 
 use heimdall::lock::Key;
 
