@@ -67,6 +67,11 @@ pub mod line {
     pub use crate::lock::line::*;
 }
 
+/// How a holder is asked to stop.
+pub mod bell {
+    pub use crate::lock::bell::bell;
+}
+
 /// The rules of waiting and of supervision.
 #[cfg(feature = "cli")]
 pub mod rules {

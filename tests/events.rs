@@ -108,6 +108,8 @@ const NUMBERS: &[&str] = &[
     "code",
     "holder_pid",
     "holder_process",
+    "asker_pid",
+    "asker_process",
     "silence",
     "pause",
     "restarts",
@@ -216,6 +218,11 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     let restarted = heimdall("restarted").args(["--restart", "--restart-limit=1", "false"]).run();
     let all = "connecting connected acquired started exited restarting started exited error released";
     told(&restarted, "restarted", all);
+
+    let asked = heimdall("asked").arg("--lease=2s").hold();
+    told(&heimdall("asked").arg("--stop").run(), "asked", "asking stopped");
+    told(&asked.wait(), "asked", "connecting connected acquired started asked stopping exited released");
+    told(&heimdall("asked").arg("--stop").run(), "asked", "free");
 
     let wire = heimdall("wire").args(["--debug", "true"]).run();
     seen.extend(check(&wire, key("wire")));

@@ -50,6 +50,7 @@ mod released;
 mod roles;
 mod sharing;
 mod simulation;
+mod stopping;
 mod support;
 mod terminal;
 #[cfg(feature = "tls")]

@@ -29,7 +29,7 @@ use crate::support::postgres::{Cluster, shared};
 
 /// The promises as docs/promises.md numbers and calls them, and the tests that keep each: of `a::b::c`, the function
 /// `promise_NUMBER_c` in `tests/a/b.rs`. The page names some of them; tests/documentation.rs compares.
-pub const PROMISES: [(&str, &[&str]); 15] = [
+pub const PROMISES: [(&str, &[&str]); 16] = [
     (
         "No lock, no program.",
         &["promises::start::the_program_starts_only_after_the_server_has_said_that_the_lock_is_ours"],
@@ -209,6 +209,14 @@ pub const PROMISES: [(&str, &[&str]); 15] = [
             "promises::token::a_missing_function_is_as_good_as_a_refused_one",
             "promises::token::the_token_grows_across_pg_upgrade",
             "waiting::failing::a_canceled_attempt_is_made_again_for_a_whole_token_or_not_at_all",
+        ],
+    ),
+    (
+        "Who is asked to stop frees the lock last, and no stranger is heeded.",
+        &[
+            "stopping::the_lock_is_free_when_nothing_of_the_job_is_left_and_no_sooner_and_who_waits_has_it_next",
+            "stopping::roles::who_may_end_the_holders_session_by_its_roles_rights_may_ask_and_no_one_else",
+            "stopping::roles::a_stranger_who_rings_is_not_heeded_and_costs_the_holder_one_question_a_ping",
         ],
     ),
 ];

@@ -90,7 +90,8 @@ fn settings_answered(
             question = connection.message();
         }
         // A sign of life.
-        assert!(connection.expect(b'Q').starts_with(b"--"));
+        let ping = String::from_utf8(connection.expect(b'Q')).unwrap();
+        assert!(ping.contains("a sign of life"), "{ping}");
         connection.send(&[backend::empty_query_response(), backend::ready_for_query(b'I')].concat());
         done.send(count).unwrap();
         connection.serve_lock();
@@ -240,7 +241,7 @@ fn promise_9_a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing()
     let mut holder = heimdall().args(["--lease", "6s"]).hold();
     let since = |column: &str| {
         format!(
-            "select {column} from pg_stat_activity where pid = {} and query like '-- heimdall%'",
+            "select {column} from pg_stat_activity where pid = {} and query like '%heimdall: a sign of life%'",
             holder.backend
         )
     };

@@ -7,10 +7,11 @@ use rustix::process::Signal;
 
 use super::exit::Status;
 use super::json::Value;
-use super::session_name::Told;
+use super::session_name::{self, Told};
 use super::settle::Reason;
 use super::signal_name;
 use super::supervisor::Why;
+use crate::lock::bell::Asker;
 use crate::lock::{Guard, Holder, Lost, Sources};
 
 /// What has just happened. The names and fields of the JSON form are documented in docs/events.md, and stay.
@@ -77,6 +78,17 @@ pub(super) enum Event<'a> {
         reason: Reason,
         pause: Duration,
     },
+    Asked {
+        asker: &'a Asker,
+    },
+    Asking {
+        holder: &'a Holder,
+    },
+    Stopped {
+        holder: &'a Holder,
+        waited: Duration,
+    },
+    Free,
 }
 
 /// How much is told; each level tells also what the ones before it tell.
@@ -114,6 +126,10 @@ impl Event<'_> {
             Self::Released { .. } => "released",
             Self::Restarting { .. } => "restarting",
             Self::Settling { .. } => "settling",
+            Self::Asked { .. } => "asked",
+            Self::Asking { .. } => "asking",
+            Self::Stopped { .. } => "stopped",
+            Self::Free => "free",
         }
     }
 
@@ -124,12 +140,16 @@ impl Event<'_> {
             Self::Lost { .. }
             | Self::Suspended { why: Why::Silence(_) }
             | Self::Resumed { why: Why::Silence(_) }
+            | Self::Asked { .. }
             | Self::Stopping { .. } => Level::Quiet,
             Self::Busy { .. }
             | Self::Waiting { .. }
             | Self::Unavailable { .. }
             | Self::Restarting { .. }
-            | Self::Settling { .. } => Level::Normal,
+            | Self::Settling { .. }
+            | Self::Asking { .. }
+            | Self::Stopped { .. }
+            | Self::Free => Level::Normal,
             Self::Acquired { waited, .. } if !waited.is_zero() => Level::Normal,
             _ => Level::Verbose,
         }
@@ -143,7 +163,7 @@ impl Event<'_> {
     /// Returns the fields in JSON, except those that all lines have.
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::Connecting | Self::Draining | Self::Resumed { .. } => vec![],
+            Self::Connecting | Self::Draining | Self::Resumed { .. } | Self::Free => vec![],
             Self::Ignored { parameters } => vec![("parameters", Value::from(parameters.join(", ")))],
             Self::Connected { server_address } => vec![("server", Value::from(*server_address))],
             Self::Unavailable { reason } => vec![("reason", Value::from(*reason))],
@@ -185,6 +205,13 @@ impl Event<'_> {
             }
             Self::Settling { reason, pause } => {
                 vec![("cause", Value::from(cause_to_settle(*reason))), ("pause", Value::Seconds(*pause))]
+            }
+            Self::Asked { asker } => asker_fields(asker),
+            Self::Asking { holder } => holder_fields(holder),
+            Self::Stopped { holder, waited } => {
+                let mut fields = vec![("waited", Value::Seconds(*waited))];
+                fields.extend(holder_fields(holder));
+                fields
             }
         }
     }
@@ -260,6 +287,24 @@ impl Event<'_> {
                  has forgotten may still be on its way out",
                 cause_to_settle(*reason)
             ),
+            Self::Asked { asker } => {
+                let place = session_name::asker(&asker.application);
+                let from = from(asker.client.as_deref());
+                let who = place.map_or_else(
+                    || format!("server process {}{from}", asker.pid),
+                    |(host, process)| {
+                        format!("process {process} on {host} (server process {}{from})", asker.pid)
+                    },
+                );
+                format!("asked to stop by {who}, as role {}", asker.role)
+            }
+            Self::Asking { holder } => {
+                format!("asked {}, to stop its job and free the lock {lock}", who(holder))
+            }
+            Self::Stopped { holder, waited } => {
+                format!("{}, has stopped and freed the lock {lock}, after {waited:.1?}", who(holder))
+            }
+            Self::Free => format!("nothing to stop: the lock {lock} is held by no one"),
         }
     }
 }
@@ -323,6 +368,33 @@ fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
     .collect()
 }
 
+fn asker_fields(asker: &Asker) -> Vec<(&'static str, Value)> {
+    let (host, process) = session_name::asker(&asker.application).unzip();
+    [
+        Some(("asker_pid", Value::Number(asker.pid.into()))),
+        Some(("asker_role", Value::from(asker.role.as_str()))),
+        host.map(|host| ("asker_host", Value::Text(host))),
+        process.map(|process| ("asker_process", Value::Number(process.into()))),
+        asker.client.as_deref().map(|client| ("asker_client", Value::from(client))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Returns what is known of one holder, such as `process 4711 on db1 (server process 42, from 10.0.0.1), since …`.
+pub(super) fn who(holder: &Holder) -> String {
+    Held("", std::slice::from_ref(holder)).to_string().trim_start_matches(" by ").to_owned()
+}
+
+fn from(client: Option<&str>) -> String {
+    match client {
+        Some("local") => ", from the server's own host".to_owned(),
+        Some(client) => format!(", from {client}"),
+        None => String::new(),
+    }
+}
+
 /// Shows ` (for which the server refuses us: timeline)`, where it refuses us anything.
 struct Lacks(Sources);
 
@@ -354,11 +426,7 @@ impl fmt::Display for Held<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, others)) = self.1.split_first() else { return Ok(()) };
         let told = Told::by(first);
-        let from = match first.client.as_deref() {
-            Some("local") => ", from the server's own host".to_owned(),
-            Some(client) => format!(", from {client}"),
-            None => String::new(),
-        };
+        let from = from(first.client.as_deref());
         f.write_str(self.0)?;
         match (first.pid, &told.place) {
             (Some(pid), Some((host, process))) => {

@@ -39,6 +39,13 @@ pub(super) enum Exit {
     NotFound,
 }
 
+impl Exit {
+    /// As after SIGTERM, where no program runs that has a status of its own.
+    pub(super) fn terminated() -> Self {
+        Self::Signalled(15)
+    }
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

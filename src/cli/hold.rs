@@ -3,13 +3,15 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::event::Event;
 use super::holding::{Holding, Kept, Then};
 use super::job::reap_orphans;
 use super::report::Report;
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment};
 
-/// Holds the lock until that moment, and until it is sure that a program may start under it.
+/// Holds the lock until that moment, and until it is sure that a program may start under it. No longer if
+/// someone asks that it be freed: then no program may start. Returns whether one may.
 ///
 /// # Errors
 /// The lock is lost.
@@ -19,12 +21,16 @@ pub(super) fn hold(
     timer: &Timer,
     until: Moment,
     report: &Report,
-) -> Result<(), Lost> {
+) -> Result<bool, Lost> {
     let holding = Holding { lease, until };
     loop {
         match holding.round(&mut Held { guard, lease }, Moment::now())? {
-            Then::Start => return Ok(()),
-            Then::Confirm => return report.alive_during(|| guard.confirm(lease)),
+            Then::Start => return Ok(true),
+            Then::Confirm => return report.alive_during(|| guard.confirm(lease)).map(|()| true),
+            Then::GiveBack => {
+                guard.asker().into_iter().for_each(|asker| report.event(&Event::Asked { asker }));
+                return Ok(false);
+            }
             Then::Wait(until) => {
                 timer.wait([Some(guard.as_fd())], until.into_iter().chain(report.alive()).min())
             }
@@ -55,5 +61,9 @@ impl Kept for Held<'_> {
 
     fn process(&mut self, now: Moment) -> Result<(), Lost> {
         self.guard.process(now)
+    }
+
+    fn is_asked(&self) -> bool {
+        self.guard.asker().is_some()
     }
 }

@@ -28,6 +28,9 @@ pub trait Kept {
     /// # Errors
     /// The lock is lost.
     fn process(&mut self, now: Moment) -> Result<(), Self::Lost>;
+
+    /// Whether someone who may do so has asked that the lock be freed.
+    fn is_asked(&self) -> bool;
 }
 
 /// For how long a lock is held before a program starts.
@@ -46,6 +49,8 @@ pub enum Then {
     Confirm,
     /// A program may start.
     Start,
+    /// Give the lock back, and start no program: someone has asked for that.
+    GiveBack,
 }
 
 impl Holding {
@@ -61,6 +66,9 @@ impl Holding {
             kept.start_heartbeat(now)?;
         }
         kept.process(now)?;
+        if kept.is_asked() {
+            return Ok(Then::GiveBack);
+        }
         if self.until <= now && Heartbeat::is_fresh(kept.last_answered(), self.lease, now) {
             return Ok(Then::Start);
         }
@@ -82,6 +90,7 @@ mod tests {
     struct Server {
         heartbeat: Option<Heartbeat>,
         is_silent: bool,
+        is_asked: bool,
     }
 
     const LEASE: Duration = Duration::from_secs(60);
@@ -115,11 +124,24 @@ mod tests {
             }
             Ok(())
         }
+
+        fn is_asked(&self) -> bool {
+            self.is_asked
+        }
+    }
+
+    #[test]
+    fn who_is_asked_to_free_the_lock_starts_no_program_also_where_the_moment_has_come() {
+        let mut server = Server { heartbeat: None, is_silent: false, is_asked: false };
+        let holding = Holding { lease: LEASE, until: at(25) };
+        assert_eq!(holding.round(&mut server, at(1)), Ok(Then::Wait(Some(at(10)))));
+        server.is_asked = true;
+        assert_eq!(holding.round(&mut server, at(25)), Ok(Then::GiveBack));
     }
 
     #[test]
     fn who_may_start_at_once_only_looks_whether_the_grant_is_fresh() {
-        let mut server = Server { heartbeat: None, is_silent: false };
+        let mut server = Server { heartbeat: None, is_silent: false, is_asked: false };
         assert_eq!(Holding { lease: LEASE, until: at(5) }.round(&mut server, at(5)), Ok(Then::Confirm));
         assert!(server.heartbeat.is_none());
     }
@@ -127,7 +149,7 @@ mod tests {
     #[test]
     fn the_lock_is_kept_alive_until_the_moment_has_come_and_an_answer_is_fresh() {
         let holding = Holding { lease: LEASE, until: at(25) };
-        let mut server = Server { heartbeat: None, is_silent: false };
+        let mut server = Server { heartbeat: None, is_silent: false, is_asked: false };
         assert_eq!(holding.round(&mut server, at(1)), Ok(Then::Wait(Some(at(10)))));
         assert_eq!(holding.round(&mut server, at(10)), Ok(Then::Wait(Some(at(20)))));
         assert_eq!(holding.round(&mut server, at(20)), Ok(Then::Wait(Some(at(25)))));
@@ -137,7 +159,7 @@ mod tests {
     #[test]
     fn a_silent_server_lets_no_program_start() {
         let holding = Holding { lease: LEASE, until: at(25) };
-        let mut server = Server { heartbeat: None, is_silent: true };
+        let mut server = Server { heartbeat: None, is_silent: true, is_asked: false };
         assert_eq!(holding.round(&mut server, at(1)), Ok(Then::Wait(Some(at(10)))));
         assert_eq!(holding.round(&mut server, at(25)), Ok(Then::Wait(Some(at(30)))));
         assert_eq!(holding.round(&mut server, at(30)), Err(()));

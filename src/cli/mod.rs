@@ -48,6 +48,7 @@ mod signals;
 mod spawn;
 mod standing;
 mod stderr;
+mod stop;
 mod supervise;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod supervision;

@@ -32,9 +32,9 @@ use crate::lock::{Key, Mode};
     name = "heimdall",
     version,
     about = "Run a program while holding a PostgreSQL advisory lock",
-    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --check | --list | --is-held-here | --print-key | --print-conninfo",
+    override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --check | --list | --stop | --is-held-here | --print-key | --print-conninfo",
     after_help = "Exit codes: the program's own; 128+N if signal N killed it; 1 --is-held-here says no; 64 usage; 69 no usable server; \
-                  74 lock lost, program stopped; 75 lock held elsewhere, or the wait timed out; 76 protocol or TLS violation, unsuitable \
+                  74 lock lost, program stopped; 75 lock held elsewhere or still, or the wait timed out; 76 protocol or TLS violation, unsuitable \
                   server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
                   executed; 127 PROGRAM not found.",
     before_long_help = "",
@@ -134,6 +134,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "INTERVAL", value_parser = duration::parse_interval, num_args = 0..=1, require_equals = true,
           default_missing_value = "2s", requires = "list")]
     watch: Option<Duration>,
+    /// Ask the holder, wherever it is, to stop its job and to free the lock then; wait until it has
+    #[arg(long, conflicts_with_all = ["check", "list", "print_key", "print_conninfo", "program", "allow_pooler"])]
+    stop: bool,
     /// Print the lock's key, and the SQL that finds its holder
     #[arg(long, conflicts_with_all = ["print_conninfo", "program"])]
     print_key: bool,
@@ -175,6 +178,8 @@ pub(super) enum Action {
     List(ListOptions),
     /// Say whether the heimdall that keeps this file runs its program under the lock.
     IsHeldHere(PathBuf),
+    /// Ask the holder of a lock to stop.
+    Stop(StopOptions),
     /// Print a lock's key.
     PrintKey(Lock),
     /// Print the connection parameters.
@@ -208,6 +213,14 @@ pub(super) struct RunOptions {
     pub(super) audience: Audience,
     /// Whether the program inherits the connection.
     pub(super) inherits: bool,
+}
+
+/// Whom to ask, and for how long.
+#[derive(Debug)]
+pub(super) struct StopOptions {
+    pub(super) lock: Lock,
+    pub(super) wait: WaitPolicy,
+    pub(super) conflict_exit_code: u8,
 }
 
 /// What the command line means.
@@ -315,6 +328,11 @@ impl TryFrom<Args> for Command {
             }
             (_, None) => return Err("the lock has no name: give --name or --key".to_owned()),
             (_, Some(lock)) if args.print_key => Action::PrintKey(lock),
+            (_, Some(lock)) if args.stop => Action::Stop(StopOptions {
+                lock,
+                wait: wait_policy,
+                conflict_exit_code: args.conflict_exit_code,
+            }),
             (None, _) => return Err("no PROGRAM to run is given".to_owned()),
             (Some(program), Some(lock)) => Action::Run(Box::new(RunOptions {
                 lock,

@@ -100,12 +100,12 @@ impl<'a> Programs<'a> {
             _ => None,
         };
         let end = match reason {
-            _ if signals.ask_to_end(reason) => End::Asked,
-            ExitReason::Ended(status) => End::Ended(status),
-            ExitReason::Stopped(Cause::TimedOut) => End::TimedOut,
-            ExitReason::Stopped(Cause::Lost) => End::Lost,
+            _ if signals.ask_to_end(reason) || guard.asker().is_some() => End::Asked,
+            ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => End::Ended(status),
+            ExitReason::Stopped(Cause::TimedOut, _) => End::TimedOut,
+            ExitReason::Stopped(Cause::Lost, _) => End::Lost,
         };
-        let guard = (reason != ExitReason::Stopped(Cause::Lost)).then_some(guard);
+        let guard = (!matches!(reason, ExitReason::Stopped(Cause::Lost, _))).then_some(guard);
         Over { end, exit: reason.into(), typed, guard, is_lost }
     }
 

@@ -21,6 +21,7 @@ use super::session_name;
 use super::settle::NotBefore;
 use super::show;
 use super::signals::{die_of, let_signals_end_process_1};
+use super::stop::stop;
 use super::timer::Timer;
 use super::wait::{Wait, Waited};
 use super::watch;
@@ -53,6 +54,7 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let database = command.database.as_deref();
     let exit = match command.action {
         Action::Check(options) => check(&options, database, command.format, &report),
+        Action::Stop(options) => stop(&options, database, &report.with_lock(&options.lock)),
         Action::PrintKey(lock) => Ok(show::key(&lock, &report)),
         Action::PrintConninfo => show::conninfo(database, &report),
         Action::List(options) => match options.interval {
@@ -99,6 +101,10 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         let report = &report.clone().with_session(&guard);
         let settled = if is_kept { Ok(()) } else { settle(&mut guard, options, &mut course, report) };
         let held = settled.and_then(|()| hold(&mut guard, options.lease, &timer, course.start_at(), report));
+        if let Ok(false) = held {
+            release(guard, report);
+            return Ok(Exit::terminated());
+        }
         if let Err(lost) = held {
             let text = format!("the lock was lost before the program was started: {lost}");
             if !course.lost_before_start(Moment::now()) {
@@ -170,7 +176,7 @@ fn acquire(
     let application_name = session_name::of(&options.lock);
     let connect = connect::options(config, &application_name, options.allows_pooler, report);
     let limit = course.limit();
-    let request = options.lock.request().with_lease(options.lease);
+    let request = options.lock.request().with_lease(options.lease).heeding_stop();
     let wait = Wait { connect: &connect, request: &request, limit, report };
     match wait.acquire() {
         Waited::Held { guard, waited, broken } => {

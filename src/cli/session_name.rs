@@ -17,7 +17,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::system::uname;
 
 use super::name::{Lock, MAX_SLOTS, Name};
-use crate::lock::sql::stamp;
+use crate::lock::sql::{ASKER, stamp};
 use crate::lock::{Holder, Key};
 
 /// What a heimdall has told of itself, as far as the lock's key bears it out.
@@ -43,6 +43,16 @@ pub(super) fn of(lock: &Lock) -> String {
         &host(),
         process::id(),
     )
+}
+
+/// Returns the session's name for one who asks the holder to stop.
+pub(super) fn of_asker() -> String {
+    with_place(ASKER, &host(), process::id())
+}
+
+/// Reads where one runs who asks, by its session's name: its host, and its process there.
+pub(super) fn asker(application: &str) -> Option<(String, u32)> {
+    without_place(application.strip_prefix(ASKER)?).1
 }
 
 fn with_place(name: &str, host: &str, process: u32) -> String {

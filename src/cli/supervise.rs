@@ -13,7 +13,7 @@ use super::on_lost::OnLost;
 use super::report::{Report, os_error_text};
 use super::signal_name;
 use super::signals::{Signals, stop_ourselves};
-use super::supervision::{Received, Supervised, Supervision};
+use super::supervision::{Heard, Received, Supervised, Supervision};
 use super::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Terms, Then};
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment, Polled};
@@ -34,7 +34,8 @@ pub(super) fn supervise(
     terms: Terms,
     report: &Report,
 ) -> (ExitReason, bool) {
-    let mut run = Run { job, sources, on_lost, report, lease: terms.lease, lost: None, refused: None };
+    let mut run =
+        Run { job, sources, on_lost, report, lease: terms.lease, lost: None, is_asked: false, refused: None };
     let mut supervision = Supervision::begin(terms, &mut run);
     let mut ready = Ready::default();
     loop {
@@ -55,9 +56,10 @@ pub(super) fn supervise(
 impl From<ExitReason> for Exit {
     fn from(reason: ExitReason) -> Self {
         match reason {
-            ExitReason::Ended(status) => status.into(),
-            ExitReason::Stopped(Cause::TimedOut) => Self::TimedOut,
-            ExitReason::Stopped(Cause::Lost) => Self::Lost,
+            // As after a signal that asks for it.
+            ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => status.into(),
+            ExitReason::Stopped(Cause::TimedOut, _) => Self::TimedOut,
+            ExitReason::Stopped(Cause::Lost, _) => Self::Lost,
         }
     }
 }
@@ -69,6 +71,7 @@ struct Run<'a> {
     report: &'a Report,
     lease: Duration,
     lost: Option<Lost>,
+    is_asked: bool,
     /// The process that can't be killed, once the user has been told.
     refused: Option<Pid>,
 }
@@ -138,7 +141,7 @@ impl Supervised for Run<'_> {
         }
     }
 
-    fn listen(&mut self) -> Result<bool, Lost> {
+    fn listen(&mut self) -> Result<Heard, Lost> {
         let last_answered = self.sources.guard.last_answered();
         let polled = self.sources.guard.poll()?;
         let answered = self.sources.guard.last_answered();
@@ -146,7 +149,7 @@ impl Supervised for Run<'_> {
             self.report.heartbeat(Moment::now().since(answered));
         }
         match polled {
-            Polled::Nothing => return Ok(false),
+            Polled::Nothing => return Ok(Heard::Nothing),
             Polled::Progress => {}
             Polled::Notice(notice) => self.report.notice(notice),
             Polled::OtherHalf => half::tell(self.sources.guard.servers_half(), self.report),
@@ -154,7 +157,13 @@ impl Supervised for Run<'_> {
                 .report
                 .warning(format_args!("the session's settings are not in force as they should be: {what}")),
         }
-        Ok(true)
+        let asker = self.sources.guard.asker();
+        if let Some(asker) = asker.filter(|_| !self.is_asked) {
+            self.report.event(&event::Event::Asked { asker });
+            self.is_asked = true;
+            return Ok(Heard::Asked);
+        }
+        Ok(Heard::Something)
     }
 
     fn tick(&mut self, now: Moment) -> Result<(), Lost> {
@@ -238,6 +247,7 @@ impl Run<'_> {
                 let cause = match cause {
                     Cause::Lost => "the lock is lost",
                     Cause::TimedOut => "--timeout ran out",
+                    Cause::Asked => "heimdall --stop has asked for it",
                 };
                 event::Event::Stopping { cause, signal: self.job.stop_signal() }
             }

@@ -31,11 +31,11 @@ pub trait Supervised {
     /// The lock is lost.
     fn start_heartbeat(&mut self, now: Moment) -> Result<(), Self::Lost>;
 
-    /// Reads one thing that the server has sent, without waiting; returns whether there may be more.
+    /// Reads one thing that the server has sent, without waiting.
     ///
     /// # Errors
     /// The lock is lost.
-    fn listen(&mut self) -> Result<bool, Self::Lost>;
+    fn listen(&mut self) -> Result<Heard, Self::Lost>;
 
     /// Asks the server for a sign of life, where that is due.
     ///
@@ -51,6 +51,16 @@ pub trait Supervised {
 
     /// Notes why the lock is lost, before the rules know that it is.
     fn lose(&mut self, lost: Self::Lost);
+}
+
+/// What the server has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    Nothing,
+    /// Something, after which there may be more.
+    Something,
+    /// That someone who may do so has asked that the job be stopped; there may be more.
+    Asked,
 }
 
 /// A signal that came, or what came with one.
@@ -156,7 +166,11 @@ impl Supervision {
 
     /// Reads one thing at a time, so that a server that never stops sending can't keep us from everything else.
     fn listen<S: Supervised>(&mut self, supervised: &mut S) {
-        self.has_more = self.ask(supervised, Supervised::listen).unwrap_or(false);
+        let heard = self.ask(supervised, Supervised::listen).unwrap_or(Heard::Nothing);
+        self.has_more = heard != Heard::Nothing;
+        if heard == Heard::Asked {
+            self.feed(supervised, Event::Asked);
+        }
     }
 
     /// Has something done with the lock, unless it is lost already; it may turn out to be lost now.

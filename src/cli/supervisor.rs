@@ -53,6 +53,8 @@ pub enum Event {
     Answered(Moment),
     /// The lock is lost.
     Lost,
+    /// Someone who may do so has asked that the job be stopped, and the lock be freed then.
+    Asked,
     /// The answer to [`Action::Look`].
     Left(Left),
 }
@@ -137,8 +139,8 @@ pub enum Then {
 pub enum ExitReason {
     /// The program ended by itself, or by a signal that was not ours.
     Ended(Status),
-    /// heimdall has ended the job.
-    Stopped(Cause),
+    /// heimdall has ended the job, and the program so.
+    Stopped(Cause, Status),
 }
 
 /// Why the job is stopped.
@@ -157,6 +159,8 @@ pub enum Cause {
     TimedOut,
     /// The lock was lost.
     Lost,
+    /// Someone has asked for it.
+    Asked,
 }
 
 /// Why the job is killed.
@@ -173,6 +177,7 @@ pub enum Reason {
 /// One rule holds whatever happens to this host: the job may run for less than three quarters of a lease after the last
 /// answer. The server frees the lock after a whole lease.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, or a line that was told")]
 pub struct Supervisor {
     terms: Terms,
     started: Moment,
@@ -184,6 +189,8 @@ pub struct Supervisor {
     /// How the program has ended.
     ended: Option<Status>,
     is_lost: bool,
+    /// Whether someone has asked for the job's end.
+    is_asked: bool,
     /// Whether the user knows that processes are waited for which the program has left.
     is_draining: bool,
     /// Whether the user knows that there may be processes that can't be seen.
@@ -231,6 +238,7 @@ impl Supervisor {
             ended: None,
             is_draining: false,
             is_lost: false,
+            is_asked: false,
             is_explained: false,
             hold_until: now.after(terms.min_hold),
         }
@@ -253,6 +261,7 @@ impl Supervisor {
             Event::Reaped => self.look(&mut actions),
             Event::Answered(asked) => self.answer(asked, now, &mut actions),
             Event::Lost => self.lose(now, &mut actions),
+            Event::Asked => self.heed(now, &mut actions),
             Event::Left(left) => self.find(left, now, &mut actions),
         }
         Actions { now: actions, then: self.then(now) }
@@ -322,14 +331,14 @@ impl Supervisor {
 
     fn go_on(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if self.is_fresh(now) {
-            self.resume(actions);
+            self.resume(now, actions);
         } else if matches!(self.state, State::Suspended { .. }) {
             // What is in heimdall's process group has been continued with it.
             actions.extend([Action::Stop, Action::Renew]);
         }
     }
 
-    fn resume(&mut self, actions: &mut Vec<Action>) {
+    fn resume(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let State::Suspended { why, wakes_program } = self.state else { return };
         self.state = State::Running;
         actions.push(Action::Resume);
@@ -337,6 +346,9 @@ impl Supervisor {
             actions.push(Action::Wake);
         }
         actions.push(Action::Tell(News::Resumed(why)));
+        if self.is_asked {
+            self.heed(now, actions);
+        }
     }
 
     /// Whether the last answer is fresh enough for a stopped job to go on.
@@ -362,14 +374,31 @@ impl Supervisor {
             State::Running | State::Stopping { .. }
                 if self.deadline.is_some_and(|deadline| deadline <= now) =>
             {
-                let kill_at = now.after(self.terms.kill_after);
-                self.state = State::Terminating { kill_at, cause: Some(Cause::TimedOut) };
-                actions.extend([Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))]);
+                self.terminate(Cause::TimedOut, now, actions);
             }
             State::Stopping { signal, until } if until <= now => self.stop_all(signal, actions),
             State::Over(_) => {}
             _ if self.ended.is_some() => self.look(actions),
             _ => self.insist(now, actions),
+        }
+    }
+
+    fn terminate(&mut self, cause: Cause, now: Moment, actions: &mut Vec<Action>) {
+        let kill_at = now.after(self.terms.kill_after);
+        self.state = State::Terminating { kill_at, cause: Some(cause) };
+        actions.extend([Action::Terminate, Action::Tell(News::Terminated(cause))]);
+    }
+
+    /// The lock is freed as soon as nothing of the job is left, and no sooner.
+    fn heed(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        (self.is_asked, self.hold_until) = (true, now);
+        match self.state {
+            State::Running | State::Stopping { .. } => {
+                self.terminate(Cause::Asked, now, actions);
+                self.look(actions);
+            }
+            // To end, a job that stands still goes on: not before the lock is known to be ours.
+            State::Suspended { .. } | State::Terminating { .. } | State::Killing { .. } | State::Over(_) => {}
         }
     }
 
@@ -406,11 +435,10 @@ impl Supervisor {
         let is_draining = self.may_go_on() && self.terms.drains;
         let is_killed = matches!(self.state, State::Killing { .. });
         match (self.state, self.ended) {
-            (State::Terminating { cause: Some(cause), .. } | State::Killing { cause: Some(cause) }, _)
-                if left == Left::No =>
-            {
-                self.state = State::Over(ExitReason::Stopped(cause));
-            }
+            (
+                State::Terminating { cause: Some(cause), .. } | State::Killing { cause: Some(cause) },
+                Some(status),
+            ) if left == Left::No => self.state = State::Over(ExitReason::Stopped(cause, status)),
             (_, Some(status)) if left == Left::No => self.state = State::Over(ExitReason::Ended(status)),
             _ if self.may_go_on() && self.terms.sweeps && !self.terms.drains => self.sweep(now, actions),
             _ => self.insist(now, actions),
@@ -434,7 +462,7 @@ impl Supervisor {
         self.last_answered = asked;
         // It may be the late answer to an old question.
         if self.is_fresh(now) {
-            self.resume(actions);
+            self.resume(now, actions);
         }
     }
 
@@ -527,6 +555,7 @@ mod tests {
     };
     const ENDED: Event = Event::Ended(Status::Exited(3));
     const ENDS: Next = Next::Exit(ExitReason::Ended(Status::Exited(3)));
+    const HEEDED: Next = Next::Exit(ExitReason::Stopped(Cause::Asked, Status::Exited(3)));
     const LOST: [Action; 3] =
         [Action::Terminate, Action::Tell(News::Lost), Action::Tell(News::Terminated(Cause::Lost))];
     const LOST_LATE: [Action; 3] =
@@ -607,7 +636,12 @@ mod tests {
                 (11, Event::Left(Left::Yes), &killed, Next::Soon),
                 (12, Event::Tick, &[Action::Look], Next::Soon),
                 (12, Event::Left(Left::Yes), &[Action::Kill], Next::Soon),
-                (13, Event::Left(Left::No), &[], Next::Exit(ExitReason::Stopped(Cause::Lost))),
+                (
+                    13,
+                    Event::Left(Left::No),
+                    &[],
+                    Next::Exit(ExitReason::Stopped(Cause::Lost, Status::Exited(3))),
+                ),
             ],
         );
     }
@@ -703,7 +737,12 @@ mod tests {
                 (20, Event::Tick, &over, Next::At(80)),
                 (30, Event::Lost, &[Action::Tell(News::Lost)], Next::At(42)),
                 (31, ENDED, &[exited(31), Action::Look], Next::Soon),
-                (31, Event::Left(Left::No), &[], Next::Exit(ExitReason::Stopped(Cause::TimedOut))),
+                (
+                    31,
+                    Event::Left(Left::No),
+                    &[],
+                    Next::Exit(ExitReason::Stopped(Cause::TimedOut, Status::Exited(3))),
+                ),
             ],
         );
     }
@@ -735,6 +774,64 @@ mod tests {
         play(terms, &[held(), (2, Event::Typed, &[], ENDS)]);
         play(terms, &[held(), (2, Event::Lost, &[Action::Tell(News::Lost)], ENDS)]);
     }
+
+    #[test]
+    fn who_is_asked_to_stop_ends_the_whole_job_and_then_the_run_with_the_programs_status() {
+        let terms = Terms { min_hold: Duration::from_secs(300), ..TERMS };
+        let stopped = [Action::Terminate, Action::Tell(News::Terminated(Cause::Asked))];
+        let killed = [Action::Kill, Action::Tell(News::Killed(Reason::Stubborn))];
+        play(
+            terms,
+            &[
+                (1, Event::Asked, &stopped, Next::At(11)),
+                (2, Event::Asked, &[], Next::At(11)),
+                (3, ENDED, &[exited(3), Action::Look], Next::Soon),
+                (3, Event::Left(Left::Yes), &[Action::TerminateOrphans], Next::Soon),
+                (11, Event::Left(Left::Yes), &killed, Next::Soon),
+                (12, Event::Left(Left::No), &[], HEEDED),
+            ],
+        );
+    }
+
+    #[test]
+    fn who_is_asked_to_stop_what_it_drains_or_while_it_only_holds_the_lock_does_not_go_on_holding_it() {
+        let stopped = [Action::Terminate, Action::Tell(News::Terminated(Cause::Asked)), Action::Look];
+        let draining = [Action::Tell(News::Draining)];
+        play(
+            Terms { drains: true, ..TERMS },
+            &[
+                (1, ENDED, &[exited(1), Action::Look], Next::At(2)),
+                (1, Event::Left(Left::Yes), &draining, Next::At(2)),
+                (5, Event::Asked, &stopped, Next::Soon),
+                (5, Event::Left(Left::No), &[], HEEDED),
+            ],
+        );
+        play(
+            Terms { min_hold: Duration::from_secs(60), ..TERMS },
+            &[(1, ENDED, &[exited(1)], Next::At(60)), (2, Event::Asked, &[], ENDS)],
+        );
+    }
+
+    #[test]
+    fn a_job_that_stands_still_is_asked_to_end_once_the_lock_is_known_to_be_ours() {
+        let why = Why::Silence(Duration::from_secs(120));
+        let suspended = [Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))];
+        let goes_on = [
+            Action::Resume,
+            Action::Tell(News::Resumed(why)),
+            Action::Terminate,
+            Action::Tell(News::Terminated(Cause::Asked)),
+        ];
+        play(
+            TERMS,
+            &[
+                (120, Event::Tick, &suspended, Next::Soon),
+                (121, Event::Asked, &[], Next::Soon),
+                (122, Event::Answered(at(121)), &goes_on, Next::At(132)),
+            ],
+        );
+    }
+
     #[test]
     fn a_signal_that_usually_ends_a_program_wakes_one_that_is_stopped() {
         let told = Action::Tell(News::Signalled(TERM));

@@ -293,7 +293,7 @@ impl Contender {
         let grant =
             Grant { key, mode: self.request.mode(), owner: self.owner, slot, backend_pid: row.pid, token };
         let half = self.servers_half(row);
-        let mut guard = Guard::new(self.connection, grant, asked, self.request.lease(), half);
+        let mut guard = Guard::new(self.connection, grant, asked, &self.request, half);
         let server_address = guard.server_address().to_owned();
         guard.keep_session().map_err(|error| Error::Acquiring { server_address, error })?;
         Ok(Outcome::Held(Box::new(guard)))

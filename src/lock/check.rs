@@ -110,7 +110,9 @@ fn round_trip(guard: &mut Guard) -> Result<Duration, QueryError> {
     let mut shortest = Duration::MAX;
     for _ in 0..PROBES {
         let asked = Moment::now();
-        guard.connection().run(&Statement::Ping.query(), Deadline::after(ANSWER_TIMEOUT), |_| None::<()>)?;
+        guard
+            .connection()
+            .run(&Statement::Ping(None).query(), Deadline::after(ANSWER_TIMEOUT), |_| None::<()>)?;
         shortest = shortest.min(Moment::now().since(asked));
     }
     Ok(shortest)

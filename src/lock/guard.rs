@@ -5,14 +5,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::age;
+#[cfg(feature = "cli")]
+use super::bell::Asker;
+use super::bell::Bell;
 use super::error::Lost;
 use super::grant::Grant;
 use super::half::{IDLE_SESSION_TIMEOUT, Reason, ServersHalf};
 use super::heartbeat::Heartbeat;
+use super::request::LockRequest;
 use super::settings::{Attempt, Retry, Settings};
-use super::sql::{self, Owner, Statement};
+use super::sql::{self, Mark, Owner, Statement};
 use crate::net::{self, Connection, Deadline, Moment, QueryError};
-use crate::proto::{Row, ServerMessage, Step, Transaction};
+use crate::proto::{Query, Row, ServerMessage, Step, Transaction};
 
 /// A held lock. Dropping it closes the connection; once no one else has a copy of its descriptor either, the
 /// server releases the lock.
@@ -30,6 +34,8 @@ pub struct Guard {
     settings: Option<Attempt>,
     /// When the settings were asked for that [`Guard::keep_session`] has asked for.
     kept: Option<Moment>,
+    /// Where it can be asked to stop.
+    bell: Option<Bell>,
 }
 
 /// What one read from the connection has brought.
@@ -74,19 +80,22 @@ impl Guard {
         connection: Connection,
         grant: Grant,
         asked: Moment,
-        lease: Option<Duration>,
+        request: &LockRequest,
         half: ServersHalf,
     ) -> Self {
+        // A pooler's session is anyone's, and so would be what it is asked by.
+        let is_heard = request.heeds_stop() && grant.owner == Owner::Us;
         let mut guard = Self {
             connection,
             grant,
             asked,
             acquired: Moment::now(),
             heartbeat: None,
-            lease,
+            lease: request.lease(),
             half,
             settings: None,
             kept: None,
+            bell: is_heard.then(|| Bell::new(grant.key, grant.backend_pid)),
         };
         if grant.owner != Owner::Us {
             guard.settings = Some(Attempt::new(guard.wanted_settings()));
@@ -103,7 +112,8 @@ impl Guard {
         let settings = self.wanted_settings();
         self.settings = Some(Attempt::new(settings.clone()));
         self.kept = Some(Moment::now());
-        self.connection.send(&Statement::Keep(settings).query())
+        let query = self.marked(&Statement::Keep(settings));
+        self.connection.send(&query)
     }
 
     fn wanted_settings(&self) -> Settings {
@@ -112,6 +122,20 @@ impl Guard {
             Owner::Us => Settings::of_session(version, self.lease, &self.half, self.grant.token()),
             Owner::Unknown | Owner::Pooler => Settings::of_transaction(version, self.lease),
         }
+    }
+
+    /// Returns who has asked that what the lock protects be stopped, and the lock be freed then.
+    #[cfg(feature = "cli")]
+    pub(crate) fn asker(&self) -> Option<&Asker> {
+        self.bell.as_ref().and_then(Bell::asker)
+    }
+
+    /// As it is sent: with what the session says of itself to those who may have it stop.
+    fn marked(&self, statement: &Statement) -> Query {
+        statement.marked(self.bell.as_ref().map(|bell| match bell.asker() {
+            None => Mark::Heeds,
+            Some(_) => Mark::Stops,
+        }))
     }
 
     /// The session, for who looks at it before anything depends on the lock.
@@ -212,6 +236,12 @@ impl Guard {
         if let Some(silence) = heartbeat.silence(now) {
             return Err(Lost::Silent(silence));
         }
+        if self.connection.is_idle()
+            && let Some(bell) = self.bell.as_ref().filter(|bell| bell.has_rung())
+        {
+            let question = Statement::Askers(bell.key);
+            return self.ask(&question, now, Bell::sent_question);
+        }
         if heartbeat.is_due(now) { self.ping(now) } else { Ok(()) }
     }
 
@@ -263,7 +293,7 @@ impl Guard {
     /// # Errors
     /// The lock is lost.
     pub fn server_age(&mut self, lease: Duration) -> Result<Duration, Lost> {
-        let query = Statement::Age(self.grant.owner).query();
+        let query = self.marked(&Statement::Age(self.grant.owner));
         let deadline = Deadline::after(Heartbeat::patience(lease));
         match self.connection.run(&query, deadline, age::read) {
             Ok(ages) => Ok(ages.first().copied().unwrap_or_default()),
@@ -275,18 +305,26 @@ impl Guard {
         }
     }
 
-    /// Asks for a sign of life: by the settings until they are in force, then by an empty query. In a pooler's session
-    /// the settings end with their transaction, which each ping begins anew, so that none gets old.
+    /// Asks for a sign of life: by the settings until they are in force, then by an empty query, or by the question whether the
+    /// bell rings. In a pooler's session the settings end with their transaction, which each ping begins anew, so that none gets old.
     fn ping(&mut self, now: Moment) -> Result<(), Lost> {
-        let query = match &self.settings {
+        match &self.settings {
             Some(attempt) if !attempt.is_answered() || self.grant.owner != Owner::Us => {
-                Statement::Settings(attempt.settings().clone()).query()
+                self.ask(&Statement::Settings(attempt.settings().clone()), now, Bell::sent_other)
             }
-            _ => Statement::Ping.query(),
-        };
-        if let Some(heartbeat) = &mut self.heartbeat {
-            heartbeat.sent(now);
+            // Who was asked to stop only says so.
+            _ => {
+                let bell = self.bell.as_ref().filter(|bell| bell.asker().is_none());
+                self.ask(&Statement::Ping(bell.map(|bell| bell.key)), now, Bell::sent_ping)
+            }
         }
+    }
+
+    /// Asks something whose answer is a sign of life.
+    fn ask(&mut self, statement: &Statement, now: Moment, note: fn(&mut Bell)) -> Result<(), Lost> {
+        let query = self.marked(statement);
+        self.heartbeat.iter_mut().for_each(|heartbeat| heartbeat.sent(now));
+        self.bell.iter_mut().for_each(note);
         Ok(self.connection.send(&query)?)
     }
 
@@ -299,7 +337,7 @@ impl Guard {
             None => Polled::Nothing,
             Some(Step::Notice(notice)) => Polled::Notice(notice),
             // Others are of settings that were asked for before those.
-            Some(Step::Row(row)) if self.connection.unanswered() == 1 => self.read_settings(&row)?,
+            Some(Step::Row(row)) if self.connection.unanswered() == 1 => self.read_row(&row)?,
             // The query has failed and not the session: that is a sign of life too.
             Some(Step::Failed(message)) => self.settings_failed(*message),
             Some(Step::Ready) if self.connection.is_idle() => {
@@ -311,10 +349,27 @@ impl Guard {
         })
     }
 
-    pub(super) fn read_settings(&mut self, row: &Row) -> Result<Polled, Lost> {
+    fn read_row(&mut self, row: &Row) -> Result<Polled, Lost> {
+        self.check_backend(row)?;
+        if self.bell.as_mut().is_some_and(|bell| bell.read(row)) {
+            if self.bell.as_ref().is_some_and(|bell| bell.asker().is_some()) {
+                // Who has asked learns at once that it was heard, by the mark of the next ping.
+                self.heartbeat.iter_mut().for_each(Heartbeat::hasten);
+            }
+            return Ok(Polled::Progress);
+        }
+        self.read_settings(row)
+    }
+
+    fn check_backend(&self, row: &Row) -> Result<(), Lost> {
         if row.parse(sql::settings::PID) != Some(self.grant.backend_pid) {
             return Err(Lost::OtherBackend(self.grant.backend_pid));
         }
+        Ok(())
+    }
+
+    pub(super) fn read_settings(&mut self, row: &Row) -> Result<Polled, Lost> {
+        self.check_backend(row)?;
         let Some(attempt) = &mut self.settings else { return Ok(Polled::Progress) };
         let mut differences = attempt.answered(row, sql::settings::FIRST_VALUE);
         if self.half != ServersHalf::Tcp {

@@ -107,7 +107,8 @@ impl Heartbeat {
     }
 
     fn ping_at(&self) -> Moment {
-        if self.is_hasty { self.last_answered } else { self.last_answered.after(self.lease / PING) }
+        let pause = if self.is_hasty { Duration::ZERO } else { MAX_PAUSE.min(self.lease / PING) };
+        self.last_answered.after(pause)
     }
 
     fn lost_at(&self) -> Moment {
@@ -118,6 +119,9 @@ impl Heartbeat {
 
 /// A ping is sent once in this part of a lease.
 const PING: u32 = 6;
+
+/// And no later than that, however long the lease is: by the answer a holder learns that it is asked to stop.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// The server has this part of a lease to answer a ping that was sent when it was due.
 const ANSWER: u32 = 3;
@@ -144,6 +148,13 @@ mod tests {
         heartbeat.sent(at(20));
         assert_eq!((heartbeat.silence(at(39)), heartbeat.next()), (None, at(40)));
         assert_eq!(heartbeat.silence(at(40)), Some(LEASE / 2));
+    }
+
+    #[test]
+    fn however_long_the_lease_a_ping_is_sent_every_ten_seconds() {
+        let start = Moment::now();
+        let heartbeat = Heartbeat::new(LEASE * 1000, start);
+        assert_eq!(heartbeat.next(), start.after(Duration::from_secs(10)));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Line {
 }
 
 /// Keys of either kind, none of which looks like another's.
-fn bytes(key: Key) -> [u8; 10] {
+pub(super) fn bytes(key: Key) -> [u8; 10] {
     let (classid, objid, objsubid) = key.in_pg_locks();
     let mut bytes = [0; 10];
     let parts = classid.to_be_bytes().into_iter().chain(objid.to_be_bytes()).chain(objsubid.to_be_bytes());
@@ -75,7 +75,7 @@ fn bytes(key: Key) -> [u8; 10] {
 }
 
 /// The first 64 bits.
-fn first_half(hash: &[u8]) -> i64 {
+pub(super) fn first_half(hash: &[u8]) -> i64 {
     hash.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
 

@@ -76,6 +76,12 @@ impl Lister {
         self.connection.listen(Deadline::after(Duration::ZERO)).map_err(|error| self.failed(error))
     }
 
+    /// The session, for who has more to ask in it.
+    #[cfg(feature = "cli")]
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// Where the server is.
     #[must_use]
     pub fn server_address(&self) -> &str {
@@ -128,7 +134,7 @@ impl Lister {
         Ok(in_line(answer.sessions, self.request.as_ref()))
     }
 
-    fn failed(&self, error: impl Into<net::Error>) -> Error {
+    pub(super) fn failed(&self, error: impl Into<net::Error>) -> Error {
         Error::Listing { server_address: self.server_address().to_owned(), error: error.into() }
     }
 

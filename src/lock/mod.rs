@@ -45,6 +45,7 @@
 mod acquire;
 mod age;
 mod backoff;
+pub(crate) mod bell;
 mod check;
 mod error;
 mod grant;
@@ -60,6 +61,8 @@ mod lister;
 mod request;
 mod settings;
 pub(crate) mod sql;
+#[cfg(feature = "cli")]
+pub(crate) mod stop;
 pub(crate) mod token;
 
 pub use acquire::{Contender, Outcome, acquire, acquire_in_turn};

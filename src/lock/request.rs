@@ -24,6 +24,7 @@ pub struct LockRequest {
     others: Vec<Key>,
     mode: Mode,
     lease: Option<Duration>,
+    heeds_stop: bool,
 }
 
 impl LockRequest {
@@ -33,14 +34,20 @@ impl LockRequest {
     /// One key.
     #[must_use]
     pub fn one(key: Key, mode: Mode) -> Self {
-        Self { first: key, others: Vec::new(), mode, lease: None }
+        Self { first: key, others: Vec::new(), mode, lease: None, heeds_stop: false }
     }
 
     /// Up to so many holders at once: slot 1 of a name is the name itself, slot i is `NAME#i`.
     #[must_use]
     pub fn slots(namespace: &str, name: &str, count: u16) -> Self {
         let others = (2..=count).map(|slot| Key::slot(namespace, name, slot)).collect();
-        Self { first: Key::named(namespace, name), others, mode: Mode::Exclusive, lease: None }
+        Self {
+            first: Key::named(namespace, name),
+            others,
+            mode: Mode::Exclusive,
+            lease: None,
+            heeds_stop: false,
+        }
     }
 
     /// The same, where the server is to free the lock so long after this host has vanished, from the moment on at which it is
@@ -49,6 +56,12 @@ impl LockRequest {
     #[must_use]
     pub fn with_lease(self, lease: Duration) -> Self {
         Self { lease: Some(lease), ..self }
+    }
+
+    /// The same, for a holder that can be asked to stop: it looks at [`Guard::asker`](super::Guard::asker).
+    #[cfg(feature = "cli")]
+    pub(crate) fn heeding_stop(self) -> Self {
+        Self { heeds_stop: true, ..self }
     }
 
     /// All keys, in the order in which they are tried.
@@ -64,6 +77,10 @@ impl LockRequest {
 
     pub(super) fn lease(&self) -> Option<Duration> {
         self.lease
+    }
+
+    pub(super) fn heeds_stop(&self) -> bool {
+        self.heeds_stop
     }
 
     /// Whether holders exclude each other.

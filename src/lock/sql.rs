@@ -43,8 +43,11 @@ pub enum Statement {
     /// Puts settings into force; one row, its columns as in `settings`. Settings for a transaction are preceded by the end
     /// of the one that is open and the beginning of another, which is left open.
     Settings(Settings),
-    /// Asks for a sign of life. It is an empty query, which needs no snapshot and has no row.
-    Ping,
+    /// Asks for a sign of life. Without a key it is an empty query, which needs no snapshot and has no row; with the key of the
+    /// session's [bell](super::bell) it is also asked whether that rings, and answered by one row, its columns as in `ping`.
+    Ping(Option<Key>),
+    /// Who rings this bell and may be heeded: rows with columns as in `askers`.
+    Askers(Key),
     /// Gives the lock back; one row, its column as in `release`. Unless the session is ours, the open transaction is ended
     /// first, in the same message.
     Release {
@@ -60,7 +63,11 @@ pub enum Statement {
     RoleSettings,
     /// Who holds these locks, and who waits for them; rows with columns as in `holders`.
     Holders(Vec<Key>),
-    /// The same for a client that has not asked for a lock, of these locks or of any of this database: one row, its columns
+    /// The same of those who hold them, and whether we may have them stop; rows with columns as in `stoppable`.
+    Stoppable(Vec<Key>),
+    /// Rings these bells, as far as no one else has them alone; one row, its columns as in `ring`.
+    Ring(Vec<Key>),
+    /// As [`Statement::Holders`] for a client that has not asked for a lock, of these locks or of any of this database: one row, its columns
     /// as in `acquire` as far as `STANDBY`, and then those rows.
     List(Option<Vec<Key>>),
 }
@@ -74,6 +81,29 @@ pub enum Owner {
     Unknown,
     /// A pooler's: other clients had it before, and may have left locks in it.
     Pooler,
+}
+
+/// What a holder says of itself in front of a statement, where those who may end its session see it (`pg_stat_activity`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It can be asked to stop.
+    Heeds,
+    /// It was asked, and is about to.
+    Stops,
+}
+
+impl Mark {
+    /// Both ways to say it.
+    pub const ALL: [Self; 2] = [Self::Heeds, Self::Stops];
+
+    /// As it stands in front of a statement.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Heeds => "/* heimdall heeds --stop */ ",
+            Self::Stops => "/* heimdall is stopping */ ",
+        }
+    }
 }
 
 /// When a session tries the lock that others wait for.
@@ -101,6 +131,12 @@ impl Statement {
         Query::new(&self.sql())
     }
 
+    /// The same, behind what the session says of itself.
+    #[must_use]
+    pub fn marked(&self, mark: Option<Mark>) -> Query {
+        Query::new(&(mark.map_or("", Mark::text).to_owned() + &self.sql()))
+    }
+
     fn sql(&self) -> String {
         match self {
             Self::Acquire { request, owner: Owner::Us, turn, sources } => {
@@ -120,14 +156,18 @@ impl Statement {
                 format!("COMMIT; {BEGIN}; {NO_TIMEOUT}; {}", set(settings))
             }
             Self::Settings(settings) => alone(&set(settings)),
-            Self::Ping => "-- heimdall: a sign of life".to_owned(),
+            Self::Ping(None) => "-- heimdall: a sign of life".to_owned(),
+            Self::Ping(Some(bell)) => format!("/* heimdall: a sign of life */ {}", hasty(&rings(*bell))),
+            Self::Askers(bell) => hasty(&askers(*bell)),
             Self::Release { key, mode, owner: Owner::Us } => alone(&release(*key, *mode)),
             Self::Release { key, mode, owner: _ } => format!("COMMIT; {}", alone(&release(*key, *mode))),
             Self::RoleSettings => alone(ROLE_SETTINGS),
-            Self::Holders(keys) => alone(&holders(Some(keys))),
+            Self::Holders(keys) => alone(&holders(Some(keys), "")),
+            Self::Stoppable(keys) => alone(&holders(Some(keys), STOPPABLE)),
+            Self::Ring(bells) => alone(&ring(bells)),
             Self::List(keys) => alone(&format!(
                 "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(); {}",
-                holders(keys.as_deref())
+                holders(keys.as_deref(), "")
             )),
         }
     }
@@ -136,6 +176,12 @@ impl Statement {
 /// In a transaction of its own, as the statements of one Query are.
 fn alone(select: &str) -> String {
     format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {NO_TIMEOUT}; {select}")
+}
+
+/// The same, where a holder's next sign of life must not wait for it: not for a lock on a table of the catalog, for instance. The
+/// shortest lease gives the server 667 ms.
+fn hasty(select: &str) -> String {
+    format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 500; {select}")
 }
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -451,13 +497,87 @@ pub mod release {
     pub const WAS_HELD: usize = 0;
 }
 
-/// A role that may not see others' sessions gets NULL for `backend_start`; the address is NULL for Unix sockets too.
-fn holders(keys: Option<&[Key]>) -> String {
+/// Whether someone has the key, of which nothing is held when the transaction has ended.
+fn rings(bell: Key) -> String {
+    format!("SELECT pg_catalog.pg_backend_pid(), NOT pg_catalog.pg_try_advisory_xact_lock({bell})")
+}
+
+/// The columns of the row that answers [`Statement::Ping`], where it has one.
+pub mod ping {
+    /// Whether the bell rings; the first column is `pg_backend_pid()`.
+    pub const RINGS: usize = 1;
+}
+
+/// Role and name stand in the same entry of the server's list of its processes, so that they are those of one session. That it is
+/// the one which has the key follows from its name: no process begins to ask between two looks that was someone else's at the
+/// first. The role is that of the login, which no `SET ROLE` changes; a superuser has the privileges of every role.
+fn askers(bell: Key) -> String {
+    format!(
+        "SELECT pg_catalog.pg_backend_pid(), a.pid, a.usename, a.application_name, \
+         CASE WHEN a.backend_start IS NOT NULL THEN \
+         COALESCE(pg_catalog.host(a.client_addr), 'local') END \
+         FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid \
+         JOIN pg_catalog.pg_stat_activity AS us ON us.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
+         WHERE {} AND l.granted AND pg_catalog.strpos(a.application_name, '{ASKER}') OPERATOR(pg_catalog.=) 1 \
+         AND pg_catalog.pg_has_role(a.usesysid, us.usesysid, 'USAGE') ORDER BY 2 LIMIT 1",
+        condition("l.", Some(&[bell]))
+    )
+}
+
+/// The columns of the rows that answer [`Statement::Askers`]; the first is `pg_backend_pid()`.
+pub mod askers {
+    /// The asking backend's process id.
+    pub const PID: usize = 1;
+    /// The role that it has logged in as.
+    pub const ROLE: usize = 2;
+    /// `application_name`.
+    pub const APPLICATION: usize = 3;
+    /// The client's address, or `local`; NULL where the role may not see it.
+    pub const CLIENT: usize = 4;
+}
+
+/// What the name of a session begins with that asks a holder to stop.
+pub const ASKER: &str = "heimdall --stop";
+
+/// Shared, so that several may ask. The session has its name before it has a key, also where the user has called it something else.
+fn ring(bells: &[Key]) -> String {
+    let name = format!(
+        "CASE WHEN pg_catalog.strpos(pg_catalog.current_setting('application_name'), '{ASKER}') OPERATOR(pg_catalog.<>) 1 \
+         THEN pg_catalog.set_config('application_name', '{ASKER}', false) END"
+    );
+    bells.iter().fold(format!("SELECT {name}"), |sql, bell| {
+        sql + &format!(", pg_catalog.pg_try_advisory_lock_shared({bell})")
+    })
+}
+
+/// The columns of the row that answers [`Statement::Ring`].
+pub mod ring {
+    /// Whether the first bell rings now; the others follow.
+    pub const FIRST: usize = 1;
+}
+
+/// What follows the columns of `holders`. `query` is hidden from those who may not end the session.
+const STOPPABLE: &str = ", a.usename, pg_catalog.pg_has_role(SESSION_USER, a.usesysid, 'USAGE'), \
+     pg_catalog.left(a.query, 40)";
+
+/// The columns of the rows that answer [`Statement::Stoppable`] besides those of `holders`.
+pub mod stoppable {
+    /// The role that the holder has logged in as.
+    pub const ROLE: usize = 9;
+    /// Whether we have its privileges.
+    pub const MAY_STOP: usize = 10;
+    /// What its last statement begins with, where we may see it.
+    pub const QUERY: usize = 11;
+}
+
+/// A role that may not see others' sessions gets NULL for `backend_start`; the address is NULL for Unix sockets too. `more` columns
+/// may follow.
+fn holders(keys: Option<&[Key]>, more: &str) -> String {
     format!(
         "SELECT l.classid, l.objid, l.objsubid, l.mode OPERATOR(pg_catalog.=) 'ShareLock', l.granted, l.pid, a.application_name, \
          CASE WHEN a.backend_start IS NOT NULL THEN \
          COALESCE(pg_catalog.host(a.client_addr), 'local') END, \
-         pg_catalog.to_char(pg_catalog.timezone('UTC', a.backend_start), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+         pg_catalog.to_char(pg_catalog.timezone('UTC', a.backend_start), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'){more} \
          FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid \
          WHERE {} ORDER BY 1, 2, 3, l.granted DESC, a.backend_start",
         condition("l.", keys)

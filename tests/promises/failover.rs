@@ -24,8 +24,9 @@ fn promise_14_a_waiter_whose_session_broke_starts_when_the_last_holders_job_must
     waiter.wait_for_stderr_line("starting the program in");
     // It holds the lock meanwhile, and has its heartbeat going.
     let backend = cluster.holder(key()).expect("it holds the lock");
-    let pings =
-        format!("select count(*) from pg_stat_activity where pid = {backend} and query like '-- heimdall%'");
+    let pings = format!(
+        "select count(*) from pg_stat_activity where pid = {backend} and query like '%heimdall: a sign of life%'"
+    );
     cluster.wait_for(&pings, "1");
     assert_eq!(heimdall(&cluster).arg("true").run().code, Some(75));
     waiter.wait_for_stdout_line("had its turn");

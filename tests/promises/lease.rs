@@ -55,7 +55,7 @@ fn promise_4_a_server_that_stands_still_is_given_up() {
         .spawn();
     let backend = super::pids(&running.wait_for_stdout_line(""))[0];
     // A question that is not answered at all would be known earlier.
-    let kept = "select count(*) from pg_stat_activity where state = 'idle' and query like '-- heimdall%' \
+    let kept = "select count(*) from pg_stat_activity where state = 'idle' and query like '%heimdall: a sign of life%' \
                 and application_name like 'heimdall:heimdall/still%'";
     shared().wait_for(kept, "1");
     let _stopped = Stopped::stop(backend);

@@ -43,7 +43,7 @@ fn promise_13_a_job_that_wakes_up_when_its_lock_is_free_does_nothing_beside_the_
     running.wait_for_stdout_line(".");
     // A heartbeat, after what is set for the session.
     cluster.wait_for(
-        "select count(*) from pg_stat_activity where query like '-- heimdall%' and state = 'idle'",
+        "select count(*) from pg_stat_activity where query like '%heimdall: a sign of life%' and state = 'idle'",
         "1",
     );
     let stopped = suspend(&running);

@@ -7,7 +7,7 @@ use heimdall::internals::heartbeat::Heartbeat;
 use heimdall::internals::holding::{Holding, Kept, Then as HoldingThen};
 use heimdall::internals::restart::{End, Next};
 use heimdall::internals::rules::{
-    Action, Cause, Event, ExitReason, Left, Received, Supervised, Supervision, Terms, Then,
+    Action, Cause, Event, ExitReason, Heard, Left, Received, Supervised, Supervision, Terms, Then,
 };
 use heimdall::lock::Moment;
 
@@ -50,6 +50,7 @@ impl World {
             }
             Ok(HoldingThen::Confirm) => self.confirm(run, now),
             Ok(HoldingThen::Start) => self.start_program(run, now),
+            Ok(HoldingThen::GiveBack) => self.release(run, Afterwards::Exit(Exit::Ended), now),
             Err(Lost) => self.lose_before_start(run, now),
         }
         true
@@ -107,12 +108,13 @@ impl World {
     fn end_supervision(&mut self, run: usize, reason: ExitReason) {
         let now = self.moment(run);
         self.judge_term_end(run);
-        let (is_lost, is_asked) = (reason == ExitReason::Stopped(Cause::Lost), self.runs[run].is_hurried);
+        let (is_lost, is_asked) =
+            (matches!(reason, ExitReason::Stopped(Cause::Lost, _)), self.runs[run].is_hurried);
         let end = match reason {
             _ if is_asked => End::Asked,
-            ExitReason::Ended(status) => End::Ended(status),
-            ExitReason::Stopped(Cause::TimedOut) => End::TimedOut,
-            ExitReason::Stopped(Cause::Lost) => End::Lost,
+            ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => End::Ended(status),
+            ExitReason::Stopped(Cause::TimedOut, _) => End::TimedOut,
+            ExitReason::Stopped(Cause::Lost, _) => End::Lost,
         };
         let has_lost = self.runs[run].is_lost;
         match self.runs[run].course.ended(end, has_lost, now) {
@@ -314,13 +316,13 @@ impl Supervised for Watched<'_> {
         self.ping(settings, now)
     }
 
-    fn listen(&mut self) -> Result<bool, Lost> {
+    fn listen(&mut self) -> Result<Heard, Lost> {
         if self.is_halted() {
-            return Ok(false);
+            return Ok(Heard::Nothing);
         }
         match self.this().inbox.pop_front() {
             None if self.this().is_closed => return Err(Lost),
-            None => return Ok(false),
+            None => return Ok(Heard::Nothing),
             Some(ToClient::Answer(_)) => {
                 let this = self.this();
                 this.unanswered -= 1;
@@ -330,7 +332,7 @@ impl Supervised for Watched<'_> {
             }
             Some(ToClient::Closed | ToClient::Reset) => return Err(Lost),
         }
-        Ok(!self.this().inbox.is_empty())
+        Ok(if self.this().inbox.is_empty() { Heard::Nothing } else { Heard::Something })
     }
 
     fn tick(&mut self, now: Moment) -> Result<(), Lost> {
@@ -374,8 +376,12 @@ impl Kept for Watched<'_> {
     }
 
     fn process(&mut self, now: Moment) -> Result<(), Lost> {
-        while self.listen()? {}
+        while self.listen()? != Heard::Nothing {}
         self.tick(now)
+    }
+
+    fn is_asked(&self) -> bool {
+        false
     }
 }
 

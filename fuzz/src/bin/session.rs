@@ -28,7 +28,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         login.pipelined = portion % 2 == 0;
         // Bound or not at all: no one can prove to know the password, so nothing may be ready.
         let is_bound = channel_binding == "require";
-        let mut session = Session::new(login, Some(Statement::Ping.query()), None);
+        let mut session = Session::new(login, Some(Statement::Ping(None).query()), None);
         'said: for bytes in said.chunks(usize::from(portion).max(1)) {
             session.receive(bytes);
             loop {

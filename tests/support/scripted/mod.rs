@@ -162,7 +162,7 @@ impl Connection {
                 self.finish(Vec::new());
                 return self.answer_holder();
             }
-            (b'Q', sql) if sql.starts_with("--") => {
+            (b'Q', sql) if sql.contains("heimdall: a sign of life") => {
                 self.send(&[backend::empty_query_response(), backend::ready_for_query(b'I')].concat());
             }
             (b'Q', sql) if sql.contains("pg_catalog.set_config(") => self.answer_settings(sql),
