@@ -10,7 +10,7 @@ use heimdall::lock::{Moment, Place};
 use super::faults::PAUSES;
 use super::holder::MOMENT;
 use super::mutants::Mutant;
-use super::network::{ToClient, ToServer};
+use super::network::{Between, ToClient, ToServer};
 use super::postgres::{Answer, Grant, Statement, Turn};
 use super::run::{Exit, Stage};
 use super::time::Time;
@@ -90,10 +90,12 @@ impl World {
     /// As `Contender::stay`.
     fn stay(&mut self, run: usize, is_heir: bool) {
         let now = self.now;
+        let is_pooled = self.hosts[self.runs[run].host].between == Between::Pooler;
         let this = &mut self.runs[run];
         let was_behind = this.turn != Turn::Heir;
         this.turn = match this.turn {
             Turn::Any => Turn::Any,
+            _ if is_pooled => Turn::Any,
             Turn::First => Turn::Enter,
             _ if is_heir => Turn::Heir,
             Turn::Enter | Turn::Stay { .. } | Turn::Heir => Turn::Stay { overtakes: false },

@@ -36,7 +36,7 @@ impl World {
     /// A fault happens now.
     pub fn cover(&mut self, fault: usize) {
         for run in &self.runs {
-            if let Some(stage) = run.stage_index() {
+            if let Some(stage) = run.stage_index(self.hosts[run.host].between) {
                 self.coverage.0[fault][stage] += 1;
             }
         }

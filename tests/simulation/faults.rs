@@ -211,7 +211,7 @@ impl World {
                 if let Some(session) = connection.and_then(|connection| self.connections[connection].session)
                     && self.server.sessions[session].is_alive
                 {
-                    self.terminate_session(session);
+                    self.terminate_session(session, Loss::Taken);
                 }
                 return false;
             }

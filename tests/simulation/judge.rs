@@ -9,7 +9,8 @@ use heimdall::lock::Moment;
 use super::heimdall::MAX_LATENCY;
 use super::holder::MOMENT;
 use super::job::DEATH;
-use super::postgres::{Grant, Mode, State};
+use super::network::Between;
+use super::postgres::{Grant, Mode, Session, State};
 use super::run::{Exit, Halt, Run, Stage};
 use super::time::Time;
 use super::world::{Event, World};
@@ -504,7 +505,11 @@ impl World {
             }
         }
         assert_eq!(self.server.state, State::Up);
-        let left = self.server.sessions.iter().position(|session| session.is_alive);
+        let is_left = |session: &Session| {
+            let is_poolers = self.between(session.connection) == Between::Pooler && session.locked.is_none();
+            session.is_alive && !is_poolers
+        };
+        let left = self.server.sessions.iter().position(is_left);
         if let Some(session) = left {
             let run = self.connections[self.server.sessions[session].connection].run;
             self.complain(format!("the server still has the session of heimdall {run}"));

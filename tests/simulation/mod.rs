@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn a_seed_tells_the_same_story_each_time() {
-        let first = story(1, None).unwrap();
-        assert!(first.contains("FAULT"));
-        assert_eq!(first, story(1, None).unwrap());
+        let with_faults = |seed: &u64| story(*seed, None).unwrap().contains("FAULT");
+        let seed = (0..WORLDS).find(with_faults).unwrap();
+        assert_eq!(story(seed, None).unwrap(), story(seed, None).unwrap());
     }
 
     #[test]

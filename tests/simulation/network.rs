@@ -15,6 +15,7 @@ pub struct Host {
     pub clock: Clock,
     gain: i64,
     delay: Duration,
+    pub between: Between,
     /// Of a thousand packets, so many are lost once.
     loss: u64,
     /// Whether packets get to the server, and from it.
@@ -29,6 +30,16 @@ pub struct Host {
     pub resumed: Time,
     /// When the network last was not as it should be.
     pub troubled: Time,
+}
+
+/// What a host's connections go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Between {
+    Nothing,
+    /// TCP ends there, and the server's kernel gets its answers from there.
+    Proxy,
+    /// So it does, and the session is someone else's once the client has left.
+    Pooler,
 }
 
 /// A TCP connection, one message a segment.
@@ -88,6 +99,9 @@ impl Host {
             clock: Clock::new(started, gain),
             gain,
             delay: Duration::from_micros(*dice.pick(&[50, 200, 1000, 10_000, 50_000]).unwrap()),
+            between: *dice
+                .pick(&[Between::Nothing, Between::Nothing, Between::Proxy, Between::Pooler])
+                .unwrap(),
             loss: *dice.pick(&[0, 0, 1, 20]).unwrap(),
             reaches_server: true,
             is_reached: true,
@@ -128,7 +142,12 @@ impl Host {
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { gain, delay, loss, .. } = self;
-        write!(f, "a host {delay:?} away, loss {loss} ‰, clock {gain:+} ‰")
+        let between = match self.between {
+            Between::Nothing => "",
+            Between::Proxy => " behind a proxy",
+            Between::Pooler => " behind a pooler",
+        };
+        write!(f, "a host {delay:?} away{between}, loss {loss} ‰, clock {gain:+} ‰")
     }
 }
 
@@ -291,6 +310,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// What a connection goes through.
+    pub fn between(&self, id: usize) -> Between {
+        self.hosts[self.connections[id].host].between
     }
 
     /// Whether a probe of the server's kernel is answered; `None` where the answer is that there is no connection.

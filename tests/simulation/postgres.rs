@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::dice::Dice;
 use super::judge::{HANDOVER, Loss};
 use super::mutants::Mutant;
-use super::network::{ToClient, ToServer};
+use super::network::{Between, ToClient, ToServer};
 use super::time::{Clock, Time};
 use super::world::{Event, World};
 
@@ -53,7 +53,7 @@ pub struct Session {
     pub connection: usize,
     pub is_alive: bool,
     /// How often it has locked what, and how.
-    locked: Option<(usize, Mode, u32)>,
+    pub locked: Option<(usize, Mode, u32)>,
     /// How often it has locked the heir's key.
     heirs: u32,
     /// For how long it may be asked nothing.
@@ -306,6 +306,7 @@ impl World {
         self.server.sessions[session].asked = self.now;
         let answer = match statement {
             Statement::Acquire { mode, turn, lease } => {
+                let between = self.between(id);
                 self.set_lease(session, lease);
                 let was_heir = self.server.heir == Some(session);
                 let (slot, is_heir) = self.server.acquire(session, mode, turn, self.mutant);
@@ -319,14 +320,14 @@ impl World {
                 } else if is_heir && !was_heir && !self.has(Mutant::DoesNotBindTheHeir) {
                     let lease = self.setting.lease;
                     self.server.sessions[session].idle_timeout = Some(lease.min(HEIR_TIMEOUT));
-                } else if let Some(lease) = lease.filter(|_| self.setting.has_proxy && !is_heir) {
+                } else if let Some(lease) = lease.filter(|_| between == Between::Proxy && !is_heir) {
                     self.bind(session, Some(lease.max(WAITER_TIMEOUT)));
                 }
                 Answer::Acquired(grant, is_heir)
             }
             Statement::Settings { lease } => {
                 self.set_lease(session, lease);
-                self.bind(session, lease.filter(|_| self.setting.has_proxy));
+                self.bind(session, lease.filter(|_| self.between(id) != Between::Nothing));
                 Answer::Alive
             }
             Statement::Ping => Answer::Alive,
@@ -346,15 +347,12 @@ impl World {
 
     /// For how long a session may be asked nothing.
     fn bind(&mut self, session: usize, timeout: Option<Duration>) {
-        let goes_by_tcp = self.setting.has_proxy && self.has(Mutant::GoesByTcpBehindAProxy);
+        let is_direct = self.between(self.server.sessions[session].connection) == Between::Nothing;
+        let goes_by_tcp = !is_direct && self.has(Mutant::GoesByTcpBehindAProxy);
         self.server.sessions[session].idle_timeout = timeout.filter(|_| !goes_by_tcp);
     }
 
     fn set_lease(&mut self, session: usize, lease: Option<Duration>) {
-        if self.setting.has_proxy {
-            // Its kernel hears of the proxy alone.
-            return;
-        }
         if let Some(lease) = lease.filter(|_| self.server.sessions[session].lease != lease) {
             self.server.sessions[session].lease = Some(lease);
             let pause = self.server.clock.takes(lease / 2);
@@ -383,7 +381,9 @@ impl World {
     /// and a client that says nothing is probed from half of it on, every sixth of it.
     pub fn check_session(&mut self, id: usize) {
         let session = &self.server.sessions[id];
-        let Some(lease) = session.lease.filter(|_| session.is_alive) else { return };
+        // Otherwise its kernel hears of the proxy alone.
+        let is_direct = self.between(session.connection) == Between::Nothing;
+        let Some(lease) = session.lease.filter(|_| session.is_alive && is_direct) else { return };
         let lease = self.server.clock.takes(lease);
         let silent = self.now.since(session.heard);
         let waiting = session.unacknowledged.map_or(Duration::ZERO, |sent| self.now.since(sent));
@@ -411,7 +411,13 @@ impl World {
     /// (`man 7 tcp`, `tcp_keepalive_time`), or a proxy does at some time.
     pub fn abandon_session(&mut self, id: usize) {
         let session = &self.server.sessions[id];
-        if session.is_alive && session.lease.is_none() && session.idle_timeout.is_none() {
+        let is_bound = match self.between(session.connection) {
+            Between::Nothing => session.lease.is_some(),
+            Between::Proxy => session.idle_timeout.is_some(),
+            // What holds nothing is the pooler's own matter.
+            Between::Pooler => session.idle_timeout.is_some() || session.locked.is_none(),
+        };
+        if session.is_alive && !is_bound {
             self.judge_abandoned(self.connections[session.connection].run);
         }
     }
@@ -451,8 +457,7 @@ impl World {
                 ("waits and does not try", Loss::Taken)
             };
             self.tell(|_| format!("the server ends the session of heimdall {run}, which {what}"));
-            self.end_session(id, loss);
-            self.reply(connection, ToClient::Closed, Duration::ZERO);
+            self.terminate_session(id, loss);
         }
     }
 
@@ -464,10 +469,10 @@ impl World {
         }
     }
 
-    /// An administrator ends a session; the client is told.
-    pub fn terminate_session(&mut self, id: usize) {
+    /// The server ends a session, by itself or since an administrator has it do so; the client is told.
+    pub fn terminate_session(&mut self, id: usize, loss: Loss) {
         let connection = self.server.sessions[id].connection;
-        self.end_session(id, Loss::Taken);
+        self.end_session(id, loss);
         self.reply(connection, ToClient::Closed, Duration::ZERO);
     }
 

@@ -12,7 +12,7 @@ use heimdall::lock::Moment;
 
 use super::dice::Dice;
 use super::job::Job;
-use super::network::ToClient;
+use super::network::{Between, ToClient};
 use super::postgres::{Grant, Mode, Turn};
 use super::time::Time;
 use super::world::Setting;
@@ -273,7 +273,7 @@ impl Run {
     }
 
     /// What it is doing, by its place in [`STAGES`]; nothing any more once it has ended.
-    pub fn stage_index(&self) -> Option<usize> {
+    pub fn stage_index(&self, between: Between) -> Option<usize> {
         let is_asking = self.unanswered > 0;
         let is_restarted = self.course.count() > 0;
         Some(match self.stage {
@@ -290,6 +290,7 @@ impl Run {
             Stage::Supervising { .. } if self.halt == Halt::Itself => 7,
             Stage::Supervising { .. } if self.is_lost => 8,
             Stage::Supervising { .. } if self.job.as_ref().is_some_and(|job| job.is_held) => 9,
+            Stage::Supervising { .. } if between != Between::Nothing => 16,
             Stage::Supervising { .. } => 10 + usize::from(is_asking),
             Stage::Releasing { .. } => 12,
             Stage::Ended(_) => return None,
@@ -298,7 +299,7 @@ impl Run {
 }
 
 /// What a run may be doing.
-pub const STAGES: [&str; 16] = [
+pub const STAGES: [&str; 17] = [
     "pausing",
     "connecting",
     "listening",
@@ -315,6 +316,7 @@ pub const STAGES: [&str; 16] = [
     "holding the lock between two programs",
     "releasing the lock for a while",
     "connecting for another term",
+    "running where TCP ends at a proxy",
 ];
 
 /// `--restart`.

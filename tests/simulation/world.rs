@@ -52,8 +52,6 @@ pub struct Setting {
     pub slots: usize,
     /// Whether some take it together.
     pub has_readers: bool,
-    /// Whether all connect through a proxy, at which TCP ends: it keeps its connection to the server, whatever becomes of a host.
-    pub has_proxy: bool,
     /// No fault happens and no heimdall is started after that.
     pub quiet_at: Time,
     /// By then all must be over.
@@ -106,9 +104,8 @@ impl World {
         let hosts = (0..*dice.pick(&[2, 3, 4]).unwrap()).map(|_| Host::any(&mut dice)).collect::<Vec<_>>();
         let server = Server::new(slots, &mut dice);
         let has_readers = slots == 1 && dice.once_in(3);
-        let has_proxy = dice.once_in(4);
         let over_at = quiet_at.after(lease * 60 + LAST_WORDS);
-        let setting = Setting { lease, slots, has_readers, has_proxy, quiet_at, over_at };
+        let setting = Setting { lease, slots, has_readers, quiet_at, over_at };
         let mut world = Self {
             now: Time::default(),
             setting,
@@ -146,12 +143,11 @@ impl World {
     /// As [`World::new`], and everything is written down.
     pub fn told(dice: Dice, mutant: Option<Mutant>) -> Self {
         let mut world = Self { story: Some(Vec::new()), ..Self::new(dice, mutant) };
-        let Setting { lease, slots, has_readers, has_proxy, .. } = world.setting;
+        let Setting { lease, slots, has_readers, .. } = world.setting;
         world.tell(|world| {
             let hosts: Vec<String> = world.hosts.iter().map(ToString::to_string).collect();
             let readers = if has_readers { ", or many with --shared" } else { "" };
-            let proxy = if has_proxy { ", through a proxy" } else { "" };
-            format!("a lease of {lease:?}, {slots} at once{readers}{proxy}; {}", hosts.join("; "))
+            format!("a lease of {lease:?}, {slots} at once{readers}; {}", hosts.join("; "))
         });
         world
     }
