@@ -6,10 +6,11 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::support::heimdall::{BINARY, Heimdall, Running};
 use crate::support::postgres::shared;
-use crate::support::write_program;
+use crate::support::{poll, write_program};
 
 #[test]
 fn the_three_commands_run_wait_and_list() {
@@ -175,6 +176,12 @@ const RUN: &[(&str, &str)] = &[
     ("docs/recipes.md", "A Kubernetes Job"),
     ("docs/recipes.md", "A container's entrypoint"),
     ("docs/recipes.md", "A Kubernetes Deployment"),
+    ("docs/recipes.md", "A Kubernetes Deployment behind a Service"),
+    ("docs/recipes.md", "An image that has no heimdall"),
+    ("docs/recipes.md", "Compose: a migration before the service"),
+    ("docs/recipes.md", "An OpenRC service"),
+    ("docs/recipes.md", "A runit service"),
+    ("docs/recipes.md", "An s6 service"),
     ("docs/server.md", "Will it work with my database?"),
 ];
 
@@ -240,6 +247,124 @@ fn a_container_is_taken_over() {
 fn a_deployment_is_taken_over() {
     let kitchen = Kitchen::new("A Kubernetes Deployment", &["dispatcher"]);
     taken_over(&kitchen, &kitchen.words(0, &["command:", "args:"]));
+}
+
+#[test]
+fn a_service_reaches_the_replica_that_works() {
+    let kitchen = Kitchen::new("A Kubernetes Deployment behind a Service", &["dispatcher"]);
+    // Each pod has a memory of its own.
+    let pod = |name: &str| {
+        fs::create_dir(kitchen.directory.join(name)).unwrap();
+        let in_pod = |words: String| words.replace("/dev/shm", name);
+        [in_pod(kitchen.words(0, &["command:", "args:"])), in_pod(kitchen.words(0, &["exec:"]))]
+    };
+    let [[first, is_first], [second, is_second]] = ["pod-1", "pod-2"].map(pod);
+    let code = |probe: &str| kitchen.sh(probe).run().code;
+    let wait_for_yes = |probe: &str| {
+        let yes = poll(Duration::from_secs(30), || (code(probe) == Some(0)).then_some(()));
+        assert!(yes.is_some(), "{:?}", kitchen.sh(probe).run());
+    };
+    assert_eq!(code(&is_first), Some(1));
+    let works = kitchen.start(&first, "dispatcher");
+    wait_for_yes(&is_first);
+    let waits = kitchen.sh(&second).spawn();
+    waits.wait_for_stderr_line("waiting");
+    assert_eq!(code(&is_second), Some(1));
+    drop(works);
+    waits.wait_for_stdout_line("dispatcher");
+    assert_eq!(waits.wait().code, Some(0));
+    assert_eq!((code(&is_first), code(&is_second)), (Some(1), Some(1)));
+}
+
+#[test]
+fn a_container_gets_heimdall_from_one_that_runs_before_it() {
+    let kitchen = Kitchen::new("An image that has no heimdall", &["dispatcher"]);
+    let here = |words: String| {
+        let tools = kitchen.directory.join("tools").display().to_string();
+        words.replace("'/heimdall'", "heimdall").replace("/tools", &tools)
+    };
+    fs::create_dir(kitchen.directory.join("tools")).unwrap();
+    assert!(kitchen.block(0).contains(" /heimdall /heimdall\n"));
+    assert_eq!(kitchen.sh(&here(kitchen.words(1, &["command:"]))).run().code, Some(0));
+    fs::remove_file(kitchen.directory.join("heimdall")).unwrap();
+    taken_over(&kitchen, &here(kitchen.words(1, &["args:"])));
+}
+
+#[test]
+fn replicas_of_compose_serve_after_the_migration() {
+    let kitchen = Kitchen::new("Compose: a migration before the service", &["migrate", "serve"]);
+    let command = kitchen.words(0, &["entrypoint:"]);
+    let first = kitchen.start(&command, "migrate up");
+    let second = kitchen.sh(&command).spawn();
+    second.wait_for_stderr_line("waiting for the lock app/migrate");
+    assert!(!second.has_printed("serve"));
+    finish(first);
+    second.wait_for_stdout_line("serve");
+    assert_eq!(second.wait().code, Some(0));
+    kitchen.write("migrate", "#!/bin/sh\nexit 3\n");
+    let failed = kitchen.sh(&command).run();
+    assert_eq!((failed.code, failed.stdout.as_str()), (Some(3), ""));
+}
+
+/// openrc-run reads the script as sh does, and supervise-daemon starts the command with its arguments; neither is run here.
+#[test]
+fn the_command_of_an_openrc_service_is_a_singleton() {
+    let kitchen = Kitchen::new("An OpenRC service", &["dispatcher"]);
+    let script = kitchen.block(0);
+    assert!(script.starts_with("#!/sbin/openrc-run\n") && script.contains("\nsupervisor=supervise-daemon\n"));
+    kitchen.write("dispatcher.init", &kitchen.moved(script));
+    taken_over(&kitchen, ". ./dispatcher.init && eval exec \"$command\" $command_args");
+}
+
+#[test]
+fn runit_runs_the_daemon_and_stops_it() {
+    let kitchen = Kitchen::new("A runit service", &["dispatcher"]);
+    if !kitchen.has("runsv") {
+        return tell("the runit service DID NOT RUN: there is no runsv");
+    }
+    let start = |name: &str| {
+        kitchen.service(name, &[("run", kitchen.block(0))]);
+        kitchen.sh(&format!("unset DATABASE_URL; exec runsv ./{name}")).pipe_stdin().spawn()
+    };
+    let first = start("first");
+    first.wait_for_stdout_line("dispatcher");
+    let second = start("second");
+    second.wait_for_stdout_line("heimdall: waiting for the lock");
+    // What was killed is started again, and waits for what it has left.
+    let killed = "kill -9 $(cat first/supervise/pid)";
+    assert_eq!(kitchen.sh(killed).run().code, Some(0));
+    first.wait_for_stdout_line("heimdall: waiting for the lock");
+    assert!(!second.has_printed("\ndispatcher\n"));
+    assert_eq!(kitchen.sh("sv exit ./first").run().code, Some(0));
+    // What is left ends with its standard input.
+    assert_eq!(first.wait().code, Some(0));
+    second.wait_for_stdout_line("dispatcher");
+    assert_eq!(kitchen.sh("sv exit ./second").run().code, Some(0));
+    assert_eq!(second.wait().code, Some(0));
+}
+
+#[test]
+fn s6_runs_the_daemon_and_knows_where() {
+    let kitchen = Kitchen::new("An s6 service", &["dispatcher"]);
+    if !kitchen.has("s6-supervise") {
+        return tell("the s6 service DID NOT RUN: there is no s6-supervise");
+    }
+    let start = |name: &str| {
+        let files = [("run", kitchen.block(0)), ("data/check", kitchen.block(1)), ("notification-fd", "3\n")];
+        kitchen.service(name, &files);
+        kitchen.sh(&format!("unset DATABASE_URL; exec s6-supervise ./{name}")).pipe_stdin().spawn()
+    };
+    let first = start("first");
+    first.wait_for_stdout_line("dispatcher");
+    let second = start("second");
+    second.wait_for_stdout_line("heimdall: waiting for the lock");
+    assert_eq!(kitchen.sh("s6-svwait -t 30000 -U ./first").run().code, Some(0));
+    assert_eq!(kitchen.sh("s6-svstat -o up,ready ./second").run().stdout, "true false\n");
+    assert_eq!(kitchen.sh("s6-svc -xd ./first").run().code, Some(0));
+    second.wait_for_stdout_line("dispatcher");
+    assert_eq!(first.wait().code, Some(0));
+    assert_eq!(kitchen.sh("s6-svwait -t 30000 -U ./second && s6-svc -xd ./second").run().code, Some(0));
+    assert_eq!(second.wait().code, Some(0));
 }
 
 #[test]
@@ -400,6 +525,21 @@ impl Kitchen {
             line.split('"').skip(1).step_by(2).map(|word| format!(" '{word}'"))
         });
         words.fold("exec".to_owned(), |command, word| command + &word)
+    }
+
+    fn has(&self, program: &str) -> bool {
+        self.sh(&format!("command -v {program}")).run().code == Some(0)
+    }
+
+    /// A supervisor's folder for a service of this name, with the connection string in its environment.
+    fn service(&self, name: &str, files: &[(&str, &str)]) {
+        for folder in ["env", "data"] {
+            fs::create_dir_all(self.directory.join(name).join(folder)).unwrap();
+        }
+        let database = self.sh("printf %s \"$DATABASE_URL\"").run().stdout;
+        for (file, text) in files.iter().chain([&("env/DATABASE_URL", database.as_str())]) {
+            self.write(&format!("{name}/{file}"), &self.moved(text));
+        }
     }
 
     fn moved(&self, text: &str) -> String {
