@@ -1,7 +1,7 @@
 //! The files that heimdall keeps up to date while it runs. A thread of their own writes them: a file system that hangs must not
 //! keep heimdall from watching the lock.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -118,7 +118,7 @@ impl Shared {
 /// Puts the text in the place of the file, whole or not at all. Returns the file, which is locked for as long as it is open: so
 /// it is known whether who wrote it lives, wherever that is (`cli/here`).
 fn replace(path: &Path, text: &str) -> io::Result<File> {
-    check_replaceable(path)?;
+    let permissions = permissions(path)?;
     let name = path.file_name().ok_or(io::ErrorKind::NotFound)?.to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
     // Perhaps left by an earlier process of this number; never somebody else's symbolic link, in a folder that all may write to.
@@ -127,6 +127,9 @@ fn replace(path: &Path, text: &str) -> io::Result<File> {
         // Where this can't be had, no one can tell whether we live.
         let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         file.write_all(text.as_bytes())?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
         fs::rename(&temporary, path)?;
         Ok(file)
     });
@@ -136,19 +139,20 @@ fn replace(path: &Path, text: &str) -> io::Result<File> {
     written
 }
 
-/// Refuses what a rename would take away from everyone: a device such as /dev/null, and a symbolic link such as /dev/stdout.
-fn check_replaceable(path: &Path) -> io::Result<()> {
+/// Returns the permissions of the file, if it is there. Refuses what a rename would take away from everyone: a device such as
+/// /dev/null, and a symbolic link such as /dev/stdout.
+fn permissions(path: &Path) -> io::Result<Option<Permissions>> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => Err(io::Error::other("it is no regular file")),
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(found) => Ok(Some(found.permissions())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// Changes the metrics in the file, which other heimdalls may change too.
 fn change(path: &Path, changes: &Changes) -> io::Result<File> {
-    check_replaceable(path)?;
+    permissions(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = File::open(folder)?;
     // Where this can't be had, as on some network file systems, a count may get lost when two write at once.

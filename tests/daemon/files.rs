@@ -1,8 +1,8 @@
 //! `--metrics` and `--status-file`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -289,6 +289,23 @@ fn nothing_but_a_file_is_replaced() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+}
+
+#[test]
+fn a_file_that_is_replaced_keeps_its_mode() {
+    let folder = folder();
+    let files = ["status", "metrics"].map(|name| folder.join(name));
+    for file in &files {
+        fs::write(file, "").unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o640)).unwrap();
+    }
+    let run = heimdall("keeps mode").arg("--status-file").arg(&files[0]).arg("--metrics").arg(&files[1]);
+    assert_eq!(run.arg("true").run().code, Some(0));
+    for file in &files {
+        let found = fs::metadata(file).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, 0o640, "{file:?}");
+        assert!(found.len() > 0, "{file:?}");
+    }
 }
 
 /// A folder that someone else has locked, and does not unlock, stands for a file system that hangs.
