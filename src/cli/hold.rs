@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::holding::{Holding, Kept, Then};
-use super::job::reap_orphans;
 use super::report::Report;
+use super::tend::{tend, tend_during};
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment};
 
@@ -26,16 +26,15 @@ pub(super) fn hold(
     loop {
         match holding.round(&mut Held { guard, lease }, Moment::now())? {
             Then::Start => return Ok(true),
-            Then::Confirm => return report.alive_during(|| guard.confirm(lease)).map(|()| true),
+            Then::Confirm => return tend_during(report, || guard.confirm(lease)).map(|()| true),
             Then::GiveBack => {
                 guard.asker().into_iter().for_each(|asker| report.event(&Event::Asked { asker }));
                 return Ok(false);
             }
             Then::Wait(until) => {
-                timer.wait([Some(guard.as_fd())], until.into_iter().chain(report.alive()).min())
+                timer.wait([Some(guard.as_fd())], until.into_iter().chain(tend(report)).min())
             }
         };
-        reap_orphans();
     }
 }
 

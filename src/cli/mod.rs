@@ -54,6 +54,7 @@ mod supervise;
 pub(crate) mod supervision;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod supervisor;
+mod tend;
 mod terminal;
 mod timer;
 mod unrunnable;

@@ -3,11 +3,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, SystemTime};
-
-use nix::sys::signal::SigSet;
 
 use super::event::{Event, Level};
 use super::json::{self, Value};
@@ -97,35 +93,6 @@ impl Report {
     /// Gives the service manager a sign of life, if one is due; returns when the next one is.
     pub(super) fn alive(&self) -> Option<Moment> {
         self.publisher.as_ref()?.alive()
-    }
-
-    /// Does what may take long, and has a deadline of its own: the service manager gets its signs of life meanwhile.
-    pub(super) fn alive_during<T>(&self, work: impl FnOnce() -> T) -> T {
-        let mut due = self.alive();
-        if due.is_none() {
-            return work();
-        }
-        let is_done = AtomicBool::new(false);
-        let give_signs = || {
-            // Signals are not this thread's business.
-            let _ = SigSet::all().thread_block();
-            while let Some(next) = due
-                && !is_done.load(Ordering::Acquire)
-            {
-                thread::park_timeout(next.since(Moment::now()));
-                due = self.alive();
-            }
-        };
-        thread::scope(|scope| {
-            // Where there is no thread to be had, there are no signs, and the work is done all the same.
-            let signs = thread::Builder::new().spawn_scoped(scope, give_signs);
-            let result = work();
-            is_done.store(true, Ordering::Release);
-            if let Ok(signs) = signs {
-                signs.thread().unpark();
-            }
-            result
-        })
     }
 
     /// Tells that the server has answered a heartbeat after so long.

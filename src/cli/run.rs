@@ -22,6 +22,7 @@ use super::settle::NotBefore;
 use super::show;
 use super::signals::{die_of, let_signals_end_process_1};
 use super::stop::stop;
+use super::tend::tend_during;
 use super::timer::Timer;
 use super::wait::{Wait, Waited};
 use super::watch;
@@ -144,7 +145,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
 /// Finds out when the program may start under a lock that was just granted; tells why that is not now.
 fn settle(guard: &mut Guard, options: &RunOptions, course: &mut Course, report: &Report) -> Result<(), Lost> {
     let age =
-        if course.asks_age() { Some(report.alive_during(|| guard.server_age(options.lease))?) } else { None };
+        if course.asks_age() { Some(tend_during(report, || guard.server_age(options.lease))?) } else { None };
     let now = Moment::now();
     if let Some(NotBefore { moment, reason }) = course.settle(age, now).filter(|settled| now < settled.moment)
     {
@@ -194,7 +195,7 @@ fn acquire(
 fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report: &Report) -> Exit {
     if report.level() > Level::Quiet {
         // Who holds it is a courtesy: one more round trip, and none where no one is told.
-        let holders = report.alive_during(|| contender.holders()).unwrap_or_default();
+        let holders = tend_during(report, || contender.holders()).unwrap_or_default();
         report.event(&Event::Busy { holders: &holders, waited });
     }
     contender.close();
@@ -204,7 +205,7 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
 /// Gives the lock back; tells whether the server has confirmed it.
 fn release(guard: Guard, report: &Report) -> bool {
     let acquired = guard.acquired();
-    let release = report.alive_during(|| guard.release());
+    let release = tend_during(report, || guard.release());
     match &release {
         Release::Confirmed => report.event(&Event::Released { held: Moment::now().since(acquired) }),
         Release::NotHeld => report.warning("the server says that the lock was not held any more"),

@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::job::reap_orphans;
 use super::report::Report;
+use super::tend::tend;
 use crate::lock::Moment;
 
 /// A clock to wait by.
@@ -51,8 +51,7 @@ impl Timer {
     /// Waits for the moment, however many signals come meanwhile.
     pub(super) fn sleep(&self, until: Moment, report: &Report) {
         while Moment::now() < until {
-            self.wait([], report.alive().into_iter().chain([until]).min());
-            reap_orphans();
+            self.wait([], tend(report).into_iter().chain([until]).min());
         }
     }
 }

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::event::{Event, Level, held_briefly};
-use super::job::reap_orphans;
 use super::report::Report;
+use super::tend::{tend, tend_during};
 use super::waiter::{Found, Next, TELL_AGAIN, Waiter};
 use crate::lock::{self, Contender, Guard, Holder, LockRequest, Moment, Outcome};
 use crate::net::{ConnectOptions, Deadline};
@@ -72,7 +72,7 @@ impl Wait<'_> {
                         Next::Try { pause, timeout, overtakes } => Self::pause(pause, &mut line, |pause| {
                             contender.listen(pause)
                         })
-                        .and_then(|()| self.report.alive_during(|| contender.take_turn(overtakes, timeout))),
+                        .and_then(|()| tend_during(self.report, || contender.take_turn(overtakes, timeout))),
                         Next::Connect { .. } | Next::GiveUp => break Waited::Busy(contender),
                     }
                 }
@@ -111,9 +111,8 @@ impl Wait<'_> {
     ) -> Result<(), lock::Error> {
         while !pause.is_zero() {
             line.draw();
-            reap_orphans();
-            let sign = line.report.alive().map(|due| due.since(Moment::now()));
-            let nap = sign.into_iter().fold(pause.min(REDRAW), Duration::min);
+            let due = tend(line.report).map(|due| due.since(Moment::now()));
+            let nap = due.into_iter().fold(pause.min(REDRAW), Duration::min);
             sleep(nap)?;
             pause -= nap;
         }
@@ -122,7 +121,7 @@ impl Wait<'_> {
 
     fn connect(&self, timeout: Option<Duration>) -> Result<Outcome, lock::Error> {
         let limit = Deadline::after(timeout);
-        let tried = self.report.alive_during(|| {
+        let tried = tend_during(self.report, || {
             if self.limit == Some(Duration::ZERO) {
                 lock::acquire(self.connect, self.request, limit)
             } else {
@@ -172,7 +171,7 @@ impl Line<'_> {
         // It is a courtesy; where it fails the next try tells why.
         let is_told = self.report.level() > Level::Quiet;
         let holders = if is_told {
-            self.report.alive_during(|| contender.holders()).unwrap_or_default()
+            tend_during(self.report, || contender.holders()).unwrap_or_default()
         } else {
             Vec::new()
         };
@@ -229,7 +228,7 @@ impl Line<'_> {
     }
 }
 
-/// How old the time on the screen may be, and how long what orphans leave stays.
+/// How old the time on the screen may be.
 const REDRAW: Duration = Duration::from_secs(1);
 
 /// A server whose text is another each time does not fill anyone's log.

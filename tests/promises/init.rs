@@ -45,6 +45,12 @@ fn promise_10_as_process_1_heimdall_reaps_orphans_while_it_waits_too() {
     let waiter = heimdall.database(&nowhere).args(["--name", "init waits", "--wait", "true"]).spawn();
     waiter.wait_for_stderr_line("waiting for the server");
     assert_reaps(&waiter);
+    let Some(heimdall) = init("reaping orphans while a server is silent", OWN_PROC) else { return };
+    let silent = ports::listen();
+    let nowhere = format!("host=127.0.0.1 port={} user=ann", silent.local_addr().unwrap().port());
+    let waiter = heimdall.database(&nowhere).args(["--name", "init waits", "--wait", "true"]).spawn();
+    let _connection = silent.accept().unwrap();
+    assert_reaps(&waiter);
 }
 
 /// What a probe of a container leaves to process 1 is gone soon.
