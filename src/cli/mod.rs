@@ -1,5 +1,6 @@
 //! All that a user sees: options, waiting, supervision, exit codes.
 
+mod beside;
 mod check;
 mod connect;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]

@@ -1,65 +1,54 @@
-//! `--on-lost`: what a shell runs when the lock is lost, beside the stopping of the job.
+//! `--on-lost`: what a shell runs when the lock is lost; the rules of `beside` say when.
 
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
+use super::beside;
 use super::exit::Status;
 use super::job::Job;
 use super::report::{Report, os_error_text};
 use super::spawn::Start;
-use crate::net::Moment;
 
-/// A command for the shell, to be run at most once.
+/// A command for the shell.
 pub(super) struct OnLost<'a> {
     /// What the shell is started with; `None` where there is no such command, or none any more.
     start: Option<Start<'a>>,
-    /// How long it may take.
-    limit: Duration,
-    /// When it is killed, once it runs.
-    ends_at: Option<Moment>,
+    lease: Duration,
+    is_killed: bool,
 }
 
 impl<'a> OnLost<'a> {
-    /// `start` starts the shell. The command has a quarter of the lease: the job, too, is gone three quarters of a lease
-    /// after the last answer where silence has told of the loss.
+    /// `start` starts the shell.
     pub(super) fn new(start: Option<Start<'a>>, lease: Duration) -> Self {
-        Self { start, limit: lease / 4, ends_at: None }
+        Self { start, lease, is_killed: false }
     }
 
-    /// Starts the command; the job has been asked to end before.
-    pub(super) fn start(&mut self, now: Moment, job: &mut Job, report: &Report) {
+    /// Starts the command.
+    pub(super) fn start(&mut self, job: &mut Job, report: &Report) {
         let Some(start) = self.start.take() else { return };
-        match job.start_beside(start) {
-            Ok(()) => self.ends_at = Some(now.after(self.limit)),
-            Err(error) => report.warning(format_args!(
+        if let Err(error) = job.start_beside(start) {
+            report.warning(format_args!(
                 "cannot run the --on-lost command with {SHELL}: {}",
                 os_error_text(&error)
-            )),
-        }
-    }
-
-    /// When the command is killed.
-    pub(super) fn ends_at(&self) -> Option<Moment> {
-        self.ends_at
-    }
-
-    /// Kills the command if its time is over.
-    pub(super) fn tick(&mut self, now: Moment, job: &Job, report: &Report) {
-        if self.ends_at.is_some_and(|ends_at| ends_at <= now) {
-            self.ends_at = None;
-            job.kill_beside();
-            report.warning(format_args!(
-                "killed the --on-lost command, which has run for {:.1?}, a quarter of the lease",
-                self.limit
             ));
         }
     }
 
+    /// Kills the command.
+    pub(super) fn kill(&mut self, job: &Job, report: &Report) {
+        self.is_killed = true;
+        job.kill_beside();
+        report.warning(format_args!(
+            "killed the --on-lost command, which has run for {:.1?}, a quarter of the lease",
+            beside::limit(self.lease)
+        ));
+    }
+
     /// The command has ended.
-    pub(super) fn ended(&mut self, status: Status, report: &Report) {
-        // Who has killed it has said so.
-        let Some(_) = self.ends_at.take() else { return };
+    pub(super) fn ended(&self, status: Status, report: &Report) {
         match status {
+            // Who has killed it has said so.
+            _ if self.is_killed => {}
             Status::Exited(0) => {}
             Status::Exited(code) => {
                 report.warning(format_args!("the --on-lost command ended with exit code {code}"));

@@ -81,6 +81,7 @@ impl<'a> Programs<'a> {
             drains: options.drains,
             sweeps: course.restarts(),
             is_group_shared: job.is_group_shared(),
+            has_command: options.on_lost.is_some(),
         };
         let mask = *signals.mask();
         let shell = options.on_lost.as_deref().map(shell);

@@ -43,10 +43,8 @@ pub(super) fn supervise(
         supervision.feed(&mut run, Event::Tick);
         let received = run.receive(ready);
         let then = supervision.round(&mut run, received, ready.connection);
-        run.tend_on_lost();
         let until = match then {
-            Then::Exit(reason) if !run.job.is_beside_left() => return (reason, supervision.is_lost()),
-            Then::Exit(_) => None,
+            Then::Exit(reason) => return (reason, supervision.is_lost()),
             Then::Wait(until) => until,
         };
         ready = run.wait(if supervision.has_more() { Some(Moment::now()) } else { until });
@@ -174,6 +172,18 @@ impl Supervised for Run<'_> {
         self.sources.guard.renew(now)
     }
 
+    fn start_beside(&mut self) {
+        self.on_lost.start(self.job, self.report);
+    }
+
+    fn kill_beside(&mut self) {
+        self.on_lost.kill(self.job, self.report);
+    }
+
+    fn is_beside_left(&self) -> bool {
+        self.job.is_beside_left()
+    }
+
     fn lose(&mut self, lost: Lost) {
         self.lost = Some(lost);
     }
@@ -187,8 +197,7 @@ impl Run<'_> {
             None => (Some(guard.as_fd()), guard.next_tick()),
             Some(_) => (None, None),
         };
-        let until =
-            until.into_iter().chain(next_tick).chain(self.on_lost.ends_at()).chain(self.report.alive()).min();
+        let until = until.into_iter().chain(next_tick).chain(self.report.alive()).min();
         let fds = [Some(signals.as_fd()), socket, self.job.witness()];
         let [signals, connection, witness] = timer.wait(fds, until);
         Ready { signals, connection, witness }
@@ -209,13 +218,6 @@ impl Run<'_> {
             });
         }
         received
-    }
-
-    fn tend_on_lost(&mut self) {
-        if self.lost.is_some() {
-            self.on_lost.start(Moment::now(), self.job, self.report);
-        }
-        self.on_lost.tick(Moment::now(), self.job, self.report);
     }
 
     fn look(&self) -> Left {

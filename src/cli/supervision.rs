@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use rustix::process::Signal;
 
+use super::beside::{Act, Beside};
 use super::supervisor::{Action, Event, Supervisor, Terms, Then};
 use crate::lock::Moment;
 
@@ -49,6 +50,15 @@ pub trait Supervised {
     /// The lock is lost.
     fn renew(&mut self, now: Moment) -> Result<(), Self::Lost>;
 
+    /// Starts the command of `--on-lost` beside the job.
+    fn start_beside(&mut self);
+
+    /// Kills it.
+    fn kill_beside(&mut self);
+
+    /// Whether it runs.
+    fn is_beside_left(&self) -> bool;
+
     /// Notes why the lock is lost, before the rules know that it is.
     fn lose(&mut self, lost: Self::Lost);
 }
@@ -82,6 +92,8 @@ pub enum Received {
 #[derive(Debug)]
 pub struct Supervision {
     supervisor: Supervisor,
+    /// What runs beside the job once the lock is lost.
+    beside: Beside,
     /// The last answer that the rules know of.
     last_answered: Moment,
     /// Once the lock is lost, no more is said to the server.
@@ -98,8 +110,14 @@ impl Supervision {
         let now = supervised.now();
         let last_answered = supervised.last_answered();
         let supervisor = Supervisor::new(terms, last_answered, now);
-        let mut this =
-            Self { supervisor, last_answered, is_lost: false, has_more: true, then: Then::Wait(None) };
+        let mut this = Self {
+            supervisor,
+            beside: Beside::new(terms.has_command, terms.lease),
+            last_answered,
+            is_lost: false,
+            has_more: true,
+            then: Then::Wait(None),
+        };
         this.listen(supervised);
         this.ask(supervised, |supervised| supervised.start_heartbeat(now));
         this
@@ -138,7 +156,22 @@ impl Supervision {
         }
         let now = supervised.now();
         self.ask(supervised, |supervised| supervised.tick(now));
-        self.then
+        self.tend_beside(supervised)
+    }
+
+    /// The job comes first: nothing is done beside it before it has been asked to end, and heimdall ends when both have.
+    fn tend_beside<S: Supervised>(&mut self, supervised: &mut S) -> Then {
+        match self.beside.tick(self.is_lost, supervised.is_beside_left(), supervised.now()) {
+            Some(Act::Start) => supervised.start_beside(),
+            Some(Act::Kill) => supervised.kill_beside(),
+            None => {}
+        }
+        let ends_at = self.beside.ends_at();
+        match self.then {
+            Then::Exit(_) if supervised.is_beside_left() => Then::Wait(ends_at),
+            Then::Exit(reason) => Then::Exit(reason),
+            Then::Wait(until) => Then::Wait(until.into_iter().chain(ends_at).min()),
+        }
     }
 
     /// Tells the rules of an event, and has done what they say.

@@ -11,6 +11,7 @@ use crate::lock::heartbeat::Heartbeat;
 
 /// What a run is to keep to.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct Terms {
     /// From the start to the end of the program; `None` is never.
     pub timeout: Option<Duration>,
@@ -26,6 +27,8 @@ pub struct Terms {
     pub sweeps: bool,
     /// Whether the program is in heimdall's process group, so that a shell takes both for one.
     pub is_group_shared: bool,
+    /// Whether there is a command to be run when the lock is lost.
+    pub has_command: bool,
 }
 
 /// What can happen while the program runs, and after it.
@@ -552,6 +555,7 @@ mod tests {
         drains: false,
         sweeps: false,
         is_group_shared: true,
+        has_command: false,
     };
     const ENDED: Event = Event::Ended(Status::Exited(3));
     const ENDS: Next = Next::Exit(ExitReason::Ended(Status::Exited(3)));

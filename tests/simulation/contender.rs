@@ -102,7 +102,7 @@ impl World {
         };
         this.tries_since = this.tries_since.min(now);
         if was_behind && this.turn == Turn::Heir {
-            self.ambush_by(&PAUSES, run, 6, self.setting.lease / 2);
+            self.ambush_by(&PAUSES, run, 3, self.setting.lease / 2);
         }
     }
 

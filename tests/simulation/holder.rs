@@ -74,6 +74,7 @@ impl World {
             drains: options.drains && !self.has(Mutant::DoesNotDrain),
             sweeps: restarts && !self.has(Mutant::LeavesTheRest),
             is_group_shared: options.is_on_terminal,
+            has_command: options.on_lost.is_some(),
         };
         let supervision = Supervision::begin(terms, &mut Watched { world: self, run });
         self.runs[run].supervision = Some(supervision);
@@ -353,9 +354,28 @@ impl Supervised for Watched<'_> {
         self.ping(Statement::Ping, now)
     }
 
+    fn start_beside(&mut self) {
+        if !self.has(Mutant::RunsTheCommandFirst) {
+            self.world.start_beside(self.run);
+        }
+    }
+
+    fn kill_beside(&mut self) {
+        if !self.has(Mutant::LetsTheCommandRunOn) {
+            self.world.kill_beside(self.run);
+        }
+    }
+
+    fn is_beside_left(&self) -> bool {
+        self.world.runs[self.run].beside.is_some()
+    }
+
     fn lose(&mut self, Lost: Lost) {
         self.this().is_lost = true;
         self.world.judge_break(self.run);
+        if self.has(Mutant::RunsTheCommandFirst) {
+            self.world.start_beside(self.run);
+        }
         self.world.ambush(self.run, 6, MOMENT);
     }
 }

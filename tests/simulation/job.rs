@@ -86,6 +86,11 @@ impl Job {
         self.members[member].is_alive && (self.is_whole || self.members[PROGRAM].is_alive)
     }
 
+    /// Whether all of it was asked to end, or its program has ended.
+    pub fn is_ending(&self) -> bool {
+        self.is_whole || !self.members[PROGRAM].is_alive
+    }
+
     /// Whether any process of it is left.
     pub fn is_left(&self) -> bool {
         self.members.iter().any(|process| process.is_alive)
@@ -198,6 +203,39 @@ impl World {
         self.resume(run);
     }
 
+    /// The command of `--on-lost` starts beside it.
+    pub fn start_beside(&mut self, run: usize) {
+        let Some(takes) = self.runs[run].options.on_lost else { return };
+        let turn = self.plan_turn(run);
+        self.tell(|_| format!("heimdall {run}: the command of --on-lost starts"));
+        self.runs[run].beside = Some((self.now, turn));
+        self.schedule(takes, Event::BesideEnds(run, turn));
+        self.judge_beside(run);
+    }
+
+    pub fn kill_beside(&mut self, run: usize) {
+        let turn = self.plan_turn(run);
+        if let Some((_, ends)) = &mut self.runs[run].beside {
+            *ends = turn;
+            self.schedule(Duration::from_micros(50), Event::BesideEnds(run, turn));
+        }
+    }
+
+    /// The command ends, unless it stands still.
+    pub fn end_beside(&mut self, run: usize, turn: u32) {
+        if self.runs[run].beside.is_none_or(|(_, ends)| ends != turn) {
+            return;
+        }
+        let this = &self.runs[run];
+        if this.halt == Halt::Both || self.hosts[this.host].is_down() {
+            return self.schedule(self.setting.lease / 10, Event::BesideEnds(run, turn));
+        }
+        self.tell(|_| format!("heimdall {run}: the command of --on-lost ends"));
+        self.judge_beside_end(run);
+        self.runs[run].beside = None;
+        self.tell_of_child(run);
+    }
+
     fn close_for_job(&mut self, run: usize) {
         if let Some(connection) = self.runs[run].job_connection {
             self.close(connection);
@@ -228,6 +266,7 @@ impl World {
 
     /// The host is gone, and with it every process at once.
     pub fn erase_job(&mut self, run: usize) {
+        self.runs[run].beside = None;
         if let Some(job) = self.runs[run].job.as_mut() {
             job.members.iter_mut().for_each(|process| process.is_alive = false);
             self.judge_pause(run);

@@ -235,6 +235,27 @@ impl World {
         latest
     }
 
+    /// The command of `--on-lost` starts: the stopping of the job does not wait for it.
+    pub fn judge_beside(&mut self, run: usize) {
+        if !self.runs[run].job.as_ref().is_none_or(super::job::Job::is_ending) {
+            self.complain(format!("heimdall {run} runs the command of --on-lost before it stops its job"));
+        }
+    }
+
+    /// The command of `--on-lost` ends, after a quarter of a lease at the latest.
+    pub fn judge_beside_end(&mut self, run: usize) {
+        let this = &self.runs[run];
+        let Some((started, _)) = this.beside else { return };
+        let host = &self.hosts[this.host];
+        let latest = started.after(host.clock.takes(self.setting.lease / 4)).after(SLACK);
+        let is_disturbed =
+            this.resumed.max(host.resumed) > started || this.is_killed || this.halt != Halt::None;
+        if self.now > latest && !is_disturbed {
+            let late = self.now.since(latest);
+            self.complain(format!("the command of --on-lost of heimdall {run} ends {late:?} too late"));
+        }
+    }
+
     /// A job begins, which is told this token.
     pub fn judge_start(&mut self, run: usize, token: u64) {
         self.judge.jobs += 1;

@@ -68,11 +68,15 @@ pub enum Mutant {
     RestartsAtOnce,
     /// What a program leaves is not stopped before the next one starts.
     LeavesTheRest,
+    /// The command of `--on-lost` is run before the job is stopped.
+    RunsTheCommandFirst,
+    /// It may take as long as it likes.
+    LetsTheCommandRunOn,
     /// A connection on which no answer came in time stays open.
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 33] = [
+pub const MUTANTS: [Mutant; 35] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
     Mutant::TrustsALateConfirmation,
@@ -106,4 +110,6 @@ pub const MUTANTS: [Mutant; 33] = [
     Mutant::ForgetsTheRestartLimit,
     Mutant::RestartsAtOnce,
     Mutant::LeavesTheRest,
+    Mutant::RunsTheCommandFirst,
+    Mutant::LetsTheCommandRunOn,
 ];

@@ -53,6 +53,8 @@ pub struct Run {
     pub tries_since: Time,
     pub supervision: Option<Supervision>,
     pub heartbeat: Option<Heartbeat>,
+    /// When the command of `--on-lost` was started, while it runs, and which end of it counts.
+    pub beside: Option<(Time, u32)>,
     pub is_lost: bool,
     pub grant: Option<Grant>,
     /// The first token that it has told a program.
@@ -92,6 +94,8 @@ pub struct Options {
     pub min_hold: Duration,
     pub drains: bool,
     pub settles: bool,
+    /// How long the command of `--on-lost` takes by itself.
+    pub on_lost: Option<Duration>,
     pub inherits: bool,
     /// Whether a shell takes heimdall and its program for one.
     pub is_on_terminal: bool,
@@ -181,6 +185,7 @@ impl Options {
             min_hold: if dice.once_in(6) { dice.between(Duration::ZERO, lease) } else { Duration::ZERO },
             drains: dice.once_in(5),
             settles: dice.once_in(3),
+            on_lost: dice.once_in(2).then(|| dice.between(Duration::ZERO, lease / 2)),
             inherits: !dice.once_in(4),
             is_on_terminal: dice.once_in(2),
         }
@@ -209,6 +214,9 @@ impl fmt::Display for Options {
         }
         if !self.min_hold.is_zero() {
             write!(f, " --min-hold {:?}", self.min_hold)?;
+        }
+        if let Some(time) = self.on_lost {
+            write!(f, " --on-lost 'sleep {}'", time.as_secs_f64())?;
         }
         let flags = [
             (self.restart.yields && self.restart.when != When::No, " --yield"),
@@ -248,6 +256,7 @@ impl Run {
             tries_since: Time::NEVER,
             supervision: None,
             heartbeat: None,
+            beside: None,
             is_lost: false,
             grant: None,
             first_token: None,
@@ -288,6 +297,7 @@ impl Run {
             Stage::Holding { .. } => 5,
             Stage::Starting { .. } => 6,
             Stage::Supervising { .. } if self.halt == Halt::Itself => 7,
+            Stage::Supervising { .. } if self.beside.is_some() => 17,
             Stage::Supervising { .. } if self.is_lost => 8,
             Stage::Supervising { .. } if self.job.as_ref().is_some_and(|job| job.is_held) => 9,
             Stage::Supervising { .. } if between != Between::Nothing => 16,
@@ -299,7 +309,7 @@ impl Run {
 }
 
 /// What a run may be doing.
-pub const STAGES: [&str; 17] = [
+pub const STAGES: [&str; 18] = [
     "pausing",
     "connecting",
     "listening",
@@ -317,6 +327,7 @@ pub const STAGES: [&str; 17] = [
     "releasing the lock for a while",
     "connecting for another term",
     "running where TCP ends at a proxy",
+    "running the command of --on-lost",
 ];
 
 /// `--restart`.

@@ -65,6 +65,8 @@ pub enum Event {
     Wake(usize, u32),
     /// A process of a job ends by itself, or of a signal.
     ProcessEnds(usize, usize, u32),
+    /// So does the command of `--on-lost`.
+    BesideEnds(usize, u32),
     /// A process of a job makes another one, if it is still that process.
     Forks(usize, usize, u32),
     /// Something arrives that has this number on its connection.
@@ -171,6 +173,7 @@ impl World {
         match event {
             Event::Wake(run, turn) => self.wake(run, turn),
             Event::ProcessEnds(run, member, turn) => self.end_process(run, member, turn),
+            Event::BesideEnds(run, turn) => self.end_beside(run, turn),
             Event::Forks(run, member, born) => self.fork(run, member, born),
             Event::AtServer(connection, number, message) => {
                 self.arrive_at_server(connection, number, message);
