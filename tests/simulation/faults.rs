@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::dice::Dice;
 use heimdall::internals::rules::{Received, Signal};
 
+use super::asked::Ringer;
 use super::judge::Loss;
 use super::network::ToClient;
 use super::postgres::State;
@@ -58,9 +59,13 @@ pub enum Fault {
     TypeInterrupt,
     /// SIGSTOP to a program, from outside.
     StopProgram,
+    /// Someone who may do so asks a heimdall to stop.
+    Ask,
+    /// A stranger does.
+    Ring,
 }
 
-pub const FAULTS: [Fault; 22] = [
+pub const FAULTS: [Fault; 24] = [
     Fault::Partition,
     Fault::OneWayToServer,
     Fault::OneWayToClient,
@@ -83,6 +88,8 @@ pub const FAULTS: [Fault; 22] = [
     Fault::TypeStop,
     Fault::TypeInterrupt,
     Fault::StopProgram,
+    Fault::Ask,
+    Fault::Ring,
 ];
 
 /// What makes a heimdall late.
@@ -123,6 +130,8 @@ impl Fault {
             Self::TypeStop => "Ctrl-Z at the terminal, if any, of heimdall",
             Self::TypeInterrupt => "Ctrl-C at the terminal, if any, of heimdall",
             Self::StopProgram => "SIGSTOP to the program of heimdall",
+            Self::Ask => "--stop asks heimdall",
+            Self::Ring => "a stranger rings the bell of heimdall",
         };
         format!("{what} {target}")
     }
@@ -261,6 +270,10 @@ impl World {
                     return false;
                 }
                 self.signal_program(target, Signal::STOP.as_raw());
+            }
+            Fault::Ask | Fault::Ring => {
+                self.ring(target, if fault == Fault::Ask { Ringer::Entitled } else { Ringer::Stranger });
+                return false;
             }
         }
         true

@@ -79,6 +79,9 @@ impl World {
         let supervision = Supervision::begin(terms, &mut Watched { world: self, run });
         self.runs[run].supervision = Some(supervision);
         self.runs[run].stage = Stage::Supervising { until: None };
+        if restarts {
+            self.ambush_by(&[Fault::Ask], run, 4, lease / 2);
+        }
     }
 
     /// One round of the loop of `cli::supervise`; tells whether there is more to do at once.
@@ -109,8 +112,9 @@ impl World {
     fn end_supervision(&mut self, run: usize, reason: ExitReason) {
         let now = self.moment(run);
         self.judge_term_end(run);
-        let (is_lost, is_asked) =
-            (matches!(reason, ExitReason::Stopped(Cause::Lost, _)), self.runs[run].is_hurried);
+        let starts_again = self.runs[run].is_asked && self.has(Mutant::StartsAgainThoughAsked);
+        let is_asked = self.runs[run].is_hurried && !starts_again;
+        let is_lost = matches!(reason, ExitReason::Stopped(Cause::Lost, _));
         let end = match reason {
             _ if is_asked => End::Asked,
             ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => End::Ended(status),
@@ -190,7 +194,10 @@ impl World {
 }
 
 fn exit_of(reason: ExitReason) -> Exit {
-    if matches!(reason, ExitReason::Ended(_)) { Exit::Ended } else { Exit::TimedOut }
+    match reason {
+        ExitReason::Stopped(Cause::TimedOut | Cause::Lost, _) => Exit::TimedOut,
+        ExitReason::Ended(_) | ExitReason::Stopped(Cause::Asked, _) => Exit::Ended,
+    }
 }
 
 /// The lock is lost.
@@ -234,6 +241,29 @@ impl Watched<'_> {
     /// Whether the server has been silent for too long.
     fn is_late(&mut self, now: Moment) -> bool {
         self.heartbeat().silence(now).is_some()
+    }
+
+    /// Tells whether an answer says, for the first time, that heimdall is to stop.
+    fn hears_asker(&mut self, answer: Answer) -> bool {
+        if self.this().is_asked {
+            return false;
+        }
+        let is_asked = match answer {
+            Answer::Rings => {
+                self.this().hears_bell = !self.has(Mutant::IsDeaf);
+                self.has(Mutant::HeedsStrangers)
+            }
+            Answer::Asked(is_asked) => is_asked,
+            _ => false,
+        };
+        if is_asked {
+            self.world.heed(self.run);
+            if self.has(Mutant::FreesTheLockFirst) {
+                let (slot, now) = (self.this().grant.unwrap().slot, self.now());
+                self.world.ask(self.run, Statement::Release { slot }, now);
+            }
+        }
+        is_asked
     }
 
     /// Everything that was asked is answered.
@@ -324,11 +354,14 @@ impl Supervised for Watched<'_> {
         match self.this().inbox.pop_front() {
             None if self.this().is_closed => return Err(Lost),
             None => return Ok(Heard::Nothing),
-            Some(ToClient::Answer(_)) => {
+            Some(ToClient::Answer(answer)) => {
                 let this = self.this();
                 this.unanswered -= 1;
                 if this.unanswered == 0 && this.heartbeat.is_some() {
                     self.hear_all();
+                }
+                if self.hears_asker(answer) {
+                    return Ok(Heard::Asked);
                 }
             }
             Some(ToClient::Closed | ToClient::Reset) => return Err(Lost),
@@ -345,6 +378,9 @@ impl Supervised for Watched<'_> {
         }
         if self.is_late(now) {
             return Err(Lost);
+        }
+        if self.this().unanswered == 0 && std::mem::take(&mut self.this().hears_bell) {
+            return self.ping(Statement::Askers, now);
         }
         if self.heartbeat().is_due(now) { self.ping(Statement::Ping, now) } else { Ok(()) }
     }
@@ -401,7 +437,7 @@ impl Kept for Watched<'_> {
     }
 
     fn is_asked(&self) -> bool {
-        false
+        self.world.runs[self.run].is_asked
     }
 }
 

@@ -265,6 +265,9 @@ impl World {
             return self.complain(format!("the job of heimdall {run} starts without a lock"));
         };
         case.started = Some(now);
+        if self.runs[run].is_asked {
+            self.complain(format!("heimdall {run} was asked to stop, and starts its program"));
+        }
         let watched_at = now.after(self.setting.lease / 2);
         self.schedule_at(watched_at, Event::JudgeSilence(run, now));
         let Some(case) = self.judge.cases.get(&run) else { return };
@@ -537,7 +540,7 @@ impl World {
         }
     }
 
-    fn complain(&mut self, text: String) {
+    pub fn complain(&mut self, text: String) {
         self.tell(|_| format!("VIOLATION: {text}"));
         self.judge.violation.get_or_insert(text);
     }

@@ -10,6 +10,7 @@
     reason = "a world has many states, and small numbers"
 )]
 
+pub mod asked;
 pub mod contender;
 pub mod coverage;
 #[allow(dead_code, clippy::duplicate_mod, reason = "`make simulate` shares it without the other helpers")]

@@ -72,11 +72,19 @@ pub enum Mutant {
     RunsTheCommandFirst,
     /// It may take as long as it likes.
     LetsTheCommandRunOn,
+    /// Whoever rings is heeded.
+    HeedsStrangers,
+    /// Who is asked to stop frees the lock at once, and stops its job then.
+    FreesTheLockFirst,
+    /// Who is asked to stop does, and starts its program again.
+    StartsAgainThoughAsked,
+    /// No one is asked who rings.
+    IsDeaf,
     /// A connection on which no answer came in time stays open.
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 35] = [
+pub const MUTANTS: [Mutant; 39] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
     Mutant::TrustsALateConfirmation,
@@ -112,4 +120,8 @@ pub const MUTANTS: [Mutant; 35] = [
     Mutant::LeavesTheRest,
     Mutant::RunsTheCommandFirst,
     Mutant::LetsTheCommandRunOn,
+    Mutant::HeedsStrangers,
+    Mutant::FreesTheLockFirst,
+    Mutant::StartsAgainThoughAsked,
+    Mutant::IsDeaf,
 ];

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::asked::Ringer;
 use super::dice::Dice;
 use super::judge::{HANDOVER, Loss};
 use super::mutants::Mutant;
@@ -54,6 +55,8 @@ pub struct Session {
     pub is_alive: bool,
     /// How often it has locked what, and how.
     pub locked: Option<(usize, Mode, u32)>,
+    /// Who asks its client to stop.
+    pub rung_by: Option<Ringer>,
     /// How often it has locked the heir's key.
     heirs: u32,
     /// For how long it may be asked nothing.
@@ -103,6 +106,8 @@ pub enum Statement {
         lease: Option<Duration>,
     },
     Ping,
+    /// Who rings the session's bell.
+    Askers,
     Release {
         slot: usize,
     },
@@ -115,6 +120,10 @@ pub enum Answer {
     Acquired(Option<Grant>, bool),
     /// To [`Statement::Settings`] and [`Statement::Ping`].
     Alive,
+    /// To [`Statement::Ping`], where the session's bell rings.
+    Rings,
+    /// To [`Statement::Askers`], and whether one of them is to be heeded.
+    Asked(bool),
     /// To [`Statement::Release`], and whether it was held.
     Released(bool),
 }
@@ -275,6 +284,7 @@ impl World {
                 connection: id,
                 is_alive: true,
                 locked: None,
+                rung_by: None,
                 heirs: 0,
                 idle_timeout: None,
                 lease: None,
@@ -330,7 +340,11 @@ impl World {
                 self.bind(session, lease.filter(|_| self.between(id) != Between::Nothing));
                 Answer::Alive
             }
+            Statement::Ping if self.server.sessions[session].rung_by.is_some() => Answer::Rings,
             Statement::Ping => Answer::Alive,
+            Statement::Askers => {
+                Answer::Asked(self.server.sessions[session].rung_by == Some(Ringer::Entitled))
+            }
             Statement::Release { slot } => {
                 let was_held = self.server.unlock(session, slot);
                 self.note_free(slot);

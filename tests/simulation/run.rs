@@ -37,8 +37,12 @@ pub struct Run {
     pub halt: Halt,
     /// Whether a signal has told it not to wait for anything.
     pub is_hurried: bool,
-    /// Whether it was ever asked to stop.
+    /// Whether it was ever told to stand still.
     pub was_stopped: bool,
+    /// Whether its bell rings, whether someone who may has asked it to stop, and whether it knows.
+    pub hears_bell: bool,
+    pub was_asked: bool,
+    pub is_asked: bool,
     /// It goes on after it has stopped itself.
     pub is_continued: bool,
     /// When it last went on, and when it did so while its job had run on.
@@ -246,6 +250,9 @@ impl Run {
             halt: Halt::None,
             is_hurried: false,
             was_stopped: false,
+            hears_bell: false,
+            was_asked: false,
+            is_asked: false,
             is_continued: false,
             resumed: Time::default(),
             resumed_alone: Time::default(),

@@ -94,6 +94,8 @@ pub enum Event {
     Judge(usize),
     /// The job that has started then must stand still if the server has been silent for too long.
     JudgeSilence(usize, Time),
+    /// Who was asked to stop then, on this connection, must have.
+    JudgeAsked(usize, usize, Time),
 }
 
 impl World {
@@ -192,6 +194,7 @@ impl World {
             Event::EndRestarts(run) => self.signal(run, Received::Sent(Signal::TERM.as_raw())),
             Event::Judge(run) => self.judge_job(run),
             Event::JudgeSilence(run, started) => self.judge_silence(run, started),
+            Event::JudgeAsked(run, connection, since) => self.judge_asked(run, connection, since),
         }
     }
 
