@@ -4,11 +4,14 @@
 //! needs on this processor, if any.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::poll;
 use crate::support::postgres::{PASSWORD, TlsServer, tls};
 
 const HOST: &str = "host=localhost hostaddr=127.0.0.1 dbname=app";
@@ -42,10 +45,17 @@ impl Root {
     }
 
     fn heimdall(&self) -> Heimdall {
+        let enter = self.enter();
+        Heimdall::program(&enter[0]).args(&enter[1..])
+    }
+
+    /// The words of a command that becomes heimdall in it.
+    fn enter(&self) -> Vec<OsString> {
         // Whoever isn't root may change its root directory in a user namespace of its own.
         let is_root = rustix::process::getuid().is_root();
         let enter: &[&str] = if is_root { &["chroot"] } else { &["unshare", "-r", "chroot"] };
-        Heimdall::program(enter[0]).args(&enter[1..]).arg(&self.directory).args(&self.heimdall)
+        let words = enter.iter().map(OsString::from).chain([self.directory.clone().into_os_string()]);
+        words.chain(self.heimdall.iter().map(OsString::from)).collect()
     }
 
     /// heimdall that holds a lock while it runs heimdall in turn, with these arguments.
@@ -129,4 +139,53 @@ fn a_released_program_in_an_empty_root_is_turned_away_waits_and_notices_a_lost_l
     let lost = holder.wait();
     assert_eq!((lost.code, lost.stdout.as_str()), (Some(74), ""), "{}", lost.stderr);
     assert!(lost.stderr.contains("lost the lock"), "{}", lost.stderr);
+}
+
+#[test]
+#[ignore = "make release runs it"]
+fn a_released_program_in_an_empty_root_answers_a_readiness_probe() {
+    let (server, root) = (tls().server("good"), Root::new("probe"));
+    let conninfo = conninfo(&server, "user=trust_user sslmode=disable");
+    let probe = || root.heimdall().args(["--is-held-here", "--status-file", "/status.json"]).run();
+    assert_eq!(probe().code, Some(1));
+    let _other = Heimdall::new().database(&conninfo).args(["--key", "17"]).hold();
+    // Its program waits for the lock that the other one holds.
+    let holder = root.heimdall().env("DATABASE_URL", &conninfo).args(["--key", "18"]);
+    let holder = holder.args(["--status-file", "/status.json", "--"]).args(&root.heimdall);
+    let holder = holder.args(["--key", "17", "--wait", "--"]).args(&root.heimdall).arg("--version").spawn();
+    let yes = poll(Duration::from_secs(30), || (probe().code == Some(0)).then_some(()));
+    assert!(yes.is_some(), "{:?}", probe());
+    holder.signal(9);
+    assert_eq!(holder.wait().signal, Some(9));
+    let gone = probe();
+    assert_eq!(gone.code, Some(1));
+    assert!(gone.stderr.contains("the heimdall that was here is gone"), "{}", gone.stderr);
+}
+
+#[test]
+#[ignore = "make release runs it"]
+fn a_released_program_in_an_empty_root_hands_passed_sockets_to_its_program() {
+    // It starts itself, which only a processor of its kind can do without the emulator.
+    if env::var_os("HEIMDALL_EMULATOR").is_some() {
+        return;
+    }
+    let (server, root) = (tls().server("good"), Root::new("listen"));
+    let conninfo = conninfo(&server, "user=trust_user sslmode=disable");
+    let _other = Heimdall::new().database(&conninfo).args(["--key", "27"]).hold();
+    // The program is a heimdall that waits for the lock that the other one holds.
+    let activate = "exec 3</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"";
+    let holder = Heimdall::program("sh").args(["-c", activate, "sh"]).args(root.enter());
+    let holder = holder.env("DATABASE_URL", &conninfo).args(["--verbose", "--key", "28", "--"]);
+    let holder = holder.args(&root.heimdall).args(["--key", "27", "--wait", "--"]).args(&root.heimdall);
+    let holder = holder.arg("--version").spawn();
+    let line = holder.wait_for_stderr_line("started the program, process ");
+    let pid = line.rsplit(' ').next().unwrap();
+    let own = format!("LISTEN_PID={pid}");
+    let is_told = || {
+        let environment = fs::read_to_string(format!("/proc/{pid}/environ")).ok()?;
+        environment.split('\0').any(|variable| variable == own).then_some(())
+    };
+    assert!(poll(Duration::from_secs(30), is_told).is_some(), "{own}");
+    assert_eq!(fs::read_link(format!("/proc/{pid}/fd/3")).unwrap(), Path::new("/dev/null"));
+    holder.wait_for_stderr_line("waiting for the lock");
 }
