@@ -1,11 +1,13 @@
-"""What is linked into the program for a target: its licence notices, or its list in the form of CycloneDX:
-contents.py notices|sbom TARGET"""
+"""What is linked into the program for a target: its licence notices, its list in the form of CycloneDX, or that list in the
+form of cargo-auditable, which is for the program itself; and how many crates such a list in a program names:
+contents.py notices|sbom|auditable TARGET, contents.py listed PROGRAM OFFSET LENGTH"""
 
 import json
 import os
 import re
 import subprocess
 import sys
+import zlib
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,10 +15,16 @@ LICENCE_FILES = ("LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICE
 SEPARATOR = "-" * 80
 
 
-def main(what, target):
+def main(what, target, *place):
+    if what == "listed":
+        print(listed(Path(target), *place))
+        return
     # A universal program holds the same crates as either of its halves.
     target = target.replace("universal-", "aarch64-")
     root, crates, tables = linked(target)
+    if what == "auditable":
+        sys.stdout.buffer.write(zlib.compress(auditable(root, crates).encode(), 9))
+        return
     print(notices(target, crates, tables) if what == "notices" else sbom(target, root, crates), end="")
 
 
@@ -115,6 +123,29 @@ def sbom(target, root, crates):
         "dependencies": dependencies,
     }
     return json.dumps(document, indent=1) + "\n"
+
+
+def auditable(root, crates):
+    packages = sorted([root, *crates.values()], key=lambda package: (package["name"], package["version"]))
+    places = {package["id"]: place for place, package in enumerate(packages)}
+    return json.dumps({"packages": [entry(package, root, places) for package in packages]}, separators=(",", ":"))
+
+
+def entry(package, root, places):
+    # An index's address ends with the name that the format knows it by.
+    source = (package["source"] or "local").split("/")[-1].removesuffix("-index")
+    entry = {"name": package["name"], "version": package["version"], "source": source}
+    dependencies = sorted(places[id] for id in package["linked"] if id in places)
+    if dependencies:
+        entry["dependencies"] = dependencies
+    if package is root:
+        entry["root"] = True
+    return entry
+
+
+def listed(program, offset, length):
+    offset, length = int(offset, 16), int(length, 16)
+    return len(json.loads(zlib.decompress(program.read_bytes()[offset : offset + length]))["packages"])
 
 
 def library(crate, checksums):

@@ -67,6 +67,9 @@ def link(zig, command, options):
         sys.stderr.write(first.stderr)
         return first.returncode
     command = [argument for argument in linker[-1] if argument != "--eh-frame-hdr"]
+    # What the program is to hold besides: the list of its crates.
+    if listed := os.environ.get("LISTED"):
+        options.append(listed)
     # A position-independent program relocates itself: by a bit for each pointer, in place of three numbers.
     options += ["-z", "pack-relative-relocs"]
     # Functions of the same code are one.
