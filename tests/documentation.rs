@@ -201,6 +201,18 @@ fn every_link_leads_to_a_file_and_a_heading() {
     }
 }
 
+#[test]
+fn the_sizes_that_readme_tells_are_within_the_lines_not_to_cross() {
+    let limits = fs::read_to_string(root().join("scripts/release/limits")).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for (line, what) in [("LINE=", " MiB with TLS"), ("LINE_WITHOUT_TLS=", " MiB without")] {
+        let line = limits.lines().find_map(|limit| limit.strip_prefix(line)).unwrap();
+        let (before, _) = readme.split_once(what).unwrap_or_else(|| panic!("README tells of no{what}"));
+        let size: f64 = before.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!(size * 1_048_576.0 <= line.parse().unwrap(), "{size}{what}, and at most {line} bytes");
+    }
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
