@@ -10,7 +10,7 @@ use super::json::{self, Value};
 use super::report::{Format, Report};
 use super::session_name::host;
 use super::show;
-use crate::lock::{self, Checked, Key, LockRequest, Mode, Reason, ServersHalf};
+use crate::lock::{self, Checked, Key, LockRequest, Mode, NotTcp, ServersHalf};
 
 /// How to check.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ fn keepers(checked: &Checked) -> &'static str {
 }
 
 fn has_proxy(half: &ServersHalf) -> bool {
-    matches!(half, ServersHalf::IdleSession(Reason::Proxy(_)) | ServersHalf::Nothing(Reason::Proxy(_)))
+    matches!(half, ServersHalf::IdleSession(NotTcp::Proxy(_)) | ServersHalf::Nothing(NotTcp::Proxy(_)))
 }
 
 fn lines(facts: &[(&'static str, String)]) -> String {

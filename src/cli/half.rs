@@ -1,7 +1,7 @@
 //! What a user should know of the server's half of the lease, where it is not TCP's.
 
 use super::report::Report;
-use crate::lock::{Reason, ServersHalf};
+use crate::lock::{NotTcp, ServersHalf};
 
 /// Tells of it: of what it costs to who asks for more, and to everyone where there is none.
 pub(super) fn tell(half: &ServersHalf, report: &Report) {
@@ -43,15 +43,15 @@ pub(super) fn setting(half: &ServersHalf) -> Option<&'static str> {
 fn reason(half: &ServersHalf) -> String {
     match half {
         ServersHalf::IdleSession(reason) | ServersHalf::Nothing(reason) => match reason {
-            Reason::Proxy(Some(client)) => {
+            NotTcp::Proxy(Some(client)) => {
                 format!(
                     "a proxy such as HAProxy is in between (the server sees a client at {client}, which is not ours)"
                 )
             }
-            Reason::Proxy(None) => {
+            NotTcp::Proxy(None) => {
                 "a proxy such as HAProxy is in between (the server sees a client on a Unix socket)".to_owned()
             }
-            Reason::NoTimeouts(what) => format!("the server's system lacks time-outs of TCP ({what})"),
+            NotTcp::NoTimeouts(what) => format!("the server's system lacks time-outs of TCP ({what})"),
         },
         ServersHalf::IdleTransaction => "a pooler is in between".to_owned(),
         ServersHalf::Tcp | ServersHalf::Socket => "nothing is in between".to_owned(),

@@ -10,7 +10,7 @@ use super::bell::Asker;
 use super::bell::Bell;
 use super::error::Lost;
 use super::grant::Grant;
-use super::half::{IDLE_SESSION_TIMEOUT, Reason, ServersHalf};
+use super::half::{IDLE_SESSION_TIMEOUT, NotTcp, ServersHalf};
 use super::heartbeat::Heartbeat;
 use super::request::LockRequest;
 use super::settings::{Attempt, Retry, Settings};
@@ -378,7 +378,7 @@ impl Guard {
         } else if self.connection.server().major_version() >= IDLE_SESSION_TIMEOUT
             && let Some(what) = differences.of_tcp
         {
-            self.half = ServersHalf::IdleSession(Reason::NoTimeouts(what));
+            self.half = ServersHalf::IdleSession(NotTcp::NoTimeouts(what));
             self.settings = Some(Attempt::new(self.wanted_settings()));
             self.heartbeat.iter_mut().for_each(Heartbeat::hasten);
             return Ok(Polled::OtherHalf);

@@ -15,17 +15,17 @@ pub enum ServersHalf {
     /// The Unix socket, as soon as no process has it open any more.
     Socket,
     /// `idle_session_timeout`, after a lease without a heartbeat.
-    IdleSession(Reason),
+    IdleSession(NotTcp),
     /// `idle_in_transaction_session_timeout`, after a lease without a heartbeat: a pooler is in between.
     IdleTransaction,
     /// Nothing: there is no `idle_session_timeout` before PostgreSQL 14.
-    Nothing(Reason),
+    Nothing(NotTcp),
 }
 
 /// Why TCP does not do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum NotTcp {
     /// It ends at a proxy, which is the client that the server sees: at this address and port, or on a Unix socket.
     Proxy(Option<String>),
     /// The server's system has no such time-outs; what it has instead.
@@ -38,9 +38,9 @@ impl ServersHalf {
     pub(super) fn of_session(version: u32, ours: Option<Ends>, servers: Option<&str>) -> Self {
         let theirs = servers.and_then(Ends::parse);
         let reason = match (ours, theirs) {
-            (Some(_), None) if servers == Some("") => Reason::Proxy(None),
+            (Some(_), None) if servers == Some("") => NotTcp::Proxy(None),
             (Some(ours), Some(theirs)) if Ends::is_one_connection(ours, theirs) => return Self::Tcp,
-            (_, Some(theirs)) => Reason::Proxy(Some(theirs.client().to_string())),
+            (_, Some(theirs)) => NotTcp::Proxy(Some(theirs.client().to_string())),
             (Some(_), None) => return Self::Tcp,
             (None, None) => return Self::Socket,
         };
@@ -51,7 +51,7 @@ impl ServersHalf {
     pub(super) fn has_tcp(&self) -> bool {
         matches!(
             self,
-            Self::Tcp | Self::IdleSession(Reason::Proxy(Some(_))) | Self::Nothing(Reason::Proxy(Some(_)))
+            Self::Tcp | Self::IdleSession(NotTcp::Proxy(Some(_))) | Self::Nothing(NotTcp::Proxy(Some(_)))
         )
     }
 }
@@ -67,16 +67,16 @@ mod tests {
     fn tcp_keeps_the_lease_where_it_ends_at_the_server_and_silence_elsewhere() {
         let here = Ends::parse("10.0.0.5 40000 192.0.2.1 5432");
         let of = |ours, servers| ServersHalf::of_session(14, ours, servers);
-        let proxy = |at: &str| ServersHalf::IdleSession(Reason::Proxy(Some(at.to_owned())));
+        let proxy = |at: &str| ServersHalf::IdleSession(NotTcp::Proxy(Some(at.to_owned())));
         assert_eq!(of(here, Some("10.0.0.5 40000 192.0.2.1 5432")), ServersHalf::Tcp);
         assert_eq!(of(here, Some("10.0.0.7 1 10.0.0.1 5432")), proxy("10.0.0.7, port 1"));
         assert_eq!(of(None, Some("10.0.0.7 1 10.0.0.1 5432")), proxy("10.0.0.7, port 1"));
-        assert_eq!(of(here, Some("")), ServersHalf::IdleSession(Reason::Proxy(None)));
+        assert_eq!(of(here, Some("")), ServersHalf::IdleSession(NotTcp::Proxy(None)));
         assert_eq!(of(None, Some("")), ServersHalf::Socket);
         // Where it is not known, as if there were nothing in between.
         assert_eq!([of(here, None), of(None, None)], [ServersHalf::Tcp, ServersHalf::Socket]);
         let old = ServersHalf::of_session(13, here, Some(""));
-        assert_eq!(old, ServersHalf::Nothing(Reason::Proxy(None)));
+        assert_eq!(old, ServersHalf::Nothing(NotTcp::Proxy(None)));
         assert!(proxy("").has_tcp() && !old.has_tcp());
     }
 }

@@ -71,7 +71,7 @@ pub use check::{Checked, check};
 pub use error::{Error, Lost, UnsafeServer};
 pub use grant::Grant;
 pub use guard::{Guard, Polled, Release};
-pub use half::{Reason, ServersHalf};
+pub use half::{NotTcp, ServersHalf};
 pub use held::{Held, run};
 pub use holder::Holder;
 pub use key::{InvalidKey, Key};

@@ -233,7 +233,7 @@ const HASTY_TRIES: u32 = 5;
 
 #[cfg(test)]
 mod tests {
-    use super::super::half::Reason;
+    use super::super::half::NotTcp;
     use super::*;
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
                 settings.values().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
             value.unwrap()
         };
-        let half = ServersHalf::IdleSession(Reason::Proxy(None));
+        let half = ServersHalf::IdleSession(NotTcp::Proxy(None));
         assert_eq!(value(Settings::of_session(14, lease, &half, 0), IDLE_SESSION), "90500ms");
         assert_eq!(value(Settings::of_session(14, lease, &ServersHalf::Tcp, 0), IDLE_SESSION), "0");
         assert_eq!(value(Settings::of_session(14, None, &half, 0), IDLE_SESSION), "0");
@@ -294,7 +294,7 @@ mod tests {
         assert!(names(&Settings::of_session(15, lease(60), &direct, 0)).ends_with(&names(&waiter)));
         assert_eq!(names(&waiter).len(), 4);
         assert_eq!(names(&Settings::of_waiter(15, None, &direct)), [""; 0]);
-        let proxied = ServersHalf::IdleSession(Reason::Proxy(None));
+        let proxied = ServersHalf::IdleSession(NotTcp::Proxy(None));
         let waiter = Settings::of_waiter(15, lease(6), &proxied);
         assert_eq!(waiter.values().collect::<Vec<_>>(), [(IDLE_SESSION, "1min")]);
         assert_eq!([lease(60), lease(2), None].map(heir_timeout), [5, 2, 5].map(Duration::from_secs));
