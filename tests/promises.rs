@@ -124,6 +124,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "roles::a_statement_timeout_does_not_keep_the_settings_from_being_in_force",
             "roles::the_shortest_statement_timeout_is_switched_off_however_often_it_strikes",
             "roles::settings_that_the_server_does_not_take_are_reported",
+            "roles::a_role_whose_idle_sessions_are_ended_waits_in_one_session",
             "roles::a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing",
             "roles::nothing_that_shadows_a_name_of_pg_catalog_ever_runs",
         ],

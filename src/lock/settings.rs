@@ -42,14 +42,15 @@ impl Settings {
         Self::new(version, values, Purpose::Holder(token))
     }
 
-    /// For the session of one who waits for a lock: TCP gives it up as that of a holder, or the server where it does not try.
+    /// For the session of one who waits for a lock: TCP gives it up as that of a holder, or the server where it does not try;
+    /// no time-out of the role's ends it between two tries.
     #[must_use]
     pub fn of_waiter(version: u32, lease: Option<Duration>, half: &ServersHalf) -> Self {
         let idle = lease.filter(|_| matches!(half, ServersHalf::IdleSession(_)));
-        let idle =
-            idle.map(|lease| (IDLE_SESSION, IDLE_SESSION_TIMEOUT, shown(Some(lease.max(WAITER_TIMEOUT)))));
-        let tcp = lease.filter(|_| half.has_tcp()).into_iter().flat_map(tcp);
-        Self::new(version, idle.into_iter().chain(tcp).collect(), Purpose::Waiter)
+        let idle = shown(idle.map(|lease| lease.max(WAITER_TIMEOUT)));
+        let mut values = vec![(IDLE_SESSION, IDLE_SESSION_TIMEOUT, idle)];
+        values.extend(lease.filter(|_| half.has_tcp()).into_iter().flat_map(tcp));
+        Self::new(version, values, Purpose::Waiter)
     }
 
     /// For the transaction that an attempt leaves open, on a server of any version. Whatever is in between, it ends with the lease,
@@ -291,9 +292,11 @@ mod tests {
         let names = |settings: &Settings| settings.values().map(|(name, _)| name).collect::<Vec<_>>();
         let direct = ServersHalf::Tcp;
         let waiter = Settings::of_waiter(15, lease(60), &direct);
-        assert!(names(&Settings::of_session(15, lease(60), &direct, 0)).ends_with(&names(&waiter)));
-        assert_eq!(names(&waiter).len(), 4);
-        assert_eq!(names(&Settings::of_waiter(15, None, &direct)), [""; 0]);
+        assert_eq!(names(&Settings::of_session(15, lease(60), &direct, 0))[1..], names(&waiter));
+        assert_eq!(names(&waiter).len(), 5);
+        let alone = Settings::of_waiter(15, None, &direct);
+        assert_eq!(alone.values().collect::<Vec<_>>(), [(IDLE_SESSION, "0")]);
+        assert_eq!(names(&Settings::of_waiter(13, None, &direct)), [""; 0]);
         let proxied = ServersHalf::IdleSession(NotTcp::Proxy(None));
         let waiter = Settings::of_waiter(15, lease(6), &proxied);
         assert_eq!(waiter.values().collect::<Vec<_>>(), [(IDLE_SESSION, "1min")]);

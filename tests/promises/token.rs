@@ -82,7 +82,7 @@ fn promise_15_the_token_falls_back_to_the_functions_that_the_server_lets_our_rol
     cluster.sql("create role ann login");
     // What is revoked, and what is missing then.
     let cases = [
-        (MESSAGE, ""),
+        (message(&cluster), ""),
         (SYSTEM, "system identifier"),
         ("pg_walfile_name(pg_lsn)", "timeline, system identifier"),
         ("lo_create(oid)", "flush, timeline, system identifier"),
@@ -157,14 +157,22 @@ fn promise_15_a_function_that_fails_leaves_no_lock_behind() {
 #[test]
 fn promise_15_a_missing_function_is_as_good_as_a_refused_one() {
     let cluster = Cluster::start(&ClusterOptions::default());
-    cluster
-        .sql(&format!("alter function {MESSAGE} rename to emit; alter function {SYSTEM} rename to control"));
+    cluster.sql(&format!(
+        "alter function {} rename to emit; alter function {SYSTEM} rename to control",
+        message(&cluster)
+    ));
     let (first, second) = (drawn(&cluster), drawn(&cluster));
     assert!(first < second, "{second} after {first}");
     assert_eq!(second >> 44, (u64::from(cluster.version()) << 12) + 1);
 }
 
-const MESSAGE: &str = "pg_logical_emit_message(boolean, text, text)";
+fn message(cluster: &Cluster) -> &'static str {
+    match cluster.version() {
+        ..17 => "pg_logical_emit_message(boolean, text, text)",
+        _ => "pg_logical_emit_message(boolean, text, text, boolean)",
+    }
+}
+
 const SYSTEM: &str = "pg_control_system()";
 
 const LOCKS: &str = "select count(*) from pg_locks where locktype = 'advisory'";
