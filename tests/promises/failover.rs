@@ -42,8 +42,8 @@ fn promise_14_a_waiter_whose_session_broke_starts_when_the_last_holders_job_must
 #[test]
 fn promise_14_with_settle_a_server_that_has_started_crashed_or_been_promoted_is_given_a_lease() {
     let cluster = Cluster::start(&ClusterOptions::default());
-    let standby = cluster.start_standby();
     assert_settles(&cluster, "pg_postmaster_start_time()");
+    let standby = cluster.start_standby();
 
     // One of its processes crashes, and the server goes on without a new start time.
     let crash = cluster
