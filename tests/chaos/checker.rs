@@ -104,7 +104,10 @@ fn judge_exit(history: &History<'_>, id: u32, run: &Run<'_>) -> Option<String> {
     let is_right = match exit.code {
         "0" => run.job.as_ref().is_some_and(|job| job.has_ended),
         "75" => !has_begun,
-        "69" => !has_begun && (struck(ENDS_THE_CONNECTION) || exit.stderr.contains(TOO_MANY)),
+        "69" => {
+            let is_late = struck(STOPS) && exit.stderr.contains(TIMED_OUT);
+            !has_begun && (struck(ENDS_THE_CONNECTION) || exit.stderr.contains(TOO_MANY) || is_late)
+        }
         "74" => struck(ENDS_THE_CONNECTION) || struck(STOPS),
         "137" => struck(&["kill-job"]),
         "killed" => struck(&["kill-heimdall"]),
@@ -124,6 +127,9 @@ const STOPS: &[&str] = &["stop-heimdall", "suspend", "suspend-host"];
 
 /// What the server says to a role at its connection limit.
 const TOO_MANY: &str = "too many connections for role";
+
+/// What one says that was stopped while it connected, for as long as that may take.
+const TIMED_OUT: &str = "timeout expired";
 
 /// Whether heimdall was ended by a signal, or its job was.
 fn is_by_signal(code: &str) -> bool {
@@ -237,6 +243,15 @@ mod tests {
         let after_crash = check(&record("immediate-restart"), LIMIT);
         assert_eq!((after_crash.complaints, after_crash.tokens_again), (vec![], 1));
         assert!(complaints(&record("fast-restart"))[0].contains("the same token"));
+    }
+
+    #[test]
+    fn one_that_was_stopped_for_too_long_while_it_connected_has_no_server() {
+        let exit = "2.00 exit 1 69 \"timeout expired during login\"\n";
+        let stopped = format!("1.00 try 1 tcp\n1.50 fault 0 suspend 1\n1.60 over 0\n{exit}");
+        assert_eq!(complaints(&stopped), Vec::<String>::new());
+        assert_eq!(complaints(&format!("1.00 try 1 tcp\n{exit}")).len(), 1);
+        assert_eq!(complaints(&stopped.replace("timeout expired", "refused")).len(), 1);
     }
 
     #[test]
