@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -197,7 +198,8 @@ fn before_version_14_it_is_said_that_the_servers_half_is_missing_behind_a_proxy(
 
 #[test]
 fn where_the_servers_system_has_no_time_outs_of_tcp_it_goes_by_the_heartbeats() {
-    let server = Scripted::start(|connection: &mut Connection| {
+    let (answers, answered_both) = mpsc::channel();
+    let server = Scripted::start(move |connection: &mut Connection| {
         connection.startup();
         connection.expect(b'Q');
         connection.send(&answered("15.1", &backend::granted("42")));
@@ -208,6 +210,7 @@ fn where_the_servers_system_has_no_time_outs_of_tcp_it_goes_by_the_heartbeats() 
         let second = sql(connection.message());
         assert!(second.contains("'idle_session_timeout', '6s'") && !second.contains("tcp_"), "{second}");
         connection.answer_settings(&second);
+        answers.send(()).unwrap();
         connection.serve_lock();
     });
     let mut running = Heimdall::new()
@@ -218,6 +221,7 @@ fn where_the_servers_system_has_no_time_outs_of_tcp_it_goes_by_the_heartbeats() 
     let told = running.wait_for_stderr_line("the server's half of the lease is idle_session_timeout");
     let words = "the server's system lacks time-outs of TCP (tcp_user_timeout is 0 instead of 6000)";
     assert!(told.contains(words), "{told}");
+    answered_both.recv_timeout(Duration::from_secs(30)).unwrap();
     running.close_stdin();
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
