@@ -92,6 +92,9 @@ fn options_that_contradict_each_other_are_both_named() {
         (&["--list", "--wait"], ["--list", "--wait[=<DURATION>]"]),
         (&["--list", "--print-key"], ["--list", "--print-key"]),
         (&["--list", "--print-conninfo"], ["--list", "--print-conninfo"]),
+        (&["--name", "x", "--stop", "true"], ["--stop", "[PROGRAM]"]),
+        (&["--name", "x", "--stop", "--list"], ["--stop", "--list"]),
+        (&["--name", "x", "--stop", "--allow-pooler"], ["--stop", "--allow-pooler"]),
     ] {
         for word in [words[0], words[1], "cannot be used with"] {
             assert_usage(arguments, word);
@@ -100,6 +103,7 @@ fn options_that_contradict_each_other_are_both_named() {
     for arguments in [["--list", "--namespace=x"], ["--list", "--slots=2"], ["--list", "--shared"]] {
         assert_usage(&arguments, "the lock has no name: give --name");
     }
+    assert_usage(&["--stop"], "the lock has no name: give --name or --key");
 }
 
 #[test]

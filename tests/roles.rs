@@ -49,8 +49,8 @@ fn promise_9_nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
         &["--key", "-9223372036854775808"],
         &["--key", "7", "--shared"],
     ] {
-        let mut holder =
-            heimdall(options).args(["--lease", "6s", "sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
+        let holder =
+            heimdall(options).args(["--lease", "2s", "sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
         holder.wait_for_stdout_line("holding");
         if !options.contains(&"--shared") && !options.contains(&"--slots") {
             assert_eq!(heimdall(options).arg("true").run().code, Some(75));
@@ -61,9 +61,9 @@ fn promise_9_nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
         let printed = Heimdall::new().args(options).arg("--print-key").run().stdout;
         let find = printed.lines().find(|line| line.starts_with("SELECT ")).unwrap();
         psql(&database, find);
-        // Some signs of life.
-        holder.close_stdin();
-        assert_eq!(holder.wait().code, Some(0));
+        // Some signs of life, and the question who asks.
+        assert_eq!(heimdall(options).arg("--stop").run().code, Some(0));
+        assert_eq!(holder.wait().code, Some(143));
     }
     assert_eq!(ran(), caught);
 }
@@ -273,7 +273,7 @@ fn promise_9_a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing()
     assert!(lines.any(|line| line.unwrap() == "begun"));
 
     let heimdall = || Heimdall::new().database(&database).args(["--name", "deferrable"]);
-    let mut holder = heimdall().args(["--lease", "6s"]).hold();
+    let holder = heimdall().args(["--lease", "6s"]).hold();
     let since = |column: &str| {
         format!(
             "select {column} from pg_stat_activity where pid = {} and query like '%heimdall: a sign of life%'",
@@ -286,9 +286,9 @@ fn promise_9_a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing()
     assert_eq!(heimdall().arg("true").run().code, Some(75));
     assert_eq!(heimdall().args(["--wait=100ms", "true"]).run().code, Some(75));
     assert_eq!(heimdall().arg("--list").run().stdout.lines().count(), 2);
-    holder.close_stdin();
+    assert_eq!(heimdall().arg("--stop").run().code, Some(0));
     let outcome = holder.wait();
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    assert!(outcome.stderr.starts_with("heimdall: asked to stop by "), "{}", outcome.stderr);
     drop(writer.stdin.take());
     writer.wait().unwrap();
 }

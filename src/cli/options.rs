@@ -135,7 +135,7 @@ pub(super) struct Args {
           default_missing_value = "2s", requires = "list")]
     watch: Option<Duration>,
     /// Ask the holder, wherever it is, to stop its job and to free the lock then; wait until it has
-    #[arg(long, conflicts_with_all = ["check", "list", "print_key", "print_conninfo", "program", "allow_pooler"])]
+    #[arg(long, conflicts_with_all = ["check", "is_held_here", "list", "print_key", "print_conninfo", "program", "allow_pooler"])]
     stop: bool,
     /// Print the lock's key, and the SQL that finds its holder
     #[arg(long, conflicts_with_all = ["print_conninfo", "program"])]
