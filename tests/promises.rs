@@ -149,6 +149,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "terminal::job_control::a_signal_for_heimdall_by_its_name_reaches_the_program_once",
             "terminal::job_control::a_program_that_ignores_the_key_that_suspends_is_not_suspended",
             "promises::signals::every_signal_that_can_be_caught_reaches_the_program_once",
+            "promises::signals::a_real_time_signal_reaches_the_program_once_where_there_is_no_shell_too",
             "promises::drain::a_signal_reaches_what_drains_wherever_it_is",
             "promises::signals::a_stopped_program_hears_what_usually_ends_a_program",
             "promises::init::as_process_1_heimdall_passes_on_what_supervisors_send",

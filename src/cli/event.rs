@@ -42,7 +42,7 @@ pub(super) enum Event<'a> {
         pid: i32,
     },
     Signalled {
-        signal: i32,
+        signal: Signal,
     },
     Draining,
     Suspended {
@@ -182,7 +182,7 @@ impl Event<'_> {
                 fields
             }
             Self::Started { pid } => vec![("process", Value::Number((*pid).into()))],
-            Self::Signalled { signal } => vec![("signal", Value::Number((*signal).into()))],
+            Self::Signalled { signal } => vec![("signal", Value::Number(signal.as_raw().into()))],
             Self::Suspended { why: Why::Silence(silence) } => vec![("silence", Value::Seconds(*silence))],
             Self::Suspended { why: Why::Signal(signal) } => {
                 vec![("signal", Value::Number(signal.as_raw().into()))]
@@ -253,7 +253,7 @@ impl Event<'_> {
                 format!("the lock {lock} is still held elsewhere after {waited:.1?}{}", Held(":", holders))
             }
             Self::Started { pid } => format!("started the program, process {pid}"),
-            Self::Signalled { signal } => format!("passed on signal {signal}"),
+            Self::Signalled { signal } => format!("passed on signal {}", signal.as_raw()),
             Self::Draining => "holding the lock until what the program has left has ended".to_owned(),
             Self::Suspended { why: Why::Signal(signal) } => {
                 format!("suspended the program, as signal {} stops heimdall", signal.as_raw())

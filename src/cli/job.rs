@@ -1,11 +1,10 @@
 //! The job, which is the program and all that descends from it: how it is signalled, stopped and reaped.
 
-use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal as NixSignal};
+use nix::sys::signal::Signal as NixSignal;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, wait,
@@ -35,8 +34,6 @@ pub(super) struct Job {
     beside: Option<Pid>,
     /// Where the program is in our group, as long as it runs.
     witness: Option<Witness>,
-    /// Those that send what only a shell can send, until they have ended.
-    shells: Vec<Pid>,
     /// Who has been stopped by us, and is to be continued by us.
     stopped: Vec<Pid>,
     /// Who has been asked to end.
@@ -71,7 +68,6 @@ impl Job {
             news: News::default(),
             preexisting,
             beside: None,
-            shells: Vec::new(),
             stopped: Vec::new(),
             asked: Vec::new(),
             is_childless: false,
@@ -111,35 +107,15 @@ impl Job {
         !self.leads_group
     }
 
-    /// Sends the signal of this number to the program's process group, or to the program alone where it is in ours. Once the
-    /// program has ended, it is for all that it has left.
-    ///
-    /// # Errors
-    /// It is one that only a shell can send, and none could be started.
-    pub(super) fn signal(&mut self, number: i32) -> io::Result<()> {
-        let targets = if self.status.is_none() {
-            vec![self.target()]
-        } else {
-            self.all().unwrap_or_default().iter().map(|left| left.pid.as_raw_nonzero().get()).collect()
-        };
-        if let Some(signal) = Signal::from_named_raw(number) {
-            for target in targets {
-                send(target, signal);
-            }
-        } else if !targets.is_empty() {
-            // Without unsafe code only a shell sends real-time signals, which have no name. It is none of the job's.
-            let targets: Vec<String> = targets.iter().map(i32::to_string).collect();
-            let kill = format!("kill -{number} {}", targets.join(" "));
-            self.shells.push(spawn(Start {
-                program: OsStr::new("/bin/sh"),
-                arguments: &["-c".into(), kill.into()],
-                variables: Vec::new(),
-                in_our_group: true,
-                inherited: None,
-                mask: &SigSet::empty(),
-            })?);
+    /// Sends a signal to the program's process group, or to the program alone where it is in ours. Once the program has
+    /// ended, it is for all that it has left.
+    pub(super) fn signal(&self, signal: Signal) {
+        if self.status.is_none() {
+            return send(self.target(), signal);
         }
-        Ok(())
+        for left in self.all().unwrap_or_default() {
+            let _ = kill_process(left.pid, signal);
+        }
     }
 
     /// What is readable when a signal has come to the group, or to its witness.
@@ -237,9 +213,7 @@ impl Job {
     /// All processes of the job, zombies included.
     fn all(&self) -> io::Result<Vec<Process>> {
         let is_ours = |child| {
-            self.beside == Some(child)
-                || self.shells.contains(&child)
-                || self.witness.as_ref().is_some_and(|witness| witness.pid() == child)
+            self.beside == Some(child) || self.witness.as_ref().is_some_and(|witness| witness.pid() == child)
         };
         descendants(|child| is_ours(child) || (child != self.program && self.preexisting.include(child)))
     }
@@ -348,7 +322,6 @@ impl Job {
                 }
                 Ok(Some((pid, _))) => {
                     self.preexisting.forget(pid);
-                    self.shells.retain(|shell| *shell != pid);
                     self.witness.take_if(|witness| witness.pid() == pid).into_iter().for_each(Witness::bury);
                 }
                 Ok(None) => return,
@@ -367,7 +340,7 @@ impl Job {
             // Who has lost its parent has become our child, where the system does that.
             return !ADOPTS && self.leads_group && test_kill_process_group(self.program) != Err(Errno::SRCH);
         }
-        let is_alone = !self.preexisting.have_been() && self.beside.is_none() && self.shells.is_empty();
+        let is_alone = !self.preexisting.have_been() && self.beside.is_none();
         is_alone || self.all().map_or(true, |left| !left.is_empty())
     }
 }

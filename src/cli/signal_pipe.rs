@@ -15,8 +15,7 @@ use signal_hook::iterator::exfiltrator::WithRawSiginfo;
 /// A signal that came.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Info {
-    /// Its number.
-    pub(super) signal: i32,
+    pub(super) signal: Signal,
     /// Whether the kernel sent it, for instance because of a key at the terminal, and not a process by `kill`.
     pub(super) is_from_kernel: bool,
     /// Whether it comes of what heimdall itself has done; such signals don't come here.
@@ -46,7 +45,11 @@ impl SignalQueue {
     /// Takes the next signal, if there is one.
     pub(super) fn next(&mut self) -> Option<Info> {
         let info = self.delivery.pending().next()?;
-        Some(Info { signal: info.si_signo, is_from_kernel: info.si_code != SI_USER, is_our_own: false })
+        Some(Info {
+            signal: Signal::from_named_raw(info.si_signo)?,
+            is_from_kernel: info.si_code != SI_USER,
+            is_our_own: false,
+        })
     }
 
     /// Lets these signals take effect at once.
@@ -61,8 +64,8 @@ impl SignalQueue {
             }
         }
         while let Some(info) = self.next() {
-            if let Some(signal) = signals.iter().find(|signal| signal.as_raw() == info.signal) {
-                Self::take_effect(*signal)?;
+            if signals.contains(&info.signal) {
+                Self::take_effect(info.signal)?;
             }
         }
         Ok(())

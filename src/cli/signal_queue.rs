@@ -8,12 +8,12 @@ use std::sync::Arc;
 use nix::sys::signal::{SigSet, Signal as NixSignal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::Signal;
+use rustix_libc_wrappers::process::SignalExt;
 
 /// A signal that came.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Info {
-    /// Its number: real-time signals have no name.
-    pub(super) signal: i32,
+    pub(super) signal: Signal,
     /// Whether the kernel sent it, for instance because of a key at the terminal, and not a process by `kill`.
     pub(super) is_from_kernel: bool,
     /// Whether it comes of what heimdall itself has done, such as writing to a file that may not grow.
@@ -37,7 +37,8 @@ impl SignalQueue {
     pub(super) fn next(&mut self) -> Option<Info> {
         let info = self.0.read_signal().ok().flatten()?;
         Some(Info {
-            signal: i32::try_from(info.ssi_signo).ok()?,
+            // What the C library keeps for itself is not blocked, and does not come here.
+            signal: Signal::from_raw(info.ssi_signo.try_into().ok()?)?,
             is_from_kernel: info.ssi_code > 0,
             is_our_own: info.ssi_pid == process::id(),
         })

@@ -63,7 +63,7 @@ impl Signals {
         let mut received = Vec::new();
         while let Some(info) = self.queue.next() {
             let Some(one) = self.judge(info) else { continue };
-            self.ending.extend(Signal::from_named_raw(info.signal).filter(|signal| ENDING.contains(signal)));
+            self.ending.extend(Some(info.signal).filter(|signal| ENDING.contains(signal)));
             received.push(one);
         }
         // They come by their numbers, and not in the order in which they were sent. What came about when the program ended was
@@ -96,13 +96,10 @@ impl Signals {
     }
 
     fn judge(&mut self, info: Info) -> Option<Received> {
-        let Some(signal) = Signal::from_named_raw(info.signal) else {
-            return Some(Received::Sent(info.signal));
-        };
-        match signal {
+        match info.signal {
             Signal::CHILD => Some(Received::Child),
             // Rust's runtime has ignored it, and the program does not.
-            signal if signal != Signal::PIPE && self.ignored.contain(info.signal) => None,
+            signal if signal != Signal::PIPE && self.ignored.contain(signal.as_raw()) => None,
             Signal::PIPE | Signal::XFSZ if info.is_our_own => None,
             // About heimdall's own use of files and processor time.
             Signal::XFSZ | Signal::XCPU if info.is_from_kernel => None,
@@ -115,8 +112,10 @@ impl Signals {
                 }
             }
             // The kernel does not let process 1 stop.
-            Signal::TSTP | Signal::TTIN | Signal::TTOU if !getpid().is_init() => Some(Received::Stop(signal)),
-            _ => Some(Received::Sent(info.signal)),
+            signal @ (Signal::TSTP | Signal::TTIN | Signal::TTOU) if !getpid().is_init() => {
+                Some(Received::Stop(signal))
+            }
+            signal => Some(Received::Sent(signal)),
         }
     }
 

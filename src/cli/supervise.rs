@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::half;
 use super::job::Job;
 use super::on_lost::OnLost;
-use super::report::{Report, os_error_text};
+use super::report::Report;
 use super::signal_name;
 use super::signals::{Signals, stop_ourselves};
 use super::supervision::{Heard, Received, Supervised, Supervision};
@@ -91,14 +91,7 @@ impl Supervised for Run<'_> {
 
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Signal(signal) => {
-                if let Err(error) = self.job.signal(signal) {
-                    let reason = os_error_text(&error);
-                    self.report.warning(format_args!(
-                        "signal {signal} was not passed on, since /bin/sh, which is to send it, can't be run: {reason}"
-                    ));
-                }
-            }
+            Action::Signal(signal) => self.job.signal(signal),
             Action::Wake => self.job.wake(),
             Action::Stop => self.job.stop(),
             Action::Resume => self.job.resume(),
@@ -212,8 +205,9 @@ impl Run<'_> {
             let signals = &mut *self.sources.signals;
             let has_reached_program = self.job.sent_to_group(|| received.extend(signals.take()));
             received.retain(|received| match received {
-                Received::Sent(signal) => !has_reached_program.contain(*signal),
-                Received::Stop(signal) => !has_reached_program.contain(signal.as_raw()),
+                Received::Sent(signal) | Received::Stop(signal) => {
+                    !has_reached_program.contain(signal.as_raw())
+                }
                 Received::Child | Received::Typed | Received::TypedStop(_) => true,
             });
         }

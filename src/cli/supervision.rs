@@ -79,7 +79,7 @@ pub enum Received {
     /// A child may have ended, stopped or gone on.
     Child,
     /// A signal for us alone, to be passed on.
-    Sent(i32),
+    Sent(Signal),
     /// A signal for us alone that asks us to stop.
     Stop(Signal),
     /// A signal that was typed at the terminal, whose whole foreground group got it, the program too.

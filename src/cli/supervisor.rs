@@ -36,8 +36,8 @@ pub struct Terms {
 pub enum Event {
     /// Time has passed.
     Tick,
-    /// A signal of this number came for heimdall alone.
-    Signal(i32),
+    /// A signal came for heimdall alone.
+    Signal(Signal),
     /// A signal was typed at the terminal, whose whole foreground got it, the program too.
     Typed,
     /// The same, of a signal that stops who gets it.
@@ -81,8 +81,8 @@ pub struct Actions {
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Pass the signal of this number on to the program.
-    Signal(i32),
+    /// Pass the signal on to the program.
+    Signal(Signal),
     /// Let the program go on, if it is stopped.
     Wake,
     /// Stop the whole job, so that it does nothing until [`Action::Resume`].
@@ -108,7 +108,7 @@ pub enum Action {
 /// What the user is told, always after it was done: the reader of standard error may be slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    Signalled(i32),
+    Signalled(Signal),
     Exited {
         status: Status,
         ran: Duration,
@@ -270,20 +270,19 @@ impl Supervisor {
         Actions { now: actions, then: self.then(now) }
     }
 
-    fn pass_on(&mut self, signal: i32, now: Moment, actions: &mut Vec<Action>) {
-        let is = |named: &[Signal]| named.iter().any(|named| named.as_raw() == signal);
+    fn pass_on(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
         let is_suspended = matches!(self.state, State::Suspended { .. });
         match self.state {
-            State::Over(_) if !is(&HARMLESS) => self.hold_until = now,
+            State::Over(_) if !HARMLESS.contains(&signal) => self.hold_until = now,
             State::Over(_) => {}
             // It goes on when the lock is known to be ours.
-            State::Suspended { why, .. } if is(&[Signal::CONT]) => {
+            State::Suspended { why, .. } if signal == Signal::CONT => {
                 self.state = State::Suspended { why, wakes_program: true };
             }
             _ => {
                 actions.push(Action::Signal(signal));
                 // Also who is stopped obeys, as with timeout(1).
-                if is(&ENDING) && !is_suspended {
+                if ENDING.contains(&signal) && !is_suspended {
                     actions.push(Action::Wake);
                 }
                 actions.push(Action::Tell(News::Signalled(signal)));
@@ -295,7 +294,7 @@ impl Supervisor {
         match self.state {
             State::Running => {
                 self.state = State::Stopping { signal, until: now.after(STOP_GRACE) };
-                actions.push(Action::Signal(signal.as_raw()));
+                actions.push(Action::Signal(signal));
             }
             State::Suspended { .. } => self.stop_all(signal, actions),
             State::Over(_) => actions.push(Action::StopOurselves(signal)),
@@ -565,10 +564,6 @@ mod tests {
     const LOST_LATE: [Action; 3] =
         [Action::Kill, Action::Tell(News::Lost), Action::Tell(News::Killed(Reason::Late))];
 
-    const USR1: i32 = Signal::USR1.as_raw();
-    const TERM: i32 = Signal::TERM.as_raw();
-    const CONT: i32 = Signal::CONT.as_raw();
-
     static START: LazyLock<Moment> = LazyLock::new(Moment::now);
 
     fn at(second: u64) -> Moment {
@@ -612,11 +607,11 @@ mod tests {
 
     #[test]
     fn a_signal_is_passed_on_once_and_then_told_and_one_that_was_typed_is_not() {
-        let passed = [Action::Signal(USR1), Action::Tell(News::Signalled(USR1))];
+        let passed = [Action::Signal(Signal::USR1), Action::Tell(News::Signalled(Signal::USR1))];
         play(
             TERMS,
             &[
-                (1, Event::Signal(USR1), &passed, Next::Never),
+                (1, Event::Signal(Signal::USR1), &passed, Next::Never),
                 (2, Event::Typed, &[], Next::Never),
                 (3, Event::Tick, &[], Next::Never),
             ],
@@ -670,15 +665,15 @@ mod tests {
         let why = Why::Silence(Duration::from_secs(120));
         let stopped = [Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))];
         let continued = [Action::Resume, Action::Wake, Action::Tell(News::Resumed(why))];
-        let usr1 = [Action::Signal(USR1), Action::Tell(News::Signalled(USR1))];
+        let usr1 = [Action::Signal(Signal::USR1), Action::Tell(News::Signalled(Signal::USR1))];
         let wakes_up = || (120, Event::Tick, &stopped[..], Next::Soon);
         play(
             TERMS,
             &[
                 wakes_up(),
                 (121, Event::Tick, &[Action::Stop], Next::Soon),
-                (121, Event::Signal(USR1), &usr1, Next::Soon),
-                (121, Event::Signal(CONT), &[], Next::Soon),
+                (121, Event::Signal(Signal::USR1), &usr1, Next::Soon),
+                (121, Event::Signal(Signal::CONT), &[], Next::Soon),
                 (121, Event::Answered(at(10)), &[], Next::Soon),
                 (122, Event::Answered(at(120)), &continued, Next::Never),
                 (123, Event::Tick, &[], Next::Never),
@@ -717,7 +712,7 @@ mod tests {
     #[test]
     fn the_timeout_does_not_wait_for_a_program_that_does_not_stop() {
         let terms = Terms { timeout: Some(Duration::from_secs(5)), ..TERMS };
-        let pass_on = [Action::Signal(Signal::TSTP.as_raw())];
+        let pass_on = [Action::Signal(Signal::TSTP)];
         let over = [Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))];
         play(
             terms,
@@ -774,7 +769,7 @@ mod tests {
         let exited = [exited(1)];
         let held = || (1, ENDED, &exited[..], Next::At(60));
         play(terms, &[held(), (60, Event::Tick, &[], ENDS)]);
-        play(terms, &[held(), (2, Event::Signal(TERM), &[], ENDS)]);
+        play(terms, &[held(), (2, Event::Signal(Signal::TERM), &[], ENDS)]);
         play(terms, &[held(), (2, Event::Typed, &[], ENDS)]);
         play(terms, &[held(), (2, Event::Lost, &[Action::Tell(News::Lost)], ENDS)]);
     }
@@ -838,14 +833,22 @@ mod tests {
 
     #[test]
     fn a_signal_that_usually_ends_a_program_wakes_one_that_is_stopped() {
-        let told = Action::Tell(News::Signalled(TERM));
-        play(TERMS, &[(1, Event::Signal(TERM), &[Action::Signal(TERM), Action::Wake, told], Next::Never)]);
+        let told = Action::Tell(News::Signalled(Signal::TERM));
+        play(
+            TERMS,
+            &[(
+                1,
+                Event::Signal(Signal::TERM),
+                &[Action::Signal(Signal::TERM), Action::Wake, told],
+                Next::Never,
+            )],
+        );
     }
 
     #[test]
     fn asked_to_stop_heimdall_stops_once_all_of_the_job_has_and_goes_on_before_it() {
         let why = Why::Signal(Signal::TSTP);
-        let pass_on = [Action::Signal(Signal::TSTP.as_raw())];
+        let pass_on = [Action::Signal(Signal::TSTP)];
         let asked = || (1, Event::Stop(Signal::TSTP), &pass_on[..], Next::Grace);
         let stops = [Action::Stop, Action::Tell(News::Suspended(why)), Action::StopOurselves(Signal::TSTP)];
         let goes_on = [Action::Resume, Action::Wake, Action::Tell(News::Resumed(why))];
@@ -891,7 +894,7 @@ mod tests {
             &[
                 (1, ENDED, &[exited(1)], Next::At(60)),
                 (2, Event::Stop(Signal::TSTP), &stops, Next::At(60)),
-                (3, Event::Signal(CONT), &[], Next::At(60)),
+                (3, Event::Signal(Signal::CONT), &[], Next::At(60)),
                 (4, Event::Continued, &[], Next::At(60)),
             ],
         );

@@ -256,7 +256,7 @@ impl World {
                 return false;
             }
             Fault::Signal => {
-                self.signal(target, Received::Sent(Signal::TERM.as_raw()));
+                self.signal(target, Received::Sent(Signal::TERM));
                 return false;
             }
             Fault::StopHeimdall => self.signal(target, Received::Stop(Signal::TSTP)),
@@ -269,7 +269,7 @@ impl World {
                 if !matches!(self.runs[target].stage, Stage::Supervising { .. }) {
                     return false;
                 }
-                self.signal_program(target, Signal::STOP.as_raw());
+                self.signal_program(target, Signal::STOP);
             }
             Fault::Ask | Fault::Ring => {
                 self.ring(target, if fault == Fault::Ask { Ringer::Entitled } else { Ringer::Stranger });
@@ -286,11 +286,11 @@ impl World {
         }
         match self.runs[run].stage {
             Stage::Supervising { .. } => {
-                self.signal_program(run, signal.as_raw());
+                self.signal_program(run, signal);
                 let is_stop = signal == Signal::TSTP;
                 self.signal(run, if is_stop { Received::TypedStop(signal) } else { Received::Typed });
             }
-            _ if signal == Signal::INT => self.signal(run, Received::Sent(signal.as_raw())),
+            _ if signal == Signal::INT => self.signal(run, Received::Sent(signal)),
             _ => self.signal(run, Received::Stop(signal)),
         }
         true

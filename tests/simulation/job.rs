@@ -301,18 +301,18 @@ impl World {
 /// What heimdall does to it.
 impl World {
     /// A signal to the program, or to all that it has left.
-    pub fn signal_program(&mut self, run: usize, signal: i32) {
+    pub fn signal_program(&mut self, run: usize, signal: Signal) {
         let job = self.job(run);
         let members = if job.members[PROGRAM].is_alive { vec![PROGRAM] } else { job.alive() };
         for member in members {
             let is_heeding = !self.job(run).members[member].ignores_stop;
-            match Signal::from_named_raw(signal) {
-                Some(Signal::TERM | Signal::INT) => self.ask_to_end(run, member),
-                Some(Signal::CONT) => self.continue_member(run, member),
-                Some(by @ (Signal::TSTP | Signal::TTIN | Signal::TTOU)) if is_heeding => {
+            match signal {
+                Signal::TERM | Signal::INT => self.ask_to_end(run, member),
+                Signal::CONT => self.continue_member(run, member),
+                by @ (Signal::TSTP | Signal::TTIN | Signal::TTOU) if is_heeding => {
                     self.stop_member(run, member, by);
                 }
-                Some(Signal::STOP) => self.stop_member(run, member, Signal::STOP),
+                Signal::STOP => self.stop_member(run, member, Signal::STOP),
                 _ => {}
             }
         }
@@ -343,7 +343,7 @@ impl World {
     /// SIGCONT to the program, or to what it has left.
     pub fn wake_program(&mut self, run: usize) {
         if self.runs[run].job.is_some() {
-            self.signal_program(run, Signal::CONT.as_raw());
+            self.signal_program(run, Signal::CONT);
         }
     }
 

@@ -191,7 +191,7 @@ impl World {
             Event::Fault(fault, run) => self.strike(fault, run),
             Event::Mended(fault, target) => self.mend(fault, target),
             Event::Quiet => self.fall_quiet(),
-            Event::EndRestarts(run) => self.signal(run, Received::Sent(Signal::TERM.as_raw())),
+            Event::EndRestarts(run) => self.signal(run, Received::Sent(Signal::TERM)),
             Event::Judge(run) => self.judge_job(run),
             Event::JudgeSilence(run, started) => self.judge_silence(run, started),
             Event::JudgeAsked(run, connection, since) => self.judge_asked(run, connection, since),
