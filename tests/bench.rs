@@ -49,15 +49,16 @@ fn main() {
     if only("handover") {
         return line::handover();
     }
-    size();
+    let measured = Measured::new();
+    measured.size();
     flights();
     #[cfg(feature = "tls")]
     flights_over_tls();
     wall_time();
-    memory();
+    measured.memory();
     #[cfg(feature = "tls")]
-    memory_with_system_roots();
-    processor();
+    measured.memory_with_system_roots();
+    measured.processor();
     #[cfg(feature = "tls")]
     chains::hostile();
     holding::loss();
@@ -67,16 +68,6 @@ fn main() {
     waiting::polling();
     waiting::busy();
     takeover::takeover();
-}
-
-fn size() {
-    // `make bench` names the program of a release; the one that all the rest is measured with is for debugging, too.
-    let (what, program) = match std::env::var("HEIMDALL_RELEASED") {
-        Ok(program) => ("program of make release", program),
-        Err(_) => ("program", env!("CARGO_BIN_EXE_heimdall").to_owned()),
-    };
-    let bytes = fs::metadata(program).unwrap().len();
-    println!("{what}: {bytes} bytes, {:.2} MiB", bytes as f64 / 1_048_576.0);
 }
 
 /// From the start of heimdall to the first line of the program, with 25 ms each way to the server.
@@ -141,8 +132,7 @@ fn started(name: &str, database: &str, trips: u32) {
 }
 
 fn wall_time() {
-    let database =
-        format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
+    let database = scram();
     let heimdall = median(31, || {
         timed(
             Command::new(env!("CARGO_BIN_EXE_heimdall"))
@@ -158,63 +148,90 @@ fn wall_time() {
     println!("  heimdall takes {:.2} of psql's time", heimdall.as_secs_f64() / psql.as_secs_f64());
 }
 
-fn memory() {
-    let database =
-        format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
-    let outcome =
-        Heimdall::new().url(&database).args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"]).run();
-    let value =
-        |key: &str| outcome.stdout.lines().find_map(|line| line.strip_prefix(key)).map_or("?", str::trim);
-    println!(
-        "memory while the program runs: peak RSS {}, of it private {}",
-        value("VmHWM:"),
-        value("RssAnon:")
-    );
+/// The program whose size, memory and CPU are measured: `make bench` names the one of a release, which users get. All else is
+/// measured with the one of `cargo bench`.
+struct Measured {
+    what: &'static str,
+    path: String,
 }
 
-/// With the certificates that the system trusts, and the test's own one.
-#[cfg(feature = "tls")]
-fn memory_with_system_roots() {
-    let server = support::postgres::tls().server("good");
-    let own = server.pki.path("root.crt");
-    let store = fs::read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
-    let bundle = std::env::temp_dir().join(format!("heimdall-bench-{}.crt", std::process::id()));
-    fs::write(&bundle, [store.as_slice(), &fs::read(own).unwrap()].concat()).unwrap();
-    let outcome = Heimdall::new()
-        .database(&format!(
-            "host=localhost hostaddr=127.0.0.1 port={} dbname=app user=tls_user sslrootcert=system",
-            server.cluster.port()
-        ))
-        .env("SSL_CERT_FILE", &bundle)
-        .args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"])
-        .run();
-    fs::remove_file(bundle).unwrap();
-    let peak = outcome.stdout.lines().find_map(|line| line.strip_prefix("VmHWM:")).map_or("?", str::trim);
-    println!("with sslrootcert=system, a store of {} KiB: peak RSS {peak}", store.len() / 1024);
-}
-
-/// Of many runs together, since the kernel counts in ticks of some milliseconds.
-fn processor() {
-    const RUNS: u32 = 300;
-    let database =
-        format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp());
-    let heimdall = children(RUNS, || {
-        bare(env!("CARGO_BIN_EXE_heimdall"))
-            .env("HEIMDALL_DATABASE_URL", &database)
-            .args(["--name", "bench", "true"])
-            .status()
-    });
-    let fork = children(RUNS, || bare("true").status());
-    let start = Instant::now();
-    for _ in 0..RUNS {
-        let first = b"r=nonce2,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096";
-        assert!(ClientFirst::new(PASSWORD.as_bytes(), "nonce", Binding::None).receive(first).is_ok());
+impl Measured {
+    fn new() -> Self {
+        match std::env::var("HEIMDALL_RELEASED") {
+            Ok(path) => Self { what: "program of make release", path },
+            Err(_) => Self { what: "program", path: env!("CARGO_BIN_EXE_heimdall").to_owned() },
+        }
     }
-    let proof = start.elapsed().as_secs_f64() / f64::from(RUNS);
-    println!("CPU a run, mean of {RUNS}:");
-    println!("  heimdall … true under SCRAM {:5.2} ms", heimdall * 1000.0);
-    println!("  its PBKDF2 {:.2} ms + fork and exec of true {:.2} ms", proof * 1000.0, fork * 1000.0);
-    println!("  ratio {:.2} (at most 2 is wanted)", heimdall / (proof + fork));
+
+    fn size(&self) {
+        let bytes = fs::metadata(&self.path).unwrap().len();
+        println!("{}: {bytes} bytes, {:.2} MiB", self.what, bytes as f64 / 1_048_576.0);
+    }
+
+    fn memory(&self) {
+        let database = scram();
+        let outcome = Heimdall::program(&self.path)
+            .url(&database)
+            .args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"])
+            .run();
+        let value =
+            |key: &str| outcome.stdout.lines().find_map(|line| line.strip_prefix(key)).map_or("?", str::trim);
+        println!(
+            "memory while the program runs ({}): peak RSS {}, of it private {}",
+            self.what,
+            value("VmHWM:"),
+            value("RssAnon:")
+        );
+    }
+
+    /// With the certificates that the system trusts, and the test's own one.
+    #[cfg(feature = "tls")]
+    fn memory_with_system_roots(&self) {
+        let server = support::postgres::tls().server("good");
+        let own = server.pki.path("root.crt");
+        let store = fs::read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
+        let bundle = std::env::temp_dir().join(format!("heimdall-bench-{}.crt", std::process::id()));
+        fs::write(&bundle, [store.as_slice(), &fs::read(own).unwrap()].concat()).unwrap();
+        let outcome = Heimdall::program(&self.path)
+            .database(&format!(
+                "host=localhost hostaddr=127.0.0.1 port={} dbname=app user=tls_user sslrootcert=system",
+                server.cluster.port()
+            ))
+            .env("SSL_CERT_FILE", &bundle)
+            .args(["--name", "bench", "sh", "-c", "cat /proc/$PPID/status"])
+            .run();
+        fs::remove_file(bundle).unwrap();
+        let peak = outcome.stdout.lines().find_map(|line| line.strip_prefix("VmHWM:")).map_or("?", str::trim);
+        println!("with sslrootcert=system, a store of {} KiB: peak RSS {peak}", store.len() / 1024);
+    }
+
+    /// Of many runs together, since the kernel counts in ticks of some milliseconds.
+    fn processor(&self) {
+        const RUNS: u32 = 300;
+        let database = scram();
+        let heimdall = children(RUNS, || {
+            bare(&self.path)
+                .env("HEIMDALL_DATABASE_URL", &database)
+                .args(["--name", "bench", "true"])
+                .status()
+        });
+        let fork = children(RUNS, || bare("true").status());
+        let start = Instant::now();
+        for _ in 0..RUNS {
+            let first = b"r=nonce2,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096";
+            assert!(ClientFirst::new(PASSWORD.as_bytes(), "nonce", Binding::None).receive(first).is_ok());
+        }
+        let proof = start.elapsed().as_secs_f64() / f64::from(RUNS);
+        println!("CPU a run ({}), mean of {RUNS}:", self.what);
+        println!("  heimdall … true under SCRAM {:5.2} ms", heimdall * 1000.0);
+        println!("  its PBKDF2 {:.2} ms + fork and exec of true {:.2} ms", proof * 1000.0, fork * 1000.0);
+        println!("  ratio {:.2} (at most 2 is wanted)", heimdall / (proof + fork));
+    }
+}
+
+/// The shared server over TCP, with a password under SCRAM.
+fn scram() -> String {
+    format!("{} sslmode=disable user=scram_user dbname=app password='{PASSWORD}'", shared().tcp())
 }
 
 /// In an environment without what cargo adds: its `LD_LIBRARY_PATH` makes every start slower.
