@@ -44,7 +44,7 @@ pub enum Statement {
     /// of the one that is open and the beginning of another, which is left open.
     Settings(Settings),
     /// Asks for a sign of life. Without a key it is an empty query, which needs no snapshot and has no row; with the key of the
-    /// session's [bell](super::bell) it is also asked whether that rings, and answered by one row, its columns as in `ping`.
+    /// session's bell (`lock/bell`) it is also asked whether that rings, and answered by one row, its columns as in `ping`.
     Ping(Option<Key>),
     /// Who rings this bell and may be heeded: rows with columns as in `askers`.
     Askers(Key),
