@@ -208,6 +208,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         ANY,
         "it builds for minutes, downloads and signs; make release checks what it has built",
     ),
+    ("docs/stop.md", ANY, "tests/stopping.rs stops holders that are there"),
 ];
 
 #[test]

@@ -80,7 +80,7 @@ fn a_lock_that_is_lost_after_the_programs_end_is_waited_for_by_the_rule_of_a_fai
     for (name, options) in [("ended kept", &["--restart"][..]), ("ended yields", &["--restart", "--yield"])] {
         let script = "[ $HEIMDALL_RESTARTS = 0 ] || exec sleep 300; (trap '' TERM; sleep 1.5) & exit 3";
         let running = sh(heimdall(name), &[options, &["--lease=60s", "--kill-after=1s"]].concat(), script);
-        running.wait_for_stderr_line("what it has left must not run beside the next");
+        running.wait_for_stderr_line("nothing that it has left may go on");
         lose(name);
         running.wait_for_stderr_line("going back to waiting for the lock");
         running.wait_for_stderr_line("the server has broken a session");
