@@ -65,10 +65,12 @@ impl Holding {
             }
             kept.start_heartbeat(now)?;
         }
-        kept.process(now)?;
+        let processed = kept.process(now);
+        // Also where the lock is lost with the answer that told of it: who is waited for to end must not wait for the lock again.
         if kept.is_asked() {
             return Ok(Then::GiveBack);
         }
+        processed?;
         if self.until <= now && Heartbeat::is_fresh(kept.last_answered(), self.lease, now) {
             return Ok(Then::Start);
         }
@@ -137,6 +139,15 @@ mod tests {
         assert_eq!(holding.round(&mut server, at(1)), Ok(Then::Wait(Some(at(10)))));
         server.is_asked = true;
         assert_eq!(holding.round(&mut server, at(25)), Ok(Then::GiveBack));
+    }
+
+    #[test]
+    fn who_is_asked_to_free_the_lock_and_has_lost_it_waits_for_no_other() {
+        let mut server = Server { heartbeat: None, is_silent: true, is_asked: false };
+        let holding = Holding { lease: LEASE, until: at(90) };
+        assert_eq!(holding.round(&mut server, at(1)), Ok(Then::Wait(Some(at(10)))));
+        server.is_asked = true;
+        assert_eq!(holding.round(&mut server, at(60)), Ok(Then::GiveBack));
     }
 
     #[test]
