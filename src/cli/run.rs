@@ -53,6 +53,7 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let report = Report::new(command.level, command.format);
     let database = command.database.as_deref();
+    let_signals_end_process_1();
     let exit = match command.action {
         Action::Check(options) => check(&options, database, command.format, &report),
         Action::Stop(options) => stop(&options, database, &report.with_lock(&options.lock)),
@@ -84,7 +85,6 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         report.error(format_args!("cannot have a timer: {}", os_error_text(&error)));
         Exit::NotExecutable
     })?;
-    let_signals_end_process_1();
     let mut programs = Programs::new(options, &timer);
     let mut course = Course::new(Plan {
         wait: options.wait,

@@ -18,7 +18,6 @@ use super::json::{self, Value};
 use super::list::{self, ListOptions};
 use super::report::{Format, Report, os_error_text};
 use super::show::{not_written, on_stdout};
-use super::signals::let_signals_end_process_1;
 use super::terminal::{self, can_draw, is_foreground};
 use super::wait::random;
 use crate::lock::{self, Backoff, Holder, Lister, LockRequest, Moment};
@@ -39,7 +38,6 @@ pub(super) fn watch(
     let connect = connect::options(&config, "heimdall --list", options.allows_pooler, report);
     let lock = options.lock.as_ref();
     let request = lock.map(super::name::Lock::request);
-    let_signals_end_process_1();
     let mut alarm = Alarm::new().map_err(|error| {
         report.error(format_args!("cannot watch the terminal: {}", os_error_text(&error)));
         Exit::NotExecutable

@@ -87,20 +87,23 @@ fn promise_10_as_process_1_heimdall_passes_on_what_supervisors_send() {
 #[test]
 fn as_process_1_heimdall_is_ended_by_a_signal_while_it_connects() {
     for (number, signal) in [(15, "TERM"), (37, "RTMIN+3"), (6, "ABRT")] {
-        is_ended_while_connecting(number, signal);
+        is_ended_while_connecting(number, signal, &["true"]);
+    }
+    for action in ["--stop", "--list", "--check"] {
+        is_ended_while_connecting(15, "TERM", &[action]);
     }
 }
 
-fn is_ended_while_connecting(number: i32, signal: &str) {
+fn is_ended_while_connecting(number: i32, signal: &str, action: &[&str]) {
     let Some(heimdall) = init("process 1 while connecting", OWN_PROC) else { return };
     let silent = ports::listen();
     let conninfo = format!("host=127.0.0.1 port={} user=ann", silent.local_addr().unwrap().port());
-    let running = heimdall.database(&conninfo).args(["--name", "init", "true"]).spawn();
+    let running = heimdall.database(&conninfo).args(["--name", "init"]).args(action).spawn();
     let _connection = silent.accept().unwrap();
     let heimdall = family(running.pid()).last().unwrap().as_raw_nonzero();
     let kill = Command::new("bash").args(["-c", &format!("kill -{number} {heimdall}")]).status();
     assert!(kill.unwrap().success());
-    assert_eq!(running.wait().code, Some(128 + number), "{signal}");
+    assert_eq!(running.wait().code, Some(128 + number), "{signal} {action:?}");
 }
 
 #[test]
