@@ -114,8 +114,9 @@ impl Contender {
     }
 
     /// Listens to the server for so long, then tries once more; one round trip, for which the server has no longer than
-    /// `patience`, nor than a third of the lease of [`LockRequest::with_lease`]. Nothing is held in between, neither a transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have
-    /// one, for which `CREATE INDEX CONCURRENTLY` of the holder waits.
+    /// `patience`, nor than a third of the lease of [`LockRequest::with_lease`]. Nothing is held in between, neither a transaction
+    /// nor a snapshot: a waiter inside `pg_advisory_lock` would have one, for which `CREATE INDEX CONCURRENTLY` of the holder
+    /// waits.
     ///
     /// # Errors
     /// The connection is lost, or the server has become one on which the lock would not exclude.

@@ -67,8 +67,8 @@ pub enum Statement {
     Stoppable(Vec<Key>),
     /// Rings these bells, as far as no one else has them alone; one row, its columns as in `ring`.
     Ring(Vec<Key>),
-    /// As [`Statement::Holders`] for a client that has not asked for a lock, of these locks or of any of this database: one row, its columns
-    /// as in `acquire` as far as `STANDBY`, and then those rows.
+    /// As [`Statement::Holders`] for a client that has not asked for a lock, of these locks or of any of this database: one row,
+    /// its columns as in `acquire` as far as `STANDBY`, and then those rows.
     List(Option<Vec<Key>>),
 }
 
