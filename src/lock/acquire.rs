@@ -12,10 +12,11 @@ use super::holder::Holder;
 use super::key::Key;
 use super::line::Place;
 use super::request::LockRequest;
+use super::row::{AcquireRow, Granted, read_sources};
 use super::sql::{self, Owner, Settings, Statement, Turn};
-use super::token::{self, Flush, Sources, Token};
+use super::token::Sources;
 use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError, Rejected};
-use crate::proto::{Row, Transaction};
+use crate::proto::Transaction;
 
 /// The result of an attempt.
 pub enum Outcome {
@@ -389,76 +390,6 @@ impl Contender {
     fn failed(&self, error: impl Into<net::Error>) -> Error {
         Error::Acquiring { server_address: self.server_address().to_owned(), error: error.into() }
     }
-}
-
-/// The row that answers [`Statement::Acquire`].
-struct AcquireRow {
-    pid: i32,
-    is_standby: bool,
-    /// Whether the session's transactions can't write; only looked at where the server has not reported it by itself.
-    is_read_only: Option<bool>,
-    /// Whether nothing was tried, since the session has the lock already.
-    is_already_held: bool,
-    granted: Option<Granted>,
-    /// What the server sees of the connection.
-    ends: Option<String>,
-    is_heir: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Granted {
-    key: Key,
-    slot: u16,
-    token: Token,
-}
-
-impl AcquireRow {
-    fn read(row: &Row, request: &LockRequest, sources: Sources) -> Option<Self> {
-        let slot: i32 = row.parse(sql::acquire::SLOT)?;
-        let is_already_held = slot == sql::acquire::ALREADY_HELD;
-        let granted = match u16::try_from(slot) {
-            Ok(0) => None,
-            Ok(slot) if row.flag(sql::acquire::KEPT)? => {
-                Some(Granted { key: request.key(slot)?, slot, token: read_token(row, sources)? })
-            }
-            Err(_) if is_already_held => None,
-            Ok(_) | Err(_) => return None,
-        };
-        Some(Self {
-            pid: row.parse(sql::acquire::PID)?,
-            is_standby: row.flag(sql::acquire::STANDBY)?,
-            is_read_only: row.text(sql::acquire::READ_ONLY).map(|text| text == "on"),
-            is_already_held,
-            granted,
-            ends: row.text(sql::acquire::ENDS).map(str::to_owned),
-            is_heir: row.flag(sql::acquire::HEIR).unwrap_or(false),
-        })
-    }
-}
-
-fn read_token(row: &Row, sources: Sources) -> Option<Token> {
-    let timeline = match row.text(sql::acquire::WAL_FILE) {
-        Some(wal_file) => token::timeline(wal_file)?,
-        None if sources.timeline => return None,
-        None => 0,
-    };
-    let version = row.parse(sql::acquire::VERSION)?;
-    let number = token::number(version, timeline, row.parse(sql::acquire::XID)?)?;
-    Some(Token { number, system_identifier: row.parse(sql::acquire::SYSTEM_IDENTIFIER), sources })
-}
-
-/// Reads the row that answers [`Statement::Sources`].
-fn read_sources(row: &Row) -> Option<Sources> {
-    let flush = match (row.flag(sql::sources::MESSAGE)?, row.flag(sql::sources::LARGE_OBJECT)?) {
-        (true, _) => Flush::Message,
-        (false, true) => Flush::LargeObject,
-        (false, false) => Flush::None,
-    };
-    Some(Sources {
-        flush,
-        timeline: row.flag(sql::sources::TIMELINE)?,
-        system_identifier: row.flag(sql::sources::SYSTEM_IDENTIFIER)?,
-    })
 }
 
 /// Whether an attempt that has failed with this SQLSTATE may do better without a change.

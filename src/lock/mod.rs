@@ -59,6 +59,7 @@ mod key;
 pub(crate) mod line;
 mod lister;
 mod request;
+mod row;
 mod settings;
 pub(crate) mod sql;
 #[cfg(feature = "cli")]
