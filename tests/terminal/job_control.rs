@@ -133,6 +133,13 @@ fn promise_13_a_job_that_was_suspended_longer_than_its_lease_goes_on_if_the_lock
     terminal.wait_for("code 143\r\n");
 }
 
+/// Ends the session of a heimdall that was started from the terminal, on whatever server that is.
+fn terminate(backend: &str) {
+    let sql = format!("select pg_terminate_backend({backend})");
+    let output = shared().psql(&database()).args(["-c", &sql]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "t");
+}
+
 #[test]
 fn promise_13_a_job_whose_lock_was_lost_while_it_was_suspended_is_stopped_when_it_goes_on() {
     let mut terminal = bash();
@@ -140,7 +147,7 @@ fn promise_13_a_job_whose_lock_was_lost_while_it_was_suspended_is_stopped_when_i
     let [program, heimdall, child, backend] = family(&mut terminal);
     terminal.press(SUSPEND);
     wait_until_stopped(&heimdall);
-    assert_eq!(shared().sql(&format!("select pg_terminate_backend({backend})")), "t");
+    terminate(&backend);
     terminal.wait_for(PROMPT);
     terminal.enter("fg");
     terminal.wait_for("lost the lock heimdall/lost ");
@@ -196,7 +203,7 @@ fn promise_2_a_line_that_the_terminal_stops_the_background_for_keeps_heimdall_fr
     let line = line.expect("a program that runs");
     fs::remove_file(&file).unwrap();
     let (backend, program) = line.trim().split_once(' ').unwrap();
-    assert_eq!(shared().sql(&format!("select pg_terminate_backend({backend})")), "t");
+    terminate(backend);
     terminal.enter("wait; echo \"all is over\"");
     terminal.wait_for("lost the lock heimdall/tostop ");
     terminal.wait_for("all is over\r\n");
