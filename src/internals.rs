@@ -76,31 +76,31 @@ pub mod bell {
 #[cfg(feature = "cli")]
 pub mod rules {
     pub use crate::cli::exit::Status;
-    pub use crate::cli::supervision::*;
-    pub use crate::cli::supervisor::*;
-    pub use crate::cli::waiter::*;
+    pub use crate::cli::rules::supervision::*;
+    pub use crate::cli::rules::supervisor::*;
+    pub use crate::cli::rules::waiter::*;
 }
 
 /// The rule of a failover.
 #[cfg(feature = "cli")]
 pub mod settle {
-    pub use crate::cli::settle::*;
+    pub use crate::cli::rules::settle::*;
 }
 
 /// The rules of holding the lock while no program runs.
 #[cfg(feature = "cli")]
 pub mod holding {
-    pub use crate::cli::holding::*;
+    pub use crate::cli::rules::holding::*;
 }
 
 /// What follows what in a run.
 #[cfg(feature = "cli")]
 pub mod course {
-    pub use crate::cli::course::*;
+    pub use crate::cli::rules::course::*;
 }
 
 /// The rules of starting a program again.
 #[cfg(feature = "cli")]
 pub mod restart {
-    pub use crate::cli::restart::*;
+    pub use crate::cli::rules::restart::*;
 }

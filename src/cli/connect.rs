@@ -1,8 +1,8 @@
 //! Where to connect, by `--database` and the process's environment, and the exit codes of failures.
 
-use super::event::{Event, Level};
 use super::exit::Exit;
 use super::report::Report;
+use super::report::event::{Event, Level};
 use crate::conninfo::{self, Config, Environment, Origin, Parameters, Source};
 use crate::lock;
 use crate::net::ConnectOptions;

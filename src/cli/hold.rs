@@ -3,9 +3,9 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::event::Event;
-use super::holding::{Holding, Kept, Then};
 use super::report::Report;
+use super::report::event::Event;
+use super::rules::holding::{Holding, Kept, Then};
 use super::tend::{tend, tend_during};
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment};

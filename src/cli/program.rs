@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::course::Course;
-use super::event::Event;
 use super::exit::{Exit, Status};
 use super::job::Job;
 #[cfg(target_os = "linux")]
-use super::listen;
-use super::name::Name;
-use super::notify;
-use super::on_lost::{OnLost, shell};
+use super::job::listen;
+use super::job::on_lost::{OnLost, shell};
+use super::job::spawn::Start;
+use super::job::unrunnable::Unrunnable;
 use super::options::RunOptions;
+use super::options::name::Name;
 use super::report::Report;
-use super::restart::End;
+use super::report::event::Event;
+use super::report::notify;
+use super::report::terminal;
+use super::rules::course::Course;
+use super::rules::restart::End;
+use super::rules::supervisor::{Cause, ExitReason, Terms};
 use super::signals::Signals;
-use super::spawn::Start;
 use super::supervise::{Sources, supervise};
-use super::supervisor::{Cause, ExitReason, Terms};
-use super::terminal;
 use super::timer::Timer;
-use super::unrunnable::Unrunnable;
 use crate::lock::{Guard, Moment};
 
 /// What all programs of a run are started and watched with.

@@ -3,29 +3,29 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::check::check;
 use super::connect::{self, failed};
-use super::course::{Course, Plan};
-use super::event::{Event, Level};
 use super::exit::Exit;
-use super::half;
-use super::here;
 use super::hold::hold;
 #[cfg(target_os = "linux")]
-use super::listen;
+use super::job::listen;
 use super::options::{self, Action, EarlyExit, RunOptions};
 use super::program::{Over, Programs};
+use super::report::event::{Event, Level};
+use super::report::half;
+use super::report::session_name;
 use super::report::{Format, Report, os_error_text};
-use super::restart::{End, Next};
-use super::session_name;
-use super::settle::NotBefore;
+use super::rules::course::{Course, Plan};
+use super::rules::restart::{End, Next};
+use super::rules::settle::NotBefore;
 use super::show;
+use super::show::check::check;
+use super::show::here;
+use super::show::watch;
 use super::signals::{die_of, let_signals_end_process_1};
 use super::stop::stop;
 use super::tend::tend_during;
 use super::timer::Timer;
 use super::wait::{Wait, Waited};
-use super::watch;
 use crate::conninfo::Config;
 use crate::lock::{Contender, Guard, Lost, Moment, Release};
 

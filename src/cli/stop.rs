@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::connect::{self, failed};
-use super::course::WaitPolicy;
-use super::event::{Event, who};
 use super::exit::Exit;
 use super::options::StopOptions;
 use super::report::Report;
-use super::session_name;
+use super::report::event::{Event, who};
+use super::report::session_name;
+use super::rules::course::WaitPolicy;
 use crate::conninfo::Config;
 use crate::lock::bell::bell;
 use crate::lock::sql::Mark;

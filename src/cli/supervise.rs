@@ -5,16 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal};
 
-use super::event;
 use super::exit::Exit;
-use super::half;
 use super::job::Job;
-use super::on_lost::OnLost;
+use super::job::on_lost::OnLost;
 use super::report::Report;
-use super::signal_name;
-use super::signals::{Signals, stop_ourselves};
-use super::supervision::{Heard, Received, Supervised, Supervision};
-use super::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Terms, Then};
+use super::report::event;
+use super::report::half;
+use super::rules::supervision::{Heard, Received, Supervised, Supervision};
+use super::rules::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Terms, Then};
+use super::signals::{self, Signals, stop_ourselves};
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment, Polled};
 
@@ -255,7 +254,7 @@ impl Run<'_> {
             News::Suspended(why) => event::Event::Suspended { why },
             News::Resumed(why) => event::Event::Resumed { why },
             News::Killed(reason) => {
-                let asked_by = signal_name::name(self.job.stop_signal());
+                let asked_by = signals::name::name(self.job.stop_signal());
                 let cause = match reason {
                     Reason::Stubborn => format!("it did not end after {asked_by}"),
                     Reason::Late => "the server may have freed the lock".to_owned(),

@@ -4,10 +4,10 @@
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::event::{Event, Level, held_briefly};
 use super::report::Report;
+use super::report::event::{Event, Level, held_briefly};
+use super::rules::waiter::{Found, Next, TELL_AGAIN, Waiter};
 use super::tend::{tend, tend_during};
-use super::waiter::{Found, Next, TELL_AGAIN, Waiter};
 use crate::lock::{self, Contender, Guard, Holder, LockRequest, Moment, Outcome};
 use crate::net::{ConnectOptions, Deadline};
 

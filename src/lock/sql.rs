@@ -423,7 +423,7 @@ fn set(settings: &Settings) -> String {
 }
 
 /// Adds to the name of heimdall's session the moment and the fencing token, each where there is room for it, so that others see
-/// since when it holds the lock and with which (`cli/session_name.rs`); a pooler's session has no name of ours. It follows the
+/// since when it holds the lock and with which (`cli/report/session_name.rs`); a pooler's session has no name of ours. It follows the
 /// values, where no one looks at what it returns.
 fn stamp(token: u64) -> String {
     const NAME: &str = "pg_catalog.current_setting('application_name')";

@@ -11,23 +11,27 @@ const PAGE: &str = include_str!("../../ARCHITECTURE.md");
 #[test]
 fn the_picture_shows_every_part_of_the_house() {
     let picture = block("src/\n");
-    let root = source().with_file_name("");
-    let shown: BTreeSet<&str> = picture
-        .lines()
-        .filter_map(|line| line.strip_prefix("├── ").or(line.strip_prefix("└── ")))
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    let there: Vec<String> = fs::read_dir(source())
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .map(|entry| (entry.file_name().into_string().unwrap(), entry.path().is_dir()))
-        .map(|(name, is_folder)| if is_folder { name + "/" } else { name })
-        .collect();
-    assert_eq!(shown, there.iter().map(String::as_str).collect());
-    for line in picture.lines().filter(|line| !line.starts_with(['├', '└'])) {
+    assert_eq!(branches(picture, ""), names(&source()));
+    let folders = names(&source().join("cli")).into_iter().filter(|name| name.ends_with('/'));
+    assert_eq!(branches(picture, "    "), folders.collect());
+    for line in picture.lines().filter(|line| !line.trim_start().starts_with(['├', '└'])) {
         let folder = line.split_whitespace().next().unwrap();
-        assert!(root.join(folder).is_dir(), "{folder}");
+        assert!(source().with_file_name(folder).is_dir(), "{folder}");
     }
+}
+
+/// What a picture shows at the end of the branches that are this far from the left.
+fn branches(picture: &str, indent: &str) -> BTreeSet<String> {
+    let lines = picture.lines().filter_map(|line| line.strip_prefix(indent));
+    let branches = lines.filter_map(|line| line.strip_prefix("├── ").or(line.strip_prefix("└── ")));
+    branches.filter_map(|branch| branch.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// The files and, each with a slash behind it, the folders in a folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let names = entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.path().is_dir()));
+    names.map(|(name, is_folder)| if is_folder { name + "/" } else { name }).collect()
 }
 
 #[test]

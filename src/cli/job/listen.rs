@@ -1,0 +1,66 @@
+//! Socket activation (`man 3 sd_listen_fds`): the descriptors that a service manager has passed to heimdall are the program's.
+//!
+//! `LISTEN_PID` has to be the program's process id, which is known only once there is a process. So heimdall starts itself in
+//! the program's place, and that heimdall notes its process id and becomes the program: no code runs between fork and exec.
+
+use std::env;
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::process;
+use std::sync::Arc;
+
+use nix::unistd::execvpe;
+use rustix::process::Signal;
+
+use super::unrunnable::Unrunnable;
+use crate::cli::exit::Exit;
+use crate::cli::report::Report;
+
+/// Returns the program to start and its arguments where descriptors were passed to this process.
+pub(in crate::cli) fn words(program: &OsStr, arguments: &[OsString]) -> Option<(OsString, Vec<OsString>)> {
+    if env::var(LISTEN_PID).ok()?.parse() != Ok(process::id()) {
+        return None;
+    }
+    // What runs may have been replaced on the disk, or be out of reach.
+    let us = env::current_exe().map_or_else(|_| env::args_os().next(), |_| Some(OURSELVES.into()))?;
+    let words = [OsStr::new(BECOME), program].into_iter().chain(arguments.iter().map(OsString::as_os_str));
+    Some((us, words.map(OsStr::to_owned).collect()))
+}
+
+/// Becomes the program if heimdall was started by [`words`]; returns how heimdall ends where it can't.
+pub(in crate::cli) fn become_program(arguments: &[OsString], report: &Report) -> Option<Exit> {
+    let [_, first, words @ ..] = arguments else { return None };
+    let program = words.first().filter(|_| first == BECOME)?;
+    let Err(error) = execute(words);
+    report.error(Unrunnable { program, error: &error });
+    Some(if error.kind() == io::ErrorKind::NotFound { Exit::NotFound } else { Exit::NotExecutable })
+}
+
+fn execute(words: &[OsString]) -> io::Result<std::convert::Infallible> {
+    // Rust's runtime has ignored it; a handler is the default action again in the program.
+    signal_hook::flag::register(Signal::PIPE.as_raw(), Arc::default())?;
+    let words = words.iter().cloned().map(c_string).collect::<io::Result<Vec<CString>>>()?;
+    let variables = env::vars_os().filter(|(name, _)| name != LISTEN_PID);
+    let pid = (OsString::from(LISTEN_PID), OsString::from(process::id().to_string()));
+    let variables = variables.chain([pid]).map(|(name, value)| {
+        let mut variable = name;
+        variable.push("=");
+        variable.push(value);
+        c_string(variable)
+    });
+    let variables = variables.collect::<io::Result<Vec<CString>>>()?;
+    let program = words.first().ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(execvpe(program, &words, &variables)?)
+}
+
+fn c_string(text: OsString) -> io::Result<CString> {
+    Ok(CString::new(text.into_vec())?)
+}
+
+const LISTEN_PID: &str = "LISTEN_PID";
+
+const OURSELVES: &str = "/proc/self/exe";
+
+/// No one types this.
+const BECOME: &str = "--become-the-program-that-descriptors-were-passed-to";

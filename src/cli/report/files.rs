@@ -1,0 +1,172 @@
+//! The files that heimdall keeps up to date while it runs. A thread of their own writes them: a file system that hangs must not
+//! keep heimdall from watching the lock.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::metrics::{Changes, extend, merge};
+use super::stderr::start_quiet_thread;
+use crate::net::os_error_text;
+
+/// Where the files are.
+#[derive(Debug, Clone, Default)]
+pub(in crate::cli) struct Paths {
+    pub(in crate::cli) status: Option<PathBuf>,
+    pub(in crate::cli) metrics: Option<PathBuf>,
+}
+
+/// What is handed to the thread.
+#[derive(Debug, Clone)]
+pub(super) struct Files(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    pending: Mutex<Pending>,
+    changed: Condvar,
+}
+
+/// What is still to be written; what comes later takes its place or is added, so that it never gets long.
+#[derive(Debug, Default)]
+struct Pending {
+    status: Option<String>,
+    changes: Changes,
+    is_writing: bool,
+}
+
+impl Files {
+    /// Starts the thread, which warns once of each file that can't be written.
+    pub(super) fn open(paths: Paths, warn: impl Fn(String) + Send + 'static) -> io::Result<Self> {
+        let files = Self(Arc::default());
+        let shared = Arc::clone(&files.0);
+        start_quiet_thread(STACK, move || shared.write(&paths, warn))?;
+        Ok(files)
+    }
+
+    /// Has the status written.
+    pub(super) fn status(&self, text: String) {
+        self.0.lock().status = Some(text);
+        self.0.changed.notify_all();
+    }
+
+    /// Has the metrics changed.
+    pub(super) fn metrics(&self, changes: Changes) {
+        extend(&mut self.0.lock().changes, changes);
+        self.0.changed.notify_all();
+    }
+
+    /// Waits until all is written, or can't be, no longer than that.
+    pub(super) fn flush(&self, limit: Duration) {
+        let is_busy = |pending: &mut Pending| pending.is_writing || !pending.is_empty();
+        drop(self.0.changed.wait_timeout_while(self.0.lock(), limit, is_busy));
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.status.is_none() && self.changes.is_empty()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, paths: &Paths, warn: impl Fn(String)) {
+        let mut unwritten = Changes::new();
+        let mut told = [false; 2];
+        let mut kept = None;
+        let mut tell = |which: usize, what: &str, path: &Path, error: &io::Error| {
+            if let Some(told) = told.get_mut(which).filter(|told| !**told) {
+                *told = true;
+                let (path, reason) = (path.display().to_string(), os_error_text(error));
+                warn(format!("cannot write the {what} \"{}\": {reason}", path.escape_debug()));
+            }
+        };
+        let mut pending = self.lock();
+        loop {
+            while pending.is_empty() {
+                pending = self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
+            }
+            let status = pending.status.take();
+            extend(&mut unwritten, std::mem::take(&mut pending.changes));
+            pending.is_writing = true;
+            drop(pending);
+            if let (Some(path), Some(text)) = (&paths.status, status) {
+                // First, so that no one believes what was true before, should this fail or hang.
+                drop(kept.take());
+                kept = replace(path, &text).map_err(|error| tell(0, "status file", path, &error)).ok();
+            }
+            if let Some(path) = &paths.metrics {
+                match change(path, &unwritten) {
+                    Ok(_) => unwritten.clear(),
+                    Err(error) => tell(1, "metrics", path, &error),
+                }
+            }
+            pending = self.lock();
+            pending.is_writing = false;
+            self.changed.notify_all();
+        }
+    }
+}
+
+/// Puts the text in the place of the file, whole or not at all. Returns the file, which is locked for as long as it is open: so
+/// it is known whether who wrote it lives, wherever that is (`cli/show/here`).
+fn replace(path: &Path, text: &str) -> io::Result<File> {
+    let permissions = permissions(path)?;
+    let name = path.file_name().ok_or(io::ErrorKind::NotFound)?.to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    // Perhaps left by an earlier process of this number; never somebody else's symbolic link, in a folder that all may write to.
+    let _ = fs::remove_file(&temporary);
+    let written = File::create_new(&temporary).and_then(|mut file| {
+        // Where this can't be had, no one can tell whether we live.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        file.write_all(text.as_bytes())?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
+        fs::rename(&temporary, path)?;
+        Ok(file)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Returns the permissions of the file, if it is there. Refuses what a rename would take away from everyone: a device such as
+/// /dev/null, and a symbolic link such as /dev/stdout.
+fn permissions(path: &Path) -> io::Result<Option<Permissions>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is no regular file")),
+        Ok(found) => Ok(Some(found.permissions())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes the metrics in the file, which other heimdalls may change too.
+fn change(path: &Path, changes: &Changes) -> io::Result<File> {
+    permissions(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = File::open(folder)?;
+    // Where this can't be had, as on some network file systems, a count may get lost when two write at once.
+    let _ = flock(&folder, FlockOperation::LockExclusive);
+    let mut old = String::new();
+    match File::open(path) {
+        Ok(file) => drop(file.take(MAX_BYTES).read_to_string(&mut old)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    replace(path, &merge(&old, changes))
+}
+
+/// More than the metrics of a thousand locks.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+const STACK: usize = 256 * 1024;

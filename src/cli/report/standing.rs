@@ -1,0 +1,121 @@
+//! `--status-file`: where heimdall stands, in one JSON object. No file and no clock in here.
+
+use super::event::Event;
+use super::json::{self, Value};
+
+/// Where heimdall stands, as it follows from the events.
+#[derive(Debug)]
+pub(super) struct Standing {
+    state: &'static str,
+    /// When it came to stand there, and when the lock was taken, in RFC 3339.
+    since: String,
+    held_since: Option<String>,
+    program: Option<i32>,
+    restarts: u32,
+}
+
+impl Standing {
+    pub(super) fn new() -> Self {
+        Self { state: "connecting", since: String::new(), held_since: None, program: None, restarts: 0 }
+    }
+
+    /// Notes an event; tells whether it has changed anything.
+    pub(super) fn note(&mut self, event: &Event<'_>, now: &str) -> bool {
+        let state = match event {
+            Event::Connecting => {
+                // Perhaps for the lock that was lost before the program was started.
+                self.held_since = None;
+                "connecting"
+            }
+            Event::Waiting { .. } | Event::Unavailable { .. } => "waiting",
+            Event::Busy { .. } => "busy",
+            Event::Acquired { .. } => {
+                self.held_since = Some(now.to_owned());
+                "held"
+            }
+            Event::Settling { .. } => "settling",
+            Event::Started { pid } => {
+                self.program = Some(*pid);
+                RUNNING
+            }
+            Event::Draining => "draining",
+            Event::Suspended { .. } => "suspended",
+            Event::Resumed { .. } => RUNNING,
+            Event::Stopping { .. } => "stopping",
+            Event::Lost { .. } => {
+                self.held_since = None;
+                "lost"
+            }
+            Event::Exited { .. } => {
+                self.program = None;
+                if self.held_since.is_some() { "held" } else { "lost" }
+            }
+            Event::Released { .. } => {
+                self.held_since = None;
+                "released"
+            }
+            Event::Restarting { count, .. } => {
+                self.restarts = *count;
+                "restarting"
+            }
+            _ => return false,
+        };
+        self.come_to(state, now);
+        true
+    }
+
+    /// Notes that heimdall is about to end.
+    pub(super) fn end(&mut self, now: &str) {
+        self.held_since = None;
+        self.come_to("ended", now);
+    }
+
+    fn come_to(&mut self, state: &'static str, now: &str) {
+        self.state = state;
+        now.clone_into(&mut self.since);
+    }
+
+    /// Returns the object; `facts` are of this host, the lock and the session that has it.
+    pub(super) fn text(&self, facts: &[(&'static str, Value)], process: u32) -> String {
+        let mut fields = vec![
+            ("state", Value::from(self.state)),
+            ("since", Value::from(self.since.as_str())),
+            ("held", Value::Flag(self.held_since.is_some())),
+            ("process", Value::Number(process.into())),
+        ];
+        fields.extend(self.held_since.iter().map(|since| ("held_since", Value::from(since.as_str()))));
+        fields.extend(self.program.map(|pid| ("program", Value::Number(pid.into()))));
+        fields.push(("restarts", Value::Number(self.restarts.into())));
+        fields.extend(
+            facts.iter().filter(|(name, _)| self.held_since.is_some() || !OF_SESSION.contains(name)).cloned(),
+        );
+        json::object(&fields) + "\n"
+    }
+}
+
+/// Returns the state in such an object.
+pub(in crate::cli) fn state(text: &str) -> Option<&str> {
+    Some(text.strip_prefix(r#"{"state":""#)?.split_once('"')?.0)
+}
+
+/// The state in which the lock is held, and the program runs under it.
+pub(in crate::cli) const RUNNING: &str = "running";
+
+/// Known while the lock is held.
+const OF_SESSION: [&str; 2] = ["pid", "token"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_connects_again_for_a_lock_that_was_lost_before_the_program_started_holds_none() {
+        let mut standing = Standing { held_since: Some("then".to_owned()), ..Standing::new() };
+        assert!(standing.note(&Event::Connecting, "now"));
+        let text = standing.text(&[("token", Value::Number(7))], 42);
+        let expected = r#"{"state":"connecting","since":"now","held":false,"process":42,"restarts":0}"#;
+        assert_eq!(text, format!("{expected}\n"));
+        assert_eq!(state(&text), Some("connecting"));
+        assert_eq!(["", "{}", r#"{"state":7}"#, r#"{"state":""#].map(state), [None; 4]);
+    }
+}

@@ -1,0 +1,202 @@
+//! The rules of `--restart`: whether the program is started again after an end, when, and under which lock. No process,
+//! clock or lock in here.
+
+use std::time::Duration;
+
+use crate::cli::exit::Status;
+use crate::lock::Moment;
+
+/// What is to be done after an end.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    pub when: When,
+    /// How many times in a row; `None` is any number.
+    pub limit: Option<u32>,
+    /// Whether others may take the lock before the program is started again.
+    pub yields: bool,
+}
+
+/// After which ends the program is started again; each also after those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum When {
+    No,
+    Lost,
+    OnFailure,
+    Always,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Someone has asked heimdall to end.
+    Asked,
+    /// By itself, or by a signal that was not heimdall's.
+    Ended(Status),
+    /// `--timeout` ran out.
+    TimedOut,
+    /// The lock was lost.
+    Lost,
+    /// It could not be started.
+    NotStarted,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// All is over.
+    Exit,
+    /// All is over, since the program has been started again so many times in a row.
+    GiveUp(u32),
+    /// Start the program again, after this pause.
+    Again {
+        pause: Duration,
+        /// Whether the lock is held until then; otherwise it is to be waited for like any other.
+        keeps_lock: bool,
+    },
+}
+
+/// Counts how often the program was started again.
+#[derive(Debug)]
+pub struct Restarts {
+    policy: Policy,
+    /// When the program was started last; `None` is never.
+    started: Option<Moment>,
+    all: u32,
+    /// Since the program has last run for as long as [`WELL`].
+    in_a_row: u32,
+}
+
+impl Restarts {
+    /// Nothing has been started yet.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, started: None, all: 0, in_a_row: 0 }
+    }
+
+    /// How often the program was started again.
+    pub fn count(&self) -> u32 {
+        self.all
+    }
+
+    /// Whether the program may be started again at all.
+    pub fn are_wanted(&self) -> bool {
+        self.policy.when > When::No
+    }
+
+    /// Notes that the program has started.
+    pub fn started(&mut self, now: Moment) {
+        self.started = Some(now);
+    }
+
+    /// Returns what to do after an end.
+    pub fn step(&mut self, end: End, now: Moment) -> Next {
+        let wanted = match end {
+            End::Asked => return Next::Exit,
+            // A slip in its name; later, it may be about to be replaced.
+            End::NotStarted if self.started.is_none() => return Next::Exit,
+            End::Lost => When::Lost,
+            End::Ended(Status::Exited(0)) => When::Always,
+            End::Ended(_) | End::TimedOut | End::NotStarted => When::OnFailure,
+        };
+        if self.policy.when < wanted {
+            return Next::Exit;
+        }
+        if self.started.is_some_and(|started| now.since(started) >= WELL) && end != End::NotStarted {
+            self.in_a_row = 0;
+        }
+        if self.policy.limit.is_some_and(|limit| limit <= self.in_a_row) {
+            return Next::GiveUp(self.in_a_row);
+        }
+        let pause = LONGEST.min(SHORTEST * 2_u32.saturating_pow(self.in_a_row));
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        self.all = self.all.saturating_add(1);
+        Next::Again { pause, keeps_lock: end != End::Lost && !self.policy.yields }
+    }
+}
+
+/// The first pause; each is twice as long as the one before.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// A program that has run for so long has started well.
+const WELL: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAILED: End = End::Ended(Status::Exited(3));
+    const KILLED: End = End::Ended(Status::Signalled(9));
+    const DONE: End = End::Ended(Status::Exited(0));
+
+    fn policy(when: When) -> Policy {
+        Policy { when, limit: None, yields: false }
+    }
+
+    fn again(seconds: u64, keeps_lock: bool) -> Next {
+        Next::Again { pause: Duration::from_secs(seconds), keeps_lock }
+    }
+
+    #[test]
+    fn each_policy_starts_the_program_again_after_its_ends_and_keeps_a_lock_that_is_not_lost() {
+        let (exit, kept, lost) = (Next::Exit, again(1, true), again(1, false));
+        for (when, expected) in [
+            (When::No, [exit, exit, exit, exit, exit, exit]),
+            (When::Lost, [lost, exit, exit, exit, exit, exit]),
+            (When::OnFailure, [lost, kept, kept, kept, exit, exit]),
+            (When::Always, [lost, kept, kept, kept, kept, exit]),
+        ] {
+            for (end, next) in
+                [End::Lost, FAILED, KILLED, End::TimedOut, DONE, End::Asked].into_iter().zip(expected)
+            {
+                let mut restarts = Restarts::new(policy(when));
+                restarts.started(Moment::START);
+                assert_eq!(restarts.step(end, Moment::START), next, "{when:?} {end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_yields_gives_the_lock_back() {
+        let mut restarts = Restarts::new(Policy { yields: true, ..policy(When::Always) });
+        assert_eq!(restarts.step(FAILED, Moment::START), again(1, false));
+    }
+
+    #[test]
+    fn pauses_double_up_to_half_a_minute_until_the_program_has_run_for_a_minute() {
+        let mut restarts = Restarts::new(policy(When::OnFailure));
+        let mut now = Moment::START;
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            restarts.started(now);
+            now = now.after(Duration::from_secs(59));
+            assert_eq!(restarts.step(FAILED, now), again(seconds, true));
+        }
+        restarts.started(now);
+        assert_eq!(restarts.step(FAILED, now.after(Duration::from_secs(60))), again(1, true));
+        assert_eq!(restarts.count(), 8);
+    }
+
+    #[test]
+    fn the_limit_counts_restarts_in_a_row() {
+        let mut restarts = Restarts::new(Policy { limit: Some(2), ..policy(When::Always) });
+        restarts.started(Moment::START);
+        let well = Moment::START.after(WELL);
+        for next in [again(1, true), again(1, true), again(1, true)] {
+            assert_eq!(restarts.step(DONE, well), next, "after a minute");
+        }
+        restarts.started(well);
+        assert_eq!(restarts.step(FAILED, well), again(2, true));
+        assert_eq!(restarts.step(FAILED, well), Next::GiveUp(2));
+        let mut never = Restarts::new(Policy { limit: Some(0), ..policy(When::Always) });
+        assert_eq!(never.step(FAILED, Moment::START), Next::GiveUp(0));
+    }
+
+    #[test]
+    fn a_program_that_can_not_be_started_at_first_is_a_slip_and_later_a_failure() {
+        let mut restarts = Restarts::new(policy(When::Always));
+        assert_eq!(restarts.step(End::NotStarted, Moment::START), Next::Exit);
+        restarts.started(Moment::START);
+        assert_eq!(restarts.step(FAILED, Moment::START), again(1, true));
+        assert_eq!(restarts.step(End::NotStarted, Moment::START.after(WELL)), again(2, true));
+    }
+}
