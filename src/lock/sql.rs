@@ -151,7 +151,8 @@ impl Statement {
             Self::Age(Owner::Us) => alone(AGE),
             Self::Age(_) => AGE.to_owned(),
             Self::Commit => "COMMIT".to_owned(),
-            Self::Keep(settings) => format!("COMMIT; {}", alone(&set(settings))),
+            // The role's time-out would be in force again from the end of one transaction until it is switched off in the next.
+            Self::Keep(settings) => format!("SET statement_timeout = 0; COMMIT; {}", alone(&set(settings))),
             Self::Settings(settings) if settings.is_local() => {
                 format!("COMMIT; {BEGIN}; {NO_TIMEOUT}; {}", set(settings))
             }
