@@ -65,6 +65,7 @@ pub mod heartbeat {
 /// The line of those who wait.
 pub mod line {
     pub use crate::lock::line::*;
+    pub use crate::lock::turn::*;
 }
 
 /// How a holder is asked to stop.

@@ -71,7 +71,7 @@ fn every_folder_is_in_the_picture() {
 /// Where no socket, file, clock, process, environment, output or randomness is touched: bytes, events and moments go in, and
 /// what is to be done comes out.
 const CORES: &str =
-    "auth/ proto/ x509/ lock/heartbeat.rs lock/backoff.rs lock/bell.rs lock/line.rs cli/rules/";
+    "auth/ proto/ x509/ lock/heartbeat.rs lock/backoff.rs lock/bell.rs lock/line.rs lock/turn.rs cli/rules/";
 
 #[test]
 fn the_cores_touch_nothing_of_the_world() {
@@ -147,7 +147,7 @@ fn enumerations_of_the_library_may_grow() {
         "lock/sql.rs Mark",
         "lock/sql.rs Statement",
         "lock/sql.rs Owner",
-        "lock/sql.rs Turn",
+        "lock/turn.rs Turn",
         "proto/authentication.rs Authentication",
         "proto/backend.rs BackendMessage",
         "proto/backend.rs Transaction",

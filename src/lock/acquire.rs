@@ -132,12 +132,7 @@ impl Contender {
     /// Returns where it stands in the line of those who wait, if it was [`acquire_in_turn`] that found the lock busy.
     #[must_use]
     pub fn place(&self) -> Place {
-        let is_heir_bound = self.connection.server().major_version() >= IDLE_SESSION_TIMEOUT;
-        match self.turn {
-            Turn::Any => Place::Outside,
-            Turn::Heir => Place::Heir,
-            Turn::First | Turn::Enter | Turn::Stay { .. } => Place::Behind { is_heir_bound },
-        }
+        self.turn.place(self.connection.server().major_version() >= IDLE_SESSION_TIMEOUT)
     }
 
     /// Listens to the server for so long.
@@ -156,11 +151,7 @@ impl Contender {
     /// # Errors
     /// As [`Contender::retry`].
     pub fn take_turn(mut self, overtakes: bool, patience: Option<Duration>) -> Result<Outcome, Error> {
-        let turn = match self.turn {
-            Turn::Stay { .. } => Turn::Stay { overtakes },
-            turn => turn,
-        };
-        match self.try_again(turn, patience) {
+        match self.try_again(self.turn.again(overtakes), patience) {
             Ok((row, asked)) => self.judge(&row, asked),
             Err(error) => Err(self.give_up(error)),
         }
@@ -209,9 +200,7 @@ impl Contender {
             if !passes {
                 self.sources = others;
             }
-            if !matches!(self.turn, Turn::Any | Turn::First) {
-                self.turn = Turn::Enter;
-            }
+            self.turn = self.turn.after_failure();
             self.send_attempt(self.turn)?;
         }
     }
@@ -224,7 +213,7 @@ impl Contender {
             Ok(sources) if self.sources == Sources::ALL && sources != Sources::ALL => Ok(sources),
             Ok(_) => Ok(Sources::NONE),
             // Whose session has a place in the line keeps it then.
-            Err(QueryError::Failed(_)) if matches!(self.turn, Turn::Any | Turn::First) => Ok(Sources::NONE),
+            Err(QueryError::Failed(_)) if self.turn.is_outside() => Ok(Sources::NONE),
             Err(error) => Err(error),
         }
     }
@@ -278,14 +267,7 @@ impl Contender {
             return Err(self.refuse(Some(row), reason));
         }
         let tried = self.turn;
-        self.turn = match tried {
-            Turn::Any => Turn::Any,
-            // A pooler's session keeps nothing from one try to the next.
-            _ if self.owner != Owner::Us => Turn::Any,
-            Turn::First => Turn::Enter,
-            Turn::Enter | Turn::Stay { .. } | Turn::Heir if row.is_heir => Turn::Heir,
-            Turn::Enter | Turn::Stay { .. } | Turn::Heir => Turn::Stay { overtakes: false },
-        };
+        self.turn = tried.next(row.is_heir, self.owner != Owner::Us);
         let Some(Granted { key, slot, token }) = row.granted else {
             let is_entering = (tried, self.turn) == (Turn::First, Turn::Enter);
             let ended = if is_entering { self.keep_lease(row) } else { self.end_transaction() };

@@ -65,6 +65,7 @@ pub(crate) mod sql;
 #[cfg(feature = "cli")]
 pub(crate) mod stop;
 pub(crate) mod token;
+pub(crate) mod turn;
 
 pub use acquire::{Contender, Outcome, acquire, acquire_in_turn};
 pub use backoff::{Backoff, heirs_pause, others_pause};

@@ -8,6 +8,7 @@ use super::request::{LockRequest, Mode};
 pub use super::settings::Settings;
 use super::settings::heir_timeout;
 use super::token::{self, Flush, Sources};
+pub use super::turn::Turn;
 use crate::proto::Query;
 
 /// All that is ever sent as a Query. Keys are integers, so there is nothing to quote. Functions, operators, types and
@@ -104,24 +105,6 @@ impl Mark {
             Self::Stops => "/* heimdall is stopping */ ",
         }
     }
-}
-
-/// When a session tries the lock that others wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// At once, whoever waits.
-    Any,
-    /// At once if there is no heir. Nothing is held when the transaction has ended.
-    First,
-    /// It enters the line, tries the heir's key and, where that is granted, the lock.
-    Enter,
-    /// In the line already, it tries the heir's key and, where that is granted, the lock.
-    Stay {
-        /// Whether it tries the lock also where it is not the heir.
-        overtakes: bool,
-    },
-    /// It is the heir. The key is not tried again: it would have to be given up as often as it was granted.
-    Heir,
 }
 
 impl Statement {

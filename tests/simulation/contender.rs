@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use heimdall::internals::heartbeat::Heartbeat;
+use heimdall::internals::line::Turn;
 use heimdall::internals::rules::{Found, Next, Waiter};
-use heimdall::lock::{Moment, Place};
+use heimdall::lock::Moment;
 
 use super::faults::PAUSES;
 use super::holder::MOMENT;
 use super::mutants::Mutant;
 use super::network::{Between, ToClient, ToServer};
-use super::postgres::{Answer, Grant, Statement, Turn};
+use super::postgres::{Answer, Grant, Statement};
 use super::run::{Exit, Stage};
 use super::time::Time;
 use super::world::World;
@@ -43,10 +44,7 @@ impl World {
 
     /// Tries again on the same connection, as `Contender::take_turn`.
     pub fn retry(&mut self, run: usize, timeout: Option<Duration>, overtakes: bool, now: Moment) {
-        let turn = &mut self.runs[run].turn;
-        if let Turn::Stay { .. } = turn {
-            *turn = Turn::Stay { overtakes };
-        }
+        self.runs[run].turn = self.runs[run].turn.again(overtakes);
         let longest = ANSWER_TIMEOUT.min(Heartbeat::patience(self.setting.lease));
         let timeout = timeout.map_or(longest, |timeout| timeout.min(longest));
         let statement = self.acquire(run);
@@ -56,8 +54,7 @@ impl World {
 
     fn acquire(&self, run: usize) -> Statement {
         let this = &self.runs[run];
-        let is_first = matches!(this.turn, Turn::Any | Turn::First);
-        let lease = self.lease_of_server().filter(|_| is_first);
+        let lease = self.lease_of_server().filter(|_| this.turn.is_outside());
         Statement::Acquire { mode: this.options.mode, turn: this.turn, lease }
     }
 
@@ -93,13 +90,7 @@ impl World {
         let is_pooled = self.hosts[self.runs[run].host].between == Between::Pooler;
         let this = &mut self.runs[run];
         let was_behind = this.turn != Turn::Heir;
-        this.turn = match this.turn {
-            Turn::Any => Turn::Any,
-            _ if is_pooled => Turn::Any,
-            Turn::First => Turn::Enter,
-            _ if is_heir => Turn::Heir,
-            Turn::Enter | Turn::Stay { .. } | Turn::Heir => Turn::Stay { overtakes: false },
-        };
+        this.turn = this.turn.next(is_heir, is_pooled);
         this.tries_since = this.tries_since.min(now);
         if was_behind && this.turn == Turn::Heir {
             self.ambush_by(&PAUSES, run, 3, self.setting.lease / 2);
@@ -107,12 +98,7 @@ impl World {
     }
 
     fn busy(&self, run: usize) -> Found {
-        let place = match self.runs[run].turn {
-            Turn::Any => Place::Outside,
-            Turn::Heir => Place::Heir,
-            Turn::First | Turn::Enter | Turn::Stay { .. } => Place::Behind { is_heir_bound: true },
-        };
-        Found::Busy { is_watched: false, place }
+        Found::Busy { is_watched: false, place: self.runs[run].turn.place(true) }
     }
 
     /// Where the server may have forgotten a holder, the lock is held for a while before the program starts. `--settle` asks

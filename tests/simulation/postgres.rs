@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use heimdall::internals::line::Turn;
+
 use super::asked::Ringer;
 use super::dice::Dice;
 use super::judge::{HANDOVER, Loss};
@@ -75,22 +77,6 @@ pub struct Session {
 pub enum Mode {
     Exclusive,
     Shared,
-}
-
-/// When a session tries the lock, as in `lock::sql`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Turn {
-    /// Whoever waits.
-    Any,
-    /// If there is no heir.
-    First,
-    /// It tries the heir's key and, where that is granted, the lock.
-    Enter,
-    Stay {
-        overtakes: bool,
-    },
-    /// It has the heir's key.
-    Heir,
 }
 
 /// What is asked of a session.

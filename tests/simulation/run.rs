@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use heimdall::internals::course::{Course, Plan, WaitPolicy};
 use heimdall::internals::heartbeat::Heartbeat;
+use heimdall::internals::line::Turn;
 use heimdall::internals::restart::{Policy, When};
 use heimdall::internals::rules::{Received, Supervision, Waiter};
 use heimdall::lock::Moment;
@@ -13,7 +14,7 @@ use heimdall::lock::Moment;
 use super::dice::Dice;
 use super::job::Job;
 use super::network::{Between, ToClient};
-use super::postgres::{Grant, Mode, Turn};
+use super::postgres::{Grant, Mode};
 use super::time::Time;
 use super::world::Setting;
 
