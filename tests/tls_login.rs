@@ -6,7 +6,7 @@ use crate::support::holder::Holder;
 use crate::support::middle::Middle;
 use crate::support::postgres::{PASSWORD, TlsServer, shared, tls};
 
-use Fate::{Fails, IsKinder, IsStricter, Runs};
+use Fate::{Fails, IsKinder, IsStricter, Runs, Warns};
 
 const HOST: &str = "host=localhost hostaddr=127.0.0.1";
 
@@ -135,7 +135,10 @@ fn a_man_in_the_middle_is_noticed_by_the_binding_alone() {
     let mut clients = Comparison::with("good");
     let middle = Middle::start(&clients.server, "other_authority");
     let place = format!("{HOST} port={} user=scram_user password='{PASSWORD}' sslmode=require", middle.port);
-    clients.check("fooled", &format!("{place} channel_binding=disable"), Runs);
+    // Before version 14 it is told that the lease ends in the middle.
+    let has_lease = clients.server.cluster.version() >= 14;
+    let fooled = if has_lease { Runs } else { Warns("the server's half of the lease is missing") };
+    clients.check("fooled", &format!("{place} channel_binding=disable"), fooled);
     let noticed = Fails(77, "SCRAM channel binding check failed", "");
     for rest in ["channel_binding=require", "channel_binding=prefer", ""] {
         clients.check(rest, &format!("{place} {rest}"), noticed);
