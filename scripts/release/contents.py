@@ -98,6 +98,8 @@ def sbom(target, root, crates):
     date = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", 0)), timezone.utc)
     components = [library(crate, checksums) for crate in crates.values()]
     components.append({"type": "library", "bom-ref": "std", "name": "std", "version": rust_version()})
+    if "-linux-" in target:
+        components += [c_library("musl", musl_version()), c_library("compiler-rt", zig_version())]
     names = {crate["id"]: reference(crate) for crate in [root, *crates.values()]}
     dependencies = [
         {"ref": names[crate["id"]], "dependsOn": sorted({names[id] for id in crate["linked"] if id in names})}
@@ -160,6 +162,11 @@ def library(crate, checksums):
     }
 
 
+def c_library(name, version):
+    """A part of zig, which comes with it."""
+    return {"type": "library", "bom-ref": name, "name": name, "version": version, "licenses": [{"expression": "MIT"}]}
+
+
 def reference(crate):
     return f"pkg:cargo/{crate['name']}@{crate['version']}"
 
@@ -172,6 +179,14 @@ def zig_folder():
     tools = run("scripts/release/tools", "ziglang").strip()
     path = run(f"{tools}/python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     return Path(path, "ziglang")
+
+
+def zig_version():
+    return run(str(zig_folder() / "zig"), "version").strip()
+
+
+def musl_version():
+    return re.search(r'VERSION "(.+)"', (zig_folder() / "lib/libc/musl/src/internal/version.h").read_text())[1]
 
 
 def run(*command):
