@@ -1,4 +1,4 @@
-//! Where this machine has its PostgreSQL.
+//! Where this machine has its PostgreSQL; `scripts/pg-bin` has to find the same.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +64,7 @@ pub fn packages() -> Vec<PathBuf> {
         ("/usr", "pgsql-"),
         ("/opt/homebrew/opt", "postgresql"),
         ("/usr/local/opt", "postgresql"),
+        ("/home/linuxbrew/.linuxbrew/opt", "postgresql"),
     ] {
         found.extend(versions(Path::new(parent), prefix));
     }
