@@ -29,9 +29,10 @@ SHARE = $(TARGET_DIR)/share
 MANUAL = $(SHARE)/man/man1/heimdall.1
 INSTALLED = man/man1/heimdall.1 bash-completion/completions/heimdall \
 	zsh/site-functions/_heimdall fish/vendor_completions.d/heimdall.fish
-SOURCES = Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+SOURCES = Cargo.toml Cargo.lock $(shell find src -type f)
 
-build: $(BINARY) ## build the release binary
+# With all that make install installs, so that root need not build.
+build: $(BINARY) $(MANUAL) ## build the release binary, the manual page and the completions
 
 demo: ## show the lock at work on a throw-away server
 	scripts/deps
@@ -78,7 +79,7 @@ simulate: ## play fleets in virtual time for SIMULATE_SECONDS, or tell the story
 		$(SIMULATE_SECONDS) $(SIMULATE_SEED)
 
 bench: deps ## print the figures: time to the lock, size, memory, CPU
-	HEIMDALL_RELEASED=$$(scripts/release/program $(STATIC)) cargo bench --locked --bench figures
+	program=$$(scripts/release/program $(STATIC)) && HEIMDALL_RELEASED=$$program cargo bench --locked --bench figures
 
 takeover: deps ## print how soon another takes over, in each way in which a holder can go
 	cargo bench --locked --bench figures -- takeover
@@ -119,8 +120,8 @@ picture: ## draw README's picture of two terminals again, from a real run
 man: $(MANUAL) ## write the manual page and the completions of bash, zsh and fish under target/share
 
 install: $(BINARY) $(MANUAL) ## install program, manual page and completions to DESTDIR/PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/heimdall
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 "$(BINARY)" "$(DESTDIR)$(PREFIX)/bin/heimdall"
 	for file in $(INSTALLED); do \
 		install -d "$(DESTDIR)$(PREFIX)/share/$${file%/*}" && \
 		install -m 644 "$(SHARE)/$$file" "$(DESTDIR)$(PREFIX)/share/$$file" || exit; \
@@ -131,7 +132,7 @@ clean: ## remove all that was built
 	rm -rf pkg fuzz/target
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BINARY): $(SOURCES)
 	cargo build --release --locked
