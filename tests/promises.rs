@@ -122,6 +122,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "promises::lease::settings_that_would_end_the_session_are_switched_off",
             "roles::settings_that_fail_are_asked_for_again_until_they_hold",
             "roles::a_statement_timeout_does_not_keep_the_settings_from_being_in_force",
+            "roles::a_statement_timeout_does_not_strike_between_the_first_transaction_and_the_settings",
             "roles::the_shortest_statement_timeout_is_switched_off_however_often_it_strikes",
             "roles::settings_that_the_server_does_not_take_are_reported",
             "roles::a_role_whose_idle_sessions_are_ended_waits_in_one_session",
