@@ -193,11 +193,13 @@ fn acquire(
 }
 
 fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report: &Report) -> Exit {
-    if report.level() > Level::Quiet {
-        // Who holds it is a courtesy: one more round trip, and none where no one is told.
-        let holders = tend_during(report, || contender.holders()).unwrap_or_default();
-        report.event(&Event::Busy { holders: &holders, waited });
-    }
+    // Who holds it is a courtesy: one more round trip, and none where no one is told.
+    let holders = if report.level() > Level::Quiet {
+        tend_during(report, || contender.holders()).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    report.event(&Event::Busy { holders: &holders, waited });
     contender.close();
     Exit::Busy(options.conflict_exit_code)
 }

@@ -64,7 +64,9 @@ fn counters_go_on_from_run_to_run_and_gauges_tell_what_is() {
     let holder = metered(name).args(["--lease", "2s"]).hold();
     wait_for(&file, "heimdall_held", 1.0);
     assert_eq!(metered(name).arg("true").run().code, Some(75));
-    assert_eq!(value(&file, "heimdall_turned_away_total", ""), Some(1.0));
+    let quiet = metered(name).args(["-q", "-E", "0", "true"]).run();
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
+    assert_eq!(value(&file, "heimdall_turned_away_total", ""), Some(2.0));
     assert_eq!(value(&file, "heimdall_held", ""), Some(1.0));
     let token = shared().sql("select txid_current()").parse::<f64>().unwrap();
     assert!(value(&file, "heimdall_fencing_token", "").unwrap() > 0.0 && token > 0.0);
