@@ -107,7 +107,8 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             return Ok(Exit::terminated());
         }
         if let Err(lost) = held {
-            let text = format!("the lock was lost before the program was started: {lost}");
+            let text = "the lock was lost before the program was started";
+            report.event(&Event::lost(&lost, &guard));
             if !course.lost_before_start(Moment::now()) {
                 report.error(text);
                 return Err(Exit::Unavailable);

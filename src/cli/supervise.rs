@@ -1,7 +1,7 @@
 //! The one loop while the program runs: it waits for the connection, signals and time at once, and does what the rules say.
 
 use std::os::fd::AsFd;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
@@ -263,9 +263,7 @@ impl Run<'_> {
             }
             News::Lost => {
                 let Some(lost) = &self.lost else { return };
-                let held = Moment::now().since(self.sources.guard.acquired());
-                let when = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-                event::Event::Lost { lost, held, when }
+                event::Event::lost(lost, self.sources.guard)
             }
             News::Blind => {
                 return self.report.warning(

@@ -10,7 +10,9 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 
 use super::{heimdall, lose};
+use crate::support::heimdall::Heimdall;
 use crate::support::postgres::shared;
+use crate::support::scripted::{Connection, Scripted, backend};
 use crate::support::{poll, this_test};
 
 const PAGE: &str = include_str!("../../docs/daemon.md");
@@ -80,6 +82,42 @@ fn counters_go_on_from_run_to_run_and_gauges_tell_what_is() {
     assert_eq!(value(&file, "heimdall_held", ""), Some(0.0));
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "a file is left");
     promtool(&["check", "metrics"], Some(&file), file.parent().unwrap());
+}
+
+#[test]
+fn a_host_whose_release_was_not_confirmed_holds_nothing_any_more() {
+    let file = folder().join("unconfirmed.prom");
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        connection.send(&backend::answered(&backend::granted("42")));
+        connection.answer_holder();
+        connection.expect(b'Q');
+        connection.close();
+    });
+    let run = Heimdall::new().database(&format!("{} user=ann", server.tcp())).args(["--name", "unconfirmed"]);
+    let outcome = run.arg("--metrics").arg(&file).arg("true").run();
+    assert!(outcome.stderr.contains("the release of the lock was not confirmed"), "{}", outcome.stderr);
+    assert_eq!(value(&file, "heimdall_held", ""), Some(0.0));
+}
+
+#[test]
+fn a_lock_that_is_lost_before_a_program_starts_is_told_and_counted_as_lost() {
+    let file = folder().join("pause.prom");
+    let name = "lost in a pause";
+    let script = "[ $HEIMDALL_RESTARTS = 1 ] && exec sleep 300; exit 3";
+    let restarts = heimdall(name).args(["--restart", "--lease=2s", "--metrics"]).arg(&file);
+    let running = restarts.args(["sh", "-c", script]).spawn();
+    running.wait_for_stderr_line("starting the program again in 1s");
+    lose(name);
+    running.wait_for_stderr_line("lost the lock daemon/lost in a pause at ");
+    running.wait_for_stderr_line("before the program was started; waiting for it again");
+    running.wait_for_stderr_line("the server has broken a session");
+    let is_counted = || (value(&file, "heimdall_losses_total", "terminated") == Some(1.0)).then_some(());
+    poll(Duration::from_secs(30), is_counted).expect("it is counted");
+    wait_for(&file, "heimdall_held", 1.0);
+    running.signal(15);
+    running.wait();
 }
 
 #[test]

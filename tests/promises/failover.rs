@@ -98,6 +98,7 @@ fn promise_14_a_lock_that_is_lost_before_the_program_starts_is_waited_for_again(
     };
     let once = settle(&[]);
     assert_eq!((once.code, &*once.stdout), (Some(69), ""), "{}", once.stderr);
+    assert!(once.stderr.contains("heimdall: lost the lock heimdall/failover at "), "{}", once.stderr);
     assert!(once.stderr.contains("the lock was lost before the program was started"), "{}", once.stderr);
     let again = settle(&["--wait"]);
     assert_eq!((again.code, &*again.stdout), (Some(0), "ran\n"), "{}", again.stderr);

@@ -12,7 +12,7 @@ use crate::cli::rules::settle::Reason;
 use crate::cli::rules::supervisor::Why;
 use crate::cli::signals;
 use crate::lock::bell::Asker;
-use crate::lock::{Guard, Holder, Lost, Sources};
+use crate::lock::{Guard, Holder, Lost, Moment, Sources};
 
 /// What has just happened. The names and fields of the JSON form are documented in docs/events.md, and stay.
 pub(in crate::cli) enum Event<'a> {
@@ -102,6 +102,14 @@ pub(in crate::cli) enum Level {
     Verbose,
     /// `--debug`: also every message on the wire.
     Debug,
+}
+
+impl<'a> Event<'a> {
+    /// The lock of this guard was lost just now.
+    pub(in crate::cli) fn lost(lost: &'a Lost, guard: &Guard) -> Self {
+        let when = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        Self::Lost { lost, held: Moment::now().since(guard.acquired()), when }
+    }
 }
 
 impl Event<'_> {

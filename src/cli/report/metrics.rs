@@ -80,7 +80,7 @@ impl Counting {
             changes.insert(self.series(name, label), change);
         };
         match event {
-            // The lock was lost before the program was started.
+            // The lock was given back, which the server has not confirmed.
             Event::Connecting if self.is_held => {
                 change("held", None, Change::Set(NONE));
                 self.is_held = false;
@@ -105,8 +105,9 @@ impl Counting {
             Event::Lost { lost, .. } => {
                 change("held", None, Change::Set(NONE));
                 change("losses_total", Some(("reason", reason(lost))), Change::Add(ONE));
-                self.ended_by = Some("lost");
+                (self.is_held, self.ended_by) = (false, Some("lost"));
             }
+            Event::Asked { .. } if self.ended_by.is_none() => self.ended_by = Some("asked"),
             Event::Started { .. } => self.ended_by = None,
             Event::Stopping { .. } if self.ended_by.is_none() => self.ended_by = Some("timeout"),
             Event::Exited { status, ran } => {
@@ -119,11 +120,20 @@ impl Counting {
                 // What is stopped after this is what the program has left.
                 self.ended_by = Some(result);
             }
-            Event::Released { .. } => change("held", None, Change::Set(NONE)),
+            Event::Released { .. } => {
+                change("held", None, Change::Set(NONE));
+                self.is_held = false;
+            }
             Event::Restarting { .. } => change("restarts_total", None, Change::Add(ONE)),
             _ => {}
         }
         changes
+    }
+
+    /// Returns what the end of heimdall changes: nothing is held any more, whether the server has confirmed that or not.
+    pub(super) fn end(&self) -> Changes {
+        let held = self.is_held.then(|| (self.series("held", None), Change::Set(NONE)));
+        held.into_iter().collect()
     }
 
     /// Returns what a heartbeat changes that was answered after so long.
@@ -232,7 +242,7 @@ fn reason(lost: &Lost) -> &'static str {
 
 const PREFIX: &str = "heimdall_";
 
-const RESULTS: [&str; 4] = ["success", "failure", "timeout", "lost"];
+const RESULTS: [&str; 5] = ["success", "failure", "timeout", "lost", "asked"];
 
 const REASONS: [&str; 6] = ["closed", "terminated", "broken", "protocol", "silent", "pooler"];
 
@@ -269,6 +279,7 @@ const FAMILIES: [(&str, &str, &str); 13] = [
 mod tests {
     use super::*;
     use crate::lock::Mode;
+    use crate::lock::bell::Asker;
 
     fn counting(name: &str) -> Counting {
         let name = Name::from_typed(None, Some("a\"b\\c\nd".to_owned()), Some(name.to_owned())).unwrap();
@@ -351,6 +362,9 @@ mod tests {
         let lost = || Event::Lost { lost: &Lost::Closed, held: Duration::ZERO, when: String::new() };
         assert_eq!(result(&mut counting, &[start(), stop(), end(0)]), "timeout");
         assert_eq!(result(&mut counting, &[start(), lost(), stop(), end(0)]), "lost");
+        let who = Asker { pid: 7, role: String::new(), application: String::new(), client: None };
+        let asked = || Event::Asked { asker: &who };
+        assert_eq!(result(&mut counting, &[start(), asked(), stop(), end(0)]), "asked");
         assert_eq!(result(&mut counting, &[start(), end(3)]), "failure");
         assert_eq!(result(&mut counting, &[start(), end(0)]), "success");
     }

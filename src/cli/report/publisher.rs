@@ -139,6 +139,9 @@ impl Publisher {
         let told = &mut *told;
         told.manager.iter().for_each(|manager| manager.notify.stopping());
         let Some(files) = &self.files else { return };
+        if let Some(counting) = &told.counting {
+            files.metrics(counting.end());
+        }
         if let Some(standing) = &mut told.standing {
             standing.end(&rfc_3339(SystemTime::now()));
             files.status(standing.text(&told.facts, std::process::id()));

@@ -23,7 +23,7 @@ impl Standing {
     pub(super) fn note(&mut self, event: &Event<'_>, now: &str) -> bool {
         let state = match event {
             Event::Connecting => {
-                // Perhaps for the lock that was lost before the program was started.
+                // Perhaps for the lock that was given back, which the server has not confirmed.
                 self.held_since = None;
                 "connecting"
             }
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_connects_again_for_a_lock_that_was_lost_before_the_program_started_holds_none() {
+    fn who_connects_again_for_a_lock_whose_release_was_not_confirmed_holds_none() {
         let mut standing = Standing { held_since: Some("then".to_owned()), ..Standing::new() };
         assert!(standing.note(&Event::Connecting, "now"));
         let text = standing.text(&[("token", Value::Number(7))], 42);
