@@ -224,6 +224,13 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     told(&asked.wait(), "asked", "connecting connected acquired started asked stopping exited released");
     told(&heimdall("asked").arg("--stop").run(), "asked", "free");
 
+    let killed = heimdall("gone").hold();
+    killed.signal(9);
+    let stop = heimdall("gone").arg("--stop").spawn();
+    stop.wait_for_stderr_line("\"asking\"");
+    assert_eq!(shared().sql(&format!("select pg_terminate_backend({})", killed.backend)), "t");
+    told(&stop.wait(), "gone", "asking gone");
+
     let wire = heimdall("wire").args(["--debug", "true"]).run();
     seen.extend(check(&wire, key("wire")));
     // A setting that makes the server talk while the program runs.

@@ -34,7 +34,7 @@ fn a_busy_lock_names_its_holder_to_the_same_role_and_a_superuser() {
     let since = since(&holder.backend);
     let expected = format!(
         "heimdall: the lock holders/named is held elsewhere: by process {process} on {} (server process {backend}, \
-         from 127.0.0.1), since {since}\n",
+         from 127.0.0.1, holder since {since})\n",
         host()
     );
     for user in ["trust_user", "postgres"] {
@@ -57,7 +57,7 @@ fn since_is_when_the_lock_was_taken_and_not_when_the_session_began() {
     let backend = waiter.wait_for_stdout_line("");
     let taken = since(&backend);
     let line = busy("trust_user", "waited");
-    assert!(line.ends_with(&format!(", since {taken}\n")), "{line}");
+    assert!(line.ends_with(&format!(", holder since {taken})\n")), "{line}");
     let began = shared()
         .sql(&format!("select backend_start < '{taken}' from pg_stat_activity where pid = {backend}"));
     assert_eq!(began, "t");
@@ -79,7 +79,7 @@ fn what_a_role_may_not_see_is_left_out() {
     let holder = heimdall("postgres", "masked").hold();
     let since = since(&holder.backend);
     let expected = format!(
-        "heimdall: the lock holders/masked is held elsewhere: by process {} on {} (server process {}), since {since}\n",
+        "heimdall: the lock holders/masked is held elsewhere: by process {} on {} (server process {}, holder since {since})\n",
         holder.pid(),
         host(),
         holder.backend
@@ -87,7 +87,7 @@ fn what_a_role_may_not_see_is_left_out() {
     assert_eq!(busy("trust_user", "masked"), expected);
     let named = heimdall("postgres", "set").env("PGAPPNAME", "my job").hold();
     let expected = format!(
-        "heimdall: the lock holders/set is held elsewhere: by server process {}, my job\n",
+        "heimdall: the lock holders/set is held elsewhere: by server process {} (my job)\n",
         named.backend
     );
     assert_eq!(busy("trust_user", "set"), expected);
@@ -149,7 +149,7 @@ fn to_name_the_holder_takes_one_flight_and_none_where_nobody_is_told() {
             .arg("true")
             .run();
         assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
-        let is_told = outcome.stderr.ends_with("is held elsewhere: by server process 77, psql\n");
+        let is_told = outcome.stderr.ends_with("is held elsewhere: by server process 77 (psql)\n");
         assert!(if options.is_empty() { is_told } else { outcome.stderr.is_empty() }, "{}", outcome.stderr);
         // A goodbye in the flight after that needs no answer.
         assert_eq!(count.recv().unwrap() - 1, expected, "{options:?}");

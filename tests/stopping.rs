@@ -28,7 +28,7 @@ fn stop(name: &str) -> Outcome {
 /// What heimdall says of a holder, before the moment since when it has the lock.
 fn told(holder: &Holder) -> String {
     let (process, host, backend) = (holder.pid(), host(), &holder.backend);
-    format!("process {process} on {host} (server process {backend}, from 127.0.0.1), since ")
+    format!("process {process} on {host} (server process {backend}, from 127.0.0.1, holder since ")
 }
 
 /// A psql of a person, who has done this and stays.
@@ -63,9 +63,9 @@ fn the_holder_is_told_who_asks_and_ends_as_by_sigterm_and_who_asks_is_told_who_h
     let lines: Vec<&str> = outcome.stderr.lines().collect();
     let [first, stopped] = lines[..] else { panic!("{}", outcome.stderr) };
     assert!(first.starts_with(&format!("heimdall: asked {told}")), "{first}");
-    assert!(first.ends_with(", to stop its job and free the lock stopping/asked"), "{first}");
+    assert!(first.ends_with("Z) to stop its job and free the lock stopping/asked"), "{first}");
     assert!(stopped.starts_with(&format!("heimdall: {told}")), "{stopped}");
-    assert!(stopped.contains(", has stopped and freed the lock stopping/asked, after "), "{stopped}");
+    assert!(stopped.contains("Z) has stopped and freed the lock stopping/asked, after "), "{stopped}");
 
     let outcome = holder.wait();
     assert_eq!(outcome.code, Some(143));
@@ -166,6 +166,21 @@ fn a_holder_whose_heimdall_was_killed_does_not_answer_and_its_job_keeps_the_lock
     assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
     assert!(is_alive(job));
     assert_eq!(heimdall("killed").arg("true").run().code, Some(75));
+    // Whoever ends its session then, or a proxy in between: no one has stopped the job.
+    let stop = heimdall("killed").arg("--stop").spawn();
+    stop.wait_for_stderr_line("asked process ");
+    let holder = shared().holder(Key::named("stopping", "killed")).unwrap();
+    assert_eq!(shared().sql(&format!("select pg_terminate_backend({holder})")), "t");
+    let outcome = stop.wait();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let said = "; it has not said that it stopped its job, which may still run\n";
+    assert!(
+        outcome.stderr.contains("Z) no longer holds the lock stopping/killed, after "),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.ends_with(said), "{}", outcome.stderr);
+    assert!(is_alive(job));
     rustix::process::kill_process(job, rustix::process::Signal::KILL).unwrap();
 }
 

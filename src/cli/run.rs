@@ -1,6 +1,7 @@
 //! The story: parse, resolve, connect, acquire, wait, supervise, release, exit code.
 
 use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::connect::{self, failed};
@@ -82,7 +83,7 @@ fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report) -> Result<Exit, Exit> {
     let config = connect::config(database, report)?;
     let timer = Timer::new().map_err(|error| {
-        report.error(format_args!("cannot have a timer: {}", os_error_text(&error)));
+        report.error(format_args!("cannot create a timer: {}", os_error_text(&error)));
         Exit::NotExecutable
     })?;
     let mut programs = Programs::new(options, &timer);
@@ -103,7 +104,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         let settled = if is_kept { Ok(()) } else { settle(&mut guard, options, &mut course, report) };
         let held = settled.and_then(|()| hold(&mut guard, options.lease, &timer, course.start_at(), report));
         if let Ok(false) = held {
-            release(guard, report);
+            release(guard, &timer, report);
             return Ok(Exit::terminated());
         }
         if let Err(lost) = held {
@@ -119,10 +120,10 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         let over = programs.run(guard, &mut course, report);
         let (pause, keeps_lock) = match course.ended(over.end, over.is_lost, Moment::now()) {
             Next::Again { pause, keeps_lock } => (pause, keeps_lock),
-            Next::Exit => return Ok(exit(over, report)),
+            Next::Exit => return Ok(exit(over, &timer, report)),
             Next::GiveUp(count) => {
                 report.error(format_args!("the program is not started again: --restart-limit is {count}"));
-                return Ok(exit(over, report));
+                return Ok(exit(over, &timer, report));
             }
         };
         programs.pause();
@@ -134,7 +135,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         match over.guard {
             Some(guard) if keeps_lock => kept = Some(guard),
             Some(guard) if !over.is_lost => {
-                let is_confirmed = release(guard, report);
+                let is_confirmed = release(guard, &timer, report);
                 course.released(is_confirmed, Moment::now());
                 timer.sleep(course.start_at(), report);
             }
@@ -156,9 +157,9 @@ fn settle(guard: &mut Guard, options: &RunOptions, course: &mut Course, report: 
 }
 
 /// Gives the lock back, if it is held; returns how heimdall ends after this program.
-fn exit(over: Over, report: &Report) -> Exit {
+fn exit(over: Over, timer: &Timer, report: &Report) -> Exit {
     match over.guard {
-        Some(guard) => _ = release(guard, report),
+        Some(guard) => _ = release(guard, timer, report),
         None => report.error("the lock was lost while the program ran; the program has been stopped"),
     }
     if let Some(typed) = over.typed {
@@ -206,8 +207,11 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
 }
 
 /// Gives the lock back; tells whether the server has confirmed it.
-fn release(guard: Guard, report: &Report) -> bool {
+fn release(mut guard: Guard, timer: &Timer, report: &Report) -> bool {
     let acquired = guard.acquired();
+    if guard.asker().is_some() {
+        show_who_asked(&mut guard, timer);
+    }
     let release = tend_during(report, || guard.release());
     match &release {
         Release::Confirmed => report.event(&Event::Released { held: Moment::now().since(acquired) }),
@@ -218,6 +222,17 @@ fn release(guard: Guard, report: &Report) -> bool {
     }
     matches!(release, Release::Confirmed)
 }
+
+/// Who has asked that the job be stopped is to see that it was, and not only that the lock is free.
+fn show_who_asked(guard: &mut Guard, timer: &Timer) {
+    let until = Moment::now().after(SEEN);
+    while Moment::now() < until && guard.process(Moment::now()).is_ok() {
+        timer.wait([Some(guard.as_fd())], guard.next_tick().into_iter().chain([until]).min());
+    }
+}
+
+/// For how long what the session says of itself can be seen, by who looks ten times a second and may be far away.
+const SEEN: Duration = Duration::from_millis(300);
 
 /// How long heimdall waits at its end for its last lines to be read.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);

@@ -65,6 +65,8 @@ struct Target {
     pid: Option<i32>,
     holder: Holder,
     state: State,
+    /// Whether it has said that it is about to stop.
+    has_said: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +148,7 @@ fn exit(targets: &[Target], options: &StopOptions) -> Exit {
 impl Target {
     fn new(stoppable: &Stoppable) -> Self {
         let holder = stoppable.holder.clone();
-        Self { key: holder.key, pid: holder.pid, holder, state: State::New }
+        Self { key: holder.key, pid: holder.pid, holder, state: State::New, has_said: false }
     }
 
     fn is(&self, holder: &Holder) -> bool {
@@ -160,6 +162,8 @@ impl Target {
             (_, None) => State::Gone,
             // A prepared transaction.
             (_, Some(found)) if found.holder.pid.is_none() => State::Deaf,
+            // Its session has ended between the server's looks at its locks and at its sessions; the next look tells.
+            (state, Some(Stoppable { role: None, says: Says::Unknown, .. })) => state,
             (_, Some(found)) if !found.may_be_stopped => State::Forbids,
             (_, Some(Stoppable { says: Says::Mark(Mark::Stops), .. })) => State::Stops,
             (State::New, Some(Stoppable { says: Says::Nothing, .. })) if waited < GRACE => State::New,
@@ -178,9 +182,12 @@ impl Target {
         self.state = state;
         let who = || who(&self.holder);
         match state {
-            State::New | State::Stops => {}
+            State::New => {}
+            State::Stops => self.has_said = true,
             State::Asked => report.event(&Event::Asking { holder: &self.holder }),
-            State::Gone => report.event(&Event::Stopped { holder: &self.holder, waited }),
+            State::Gone if self.has_said => report.event(&Event::Stopped { holder: &self.holder, waited }),
+            // Its session may have ended in another way, and the job run on.
+            State::Gone => report.event(&Event::Gone { holder: &self.holder, waited }),
             State::Forbids => {
                 let role = found.and_then(|found| found.role.as_deref()).unwrap_or("which is gone");
                 report.error(format_args!(
@@ -217,7 +224,7 @@ impl Target {
     }
 }
 
-/// Between two looks.
+/// Between two looks. A holder keeps what it says of itself there for longer (`SEEN`).
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Between two attempts to connect.
@@ -228,3 +235,21 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A holder asks the server for a sign of life every ten seconds at least, and learns by the answer that it is asked.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_ends_between_two_looks_of_the_server_forbids_nothing() {
+        let holder = Holder::example(Key::named("a", "b"), "");
+        let ended = Stoppable { holder, role: None, may_be_stopped: false, says: Says::Unknown };
+        let stranger = Stoppable { role: Some("other".to_owned()), says: Says::Nothing, ..ended.clone() };
+        for state in [State::New, State::Asked, State::Stops] {
+            let target = Target { state, ..Target::new(&ended) };
+            assert_eq!(target.next(Some(&ended), GRACE), state);
+            assert_eq!(target.next(None, GRACE), State::Gone);
+            assert_eq!(target.next(Some(&stranger), GRACE), State::Forbids);
+        }
+    }
+}

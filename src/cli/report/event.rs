@@ -88,6 +88,10 @@ pub(in crate::cli) enum Event<'a> {
         holder: &'a Holder,
         waited: Duration,
     },
+    Gone {
+        holder: &'a Holder,
+        waited: Duration,
+    },
     Free,
 }
 
@@ -137,6 +141,7 @@ impl Event<'_> {
             Self::Asked { .. } => "asked",
             Self::Asking { .. } => "asking",
             Self::Stopped { .. } => "stopped",
+            Self::Gone { .. } => "gone",
             Self::Free => "free",
         }
     }
@@ -157,6 +162,7 @@ impl Event<'_> {
             | Self::Settling { .. }
             | Self::Asking { .. }
             | Self::Stopped { .. }
+            | Self::Gone { .. }
             | Self::Free => Level::Normal,
             Self::Acquired { waited, .. } if !waited.is_zero() => Level::Normal,
             _ => Level::Verbose,
@@ -216,7 +222,7 @@ impl Event<'_> {
             }
             Self::Asked { asker } => asker_fields(asker),
             Self::Asking { holder } => holder_fields(holder),
-            Self::Stopped { holder, waited } => {
+            Self::Stopped { holder, waited } | Self::Gone { holder, waited } => {
                 let mut fields = vec![("waited", Value::Seconds(*waited))];
                 fields.extend(holder_fields(holder));
                 fields
@@ -297,7 +303,8 @@ impl Event<'_> {
             ),
             Self::Asked { asker } => {
                 let place = session_name::asker(&asker.application);
-                let from = from(asker.client.as_deref());
+                let from =
+                    asker.client.as_deref().map(|client| format!(", {}", from(client))).unwrap_or_default();
                 let who = place.map_or_else(
                     || format!("server process {}{from}", asker.pid),
                     |(host, process)| {
@@ -307,11 +314,15 @@ impl Event<'_> {
                 format!("asked to stop by {who}, as role {}", asker.role)
             }
             Self::Asking { holder } => {
-                format!("asked {}, to stop its job and free the lock {lock}", who(holder))
+                format!("asked {} to stop its job and free the lock {lock}", who(holder))
             }
             Self::Stopped { holder, waited } => {
-                format!("{}, has stopped and freed the lock {lock}, after {waited:.1?}", who(holder))
+                format!("{} has stopped and freed the lock {lock}, after {waited:.1?}", who(holder))
             }
+            Self::Gone { holder, waited } => format!(
+                "{} no longer holds the lock {lock}, after {waited:.1?}; it has not said that it stopped its job, which may still run",
+                who(holder)
+            ),
             Self::Free => format!("nothing to stop: the lock {lock} is held by no one"),
         }
     }
@@ -390,26 +401,25 @@ fn asker_fields(asker: &Asker) -> Vec<(&'static str, Value)> {
     .collect()
 }
 
-/// Returns what is known of one holder, such as `process 4711 on db1 (server process 42, from 10.0.0.1), since …`.
+/// Returns what is known of one holder, such as `process 4711 on db1 (server process 42, from 10.0.0.1, holder since …)`.
 pub(in crate::cli) fn who(holder: &Holder) -> String {
     Held("", std::slice::from_ref(holder)).to_string().trim_start_matches(" by ").to_owned()
 }
 
-fn from(client: Option<&str>) -> String {
+fn from(client: &str) -> String {
     match client {
-        Some("local") => ", from the server's own host".to_owned(),
-        Some(client) => format!(", from {client}"),
-        None => String::new(),
+        "local" => "from the server's own host".to_owned(),
+        client => format!("from {client}"),
     }
 }
 
-/// Shows ` (for which the server refuses us: timeline)`, where it refuses us anything.
+/// Shows ` (made without: timeline)`, where the server refuses us anything.
 struct Lacks(Sources);
 
 impl fmt::Display for Lacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lacks = self.0.to_string();
-        if lacks.is_empty() { Ok(()) } else { write!(f, " (for which the server refuses us: {lacks})") }
+        if lacks.is_empty() { Ok(()) } else { write!(f, " (made without: {lacks})") }
     }
 }
 
@@ -426,7 +436,7 @@ impl fmt::Display for After {
     }
 }
 
-/// Shows `: by process 4711 on db1 (server process 42, from 10.0.0.1), since …; and by 2 more`, as far as it is known, after the
+/// Shows `: by process 4711 on db1 (server process 42, from 10.0.0.1, holder since …); and by 2 more`, as far as it is known, after the
 /// text that it begins with.
 struct Held<'a>(&'static str, &'a [Holder]);
 
@@ -434,23 +444,29 @@ impl fmt::Display for Held<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, others)) = self.1.split_first() else { return Ok(()) };
         let told = Told::by(first);
-        let from = from(first.client.as_deref());
         f.write_str(self.0)?;
-        match (first.pid, &told.place) {
+        let first_of_all = match (first.pid, &told.place) {
             (Some(pid), Some((host, process))) => {
-                write!(f, " by process {process} on {host} (server process {pid}{from})")?;
+                write!(f, " by process {process} on {host}")?;
+                Some(format!("server process {pid}"))
             }
             (Some(pid), None) => {
-                let application =
-                    first.application.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
-                write!(f, " by server process {pid}{application}{from}")?;
+                write!(f, " by server process {pid}")?;
+                first.application.clone()
             }
-            (None, _) => f.write_str(" by a prepared transaction")?,
-        }
-        match (&told.since, &first.connected) {
-            (Some(since), _) => write!(f, ", since {since}")?,
-            (None, Some(connected)) => write!(f, ", connected since {connected}")?,
-            (None, None) => {}
+            (None, _) => {
+                f.write_str(" by a prepared transaction")?;
+                None
+            }
+        };
+        let time = match (&told.since, &first.connected) {
+            (Some(since), _) => Some(format!("holder since {since}")),
+            (None, connected) => connected.as_ref().map(|connected| format!("connected since {connected}")),
+        };
+        let details = [first_of_all, first.client.as_deref().map(from), time];
+        let details: Vec<String> = details.into_iter().flatten().collect();
+        if !details.is_empty() {
+            write!(f, " ({})", details.join(", "))?;
         }
         if others.is_empty() { Ok(()) } else { write!(f, "; and by {} more", others.len()) }
     }
