@@ -29,13 +29,13 @@ fn a_server_that_is_good_for_locking_is_reported_line_by_line() {
         &[
             ("server", &format!("PostgreSQL {version}, at \"127.0.0.1\"")),
             ("primary", "yes"),
-            ("encryption", "none: who is on the way can read and change all"),
-            ("verified", "by no one"),
+            ("encryption", "none: anyone on the network path can read and change everything"),
+            ("verified", "nothing: "),
             ("login", "scram_user, SCRAM-SHA-256, database app"),
             ("pooler", "none"),
             ("round trip", "s"),
             ("lease", "20s, on both sides"),
-            ("settings", "synchronous_commit=off; for its own session heimdall makes sure"),
+            ("settings", "synchronous_commit=off; heimdall overrides them for its own session"),
             ("token", ", of cluster "),
             ("lock", "taken and freed"),
         ],
@@ -116,6 +116,8 @@ fn in_json_it_is_one_object_with_the_fields_that_are_documented() {
     let absent: BTreeSet<&str> = documented.difference(&keys).copied().collect();
     assert_eq!(absent, ["encryption", "not_in_force", "token_lacks", "verified"].into());
     let value = |key: &str| shared().sql(&format!("select $j${}$j$::json ->> '{key}'", outcome.stdout));
+    let kind = format!("select json_typeof($j${}$j$::json -> 'token')", outcome.stdout);
+    assert_eq!(shared().sql(&kind), "string");
     assert_eq!([value("login"), value("primary"), value("lease_kept_by")], ["md5", "true", "both"]);
 }
 

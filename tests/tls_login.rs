@@ -369,7 +369,7 @@ fn a_check_says_whether_and_by_what_the_server_was_verified() {
     for (rest, verified) in [
         (format!("sslmode=verify-full sslrootcert={place}/root.crt"), format!("chain and host name, {by}")),
         (format!("sslmode=verify-ca sslrootcert={place}/root.crt"), format!("chain, and no name, {by}")),
-        ("sslmode=require".to_owned(), "by no one: sslmode=verify-full makes sure".to_owned()),
+        ("sslmode=require".to_owned(), "nothing: sslmode=verify-full makes sure".to_owned()),
     ] {
         let outcome = Heimdall::new().database(&format!("{HOST} {login} {rest}")).arg("--check").run();
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);

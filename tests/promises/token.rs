@@ -100,7 +100,7 @@ fn promise_15_the_token_falls_back_to_the_functions_that_the_server_lets_our_rol
             assert!(!acquired.contains("token_lacks"), "{acquired}");
         } else {
             assert!(acquired.contains(&format!("\"token_lacks\":\"{lacks}\"")), "{acquired}");
-            assert!(acquired.contains(&format!("(for which the server refuses us: {lacks})")), "{acquired}");
+            assert!(acquired.contains(&format!("(made without: {lacks})")), "{acquired}");
         }
         let (token, identifier) = line.split_once(':').unwrap();
         assert_eq!(identifier.is_empty(), lacks.contains("system identifier"), "{identifier}");
@@ -145,7 +145,7 @@ fn promise_15_a_function_that_fails_leaves_no_lock_behind() {
             last = token;
             assert_eq!(locks, "1");
             assert!(
-                outcome.stderr.contains("refuses us: flush, timeline, system identifier)"),
+                outcome.stderr.contains("(made without: flush, timeline, system identifier)"),
                 "{}",
                 outcome.stderr
             );

@@ -54,12 +54,12 @@ fn facts(checked: &Checked, user: &str, database: &str, lease: Duration) -> Vec<
     let encryption = match (&checked.encryption, checked.is_local) {
         (Some(tls), _) => tls.clone(),
         (None, true) => "none is needed on a Unix socket".to_owned(),
-        (None, false) => "none: who is on the way can read and change all".to_owned(),
+        (None, false) => "none: anyone on the network path can read and change everything".to_owned(),
     };
     let verified = match (&checked.verified, checked.is_local) {
         (Some(what), _) => what.clone(),
-        (None, true) => "by no one; requirepeer names the user that it must run as".to_owned(),
-        (None, false) => "by no one: sslmode=verify-full makes sure that it is the server".to_owned(),
+        (None, true) => "nothing; requirepeer names the user that it must run as".to_owned(),
+        (None, false) => "nothing: sslmode=verify-full makes sure that it is the server".to_owned(),
     };
     let lease = humantime::format_duration(lease);
     vec![
@@ -95,10 +95,7 @@ fn facts(checked: &Checked, user: &str, database: &str, lease: Duration) -> Vec<
             if checked.settings.is_empty() {
                 "none that would matter".to_owned()
             } else {
-                format!(
-                    "{}; for its own session heimdall makes sure that they do no harm",
-                    checked.settings.join(", ")
-                )
+                format!("{}; heimdall overrides them for its own session", checked.settings.join(", "))
             },
         ),
         ("token", token(checked)),
@@ -110,8 +107,8 @@ fn token(checked: &Checked) -> String {
     let cluster =
         checked.system_identifier.map(|cluster| format!(", of cluster {cluster}")).unwrap_or_default();
     let lacks = checked.token_sources.to_string();
-    let lacks = if lacks.is_empty() { lacks } else { format!("; made without: {lacks}") };
-    format!("{}{cluster}{lacks}", checked.token)
+    let lacks = if lacks.is_empty() { lacks } else { format!(" (made without: {lacks})") };
+    format!("{}{lacks}{cluster}", checked.token)
 }
 
 /// Who keeps the lease.
@@ -152,7 +149,8 @@ fn fields(checked: &Checked, user: &str, database: &str, lease: Duration) -> Vec
         text("servers_half", half::setting(&checked.servers_half).filter(|_| checked.not_in_force.is_none())),
         text("not_in_force", checked.not_in_force.as_deref()),
         text("settings", Some(&checked.settings.join(", "))),
-        Some(("token", Value::Number(checked.token.into()))),
+        // A number of this size is rounded where numbers are floating-point, as in JavaScript.
+        text("token", Some(&checked.token.to_string())),
         text(
             "token_lacks",
             Some(&checked.token_sources.to_string()).filter(|lacks| !lacks.is_empty()).map(String::as_str),
