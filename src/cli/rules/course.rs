@@ -31,6 +31,8 @@ pub enum WaitPolicy {
 pub struct Course {
     plan: Plan,
     restarts: Restarts,
+    /// Whether the lock was ever granted.
+    has_held: bool,
     /// When the session last broke in which the lock was held or waited for.
     broken: Option<Moment>,
     /// Not before that is the next program started.
@@ -39,7 +41,13 @@ pub struct Course {
 
 impl Course {
     pub fn new(plan: Plan) -> Self {
-        Self { plan, restarts: Restarts::new(plan.restart), broken: None, start_at: Moment::START }
+        Self {
+            plan,
+            restarts: Restarts::new(plan.restart),
+            has_held: false,
+            broken: None,
+            start_at: Moment::START,
+        }
     }
 
     /// Whether a program may be followed by another one.
@@ -56,7 +64,7 @@ impl Course {
     /// goes back to waiting for it in any case.
     pub fn limit(&self) -> Option<Duration> {
         match self.plan.wait {
-            WaitPolicy::None if self.count() == 0 => Some(Duration::ZERO),
+            WaitPolicy::None if !self.has_held => Some(Duration::ZERO),
             WaitPolicy::Limited(limit) => Some(limit),
             WaitPolicy::None | WaitPolicy::Endless => None,
         }
@@ -64,6 +72,7 @@ impl Course {
 
     /// Notes that the lock was granted, and when the session broke in which it was waited for, if one did.
     pub fn acquired(&mut self, broken: Option<Moment>) {
+        self.has_held = true;
         self.broken = self.broken.max(broken);
     }
 
@@ -142,6 +151,9 @@ mod tests {
     fn who_has_held_the_lock_once_waits_for_it_as_long_as_it_takes() {
         let mut course = course(WaitPolicy::None, When::Lost);
         assert_eq!(course.limit(), Some(Duration::ZERO));
+        course.acquired(None);
+        assert!(course.lost_before_start(at(0)));
+        assert_eq!((course.limit(), course.count()), (None, 0));
         course.started(at(0));
         course.ended(End::Lost, true, at(1));
         assert_eq!((course.limit(), course.count()), (None, 1));
