@@ -38,8 +38,11 @@ pub(super) fn supervise(
     let mut supervision = Supervision::begin(terms, &mut run);
     let mut ready = Ready::default();
     loop {
-        // To find out whom signals were for takes a moment, in which a host that wakes up late must not go on.
-        supervision.feed(&mut run, Event::Tick);
+        // To find out whom signals were for takes a moment, in which a host that wakes up late must not go on. Otherwise the round
+        // looks at the clock as soon.
+        if ready.signals || ready.witness {
+            supervision.feed(&mut run, Event::Tick);
+        }
         let received = run.receive(ready);
         let then = supervision.round(&mut run, received, ready.connection);
         let until = match then {
