@@ -271,7 +271,6 @@ impl Supervisor {
     }
 
     fn pass_on(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
-        let is_suspended = matches!(self.state, State::Suspended { .. });
         match self.state {
             State::Over(_) if !HARMLESS.contains(&signal) => self.hold_until = now,
             State::Over(_) => {}
@@ -282,7 +281,7 @@ impl Supervisor {
             _ => {
                 actions.push(Action::Signal(signal));
                 // Also who is stopped obeys, as with timeout(1).
-                if ENDING.contains(&signal) && !is_suspended {
+                if ENDING.contains(&signal) && !self.is_suspended() {
                     actions.push(Action::Wake);
                 }
                 actions.push(Action::Tell(News::Signalled(signal)));
@@ -334,7 +333,7 @@ impl Supervisor {
     fn go_on(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if self.is_fresh(now) {
             self.resume(now, actions);
-        } else if matches!(self.state, State::Suspended { .. }) {
+        } else if self.is_suspended() {
             // What is in heimdall's process group has been continued with it.
             actions.extend([Action::Stop, Action::Renew]);
         }
@@ -350,6 +349,8 @@ impl Supervisor {
         actions.push(Action::Tell(News::Resumed(why)));
         if self.is_asked {
             self.heed(now, actions);
+        } else {
+            self.look(actions);
         }
     }
 
@@ -365,7 +366,8 @@ impl Supervisor {
             State::Running | State::Stopping { .. } if is_late => {
                 let why = Why::Silence(now.since(self.last_answered));
                 self.state = State::Suspended { why, wakes_program: false };
-                actions.extend([Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))]);
+                // It may turn out at once that the lock is lost: so the server is asked last.
+                actions.extend([Action::Stop, Action::Tell(News::Suspended(why)), Action::Renew]);
             }
             // Someone else may have let it go on.
             State::Suspended { .. } => actions.push(Action::Stop),
@@ -419,8 +421,13 @@ impl Supervisor {
 
     fn end(&mut self, status: Status, now: Moment, actions: &mut Vec<Action>) {
         self.ended = Some(status);
+        let is_over = self.may_go_on() && !self.terms.drains && !self.terms.sweeps;
+        // What it has left needs no lock from now on, so that it may go on also where the lease may be over.
+        if is_over && self.is_suspended() {
+            actions.push(Action::Resume);
+        }
         actions.push(Action::Tell(News::Exited { status, ran: now.since(self.started) }));
-        if self.may_go_on() && !self.terms.drains && !self.terms.sweeps {
+        if is_over {
             self.state = State::Over(ExitReason::Ended(status));
         }
         self.look(actions);
@@ -442,7 +449,10 @@ impl Supervisor {
                 Some(status),
             ) if left == Left::No => self.state = State::Over(ExitReason::Stopped(cause, status)),
             (_, Some(status)) if left == Left::No => self.state = State::Over(ExitReason::Ended(status)),
-            _ if self.may_go_on() && self.terms.sweeps && !self.terms.drains => self.sweep(now, actions),
+            // Who is asked to end goes on: not before the lock is known to be ours.
+            _ if self.may_go_on() && !self.is_suspended() && self.terms.sweeps && !self.terms.drains => {
+                self.sweep(now, actions);
+            }
             _ => self.insist(now, actions),
         }
         if is_draining && left != Left::No && !self.is_draining {
@@ -497,6 +507,11 @@ impl Supervisor {
     /// Whether nothing is to end the program yet.
     fn may_go_on(&self) -> bool {
         matches!(self.state, State::Running | State::Stopping { .. } | State::Suspended { .. })
+    }
+
+    /// Whether the job stands still.
+    fn is_suspended(&self) -> bool {
+        matches!(self.state, State::Suspended { .. })
     }
 
     /// When the job has to be gone; to kill it takes time too.
@@ -596,6 +611,12 @@ mod tests {
         Exit(ExitReason),
     }
 
+    /// What is done first by who wakes up so many seconds after the last answer.
+    fn suspended(silence: u64) -> [Action; 3] {
+        let why = Why::Silence(Duration::from_secs(silence));
+        [Action::Stop, Action::Tell(News::Suspended(why)), Action::Renew]
+    }
+
     fn exited(ran: u64) -> Action {
         Action::Tell(News::Exited { status: Status::Exited(3), ran: Duration::from_secs(ran) })
     }
@@ -663,7 +684,7 @@ mod tests {
     #[test]
     fn who_wakes_up_later_is_stopped_before_anything_else_and_killed_unless_an_answer_is_fresh() {
         let why = Why::Silence(Duration::from_secs(120));
-        let stopped = [Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))];
+        let stopped = suspended(120);
         let continued = [Action::Resume, Action::Wake, Action::Tell(News::Resumed(why))];
         let usr1 = [Action::Signal(Signal::USR1), Action::Tell(News::Signalled(Signal::USR1))];
         let wakes_up = || (120, Event::Tick, &stopped[..], Next::Soon);
@@ -680,7 +701,6 @@ mod tests {
             ],
         );
         play(TERMS, &[wakes_up(), (140, Event::Lost, &LOST_LATE, Next::Never)]);
-        play(TERMS, &[wakes_up(), (121, ENDED, &[exited(121)], ENDS)]);
     }
 
     #[test]
@@ -696,7 +716,7 @@ mod tests {
     fn the_timeout_waits_while_the_job_is_stopped() {
         let terms = Terms { timeout: Some(Duration::from_secs(60)), ..TERMS };
         let why = Why::Silence(Duration::from_secs(70));
-        let stopped = [Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))];
+        let stopped = suspended(70);
         let continued = [Action::Resume, Action::Tell(News::Resumed(why))];
         let over = [Action::Terminate, Action::Tell(News::Terminated(Cause::TimedOut))];
         play(
@@ -707,6 +727,45 @@ mod tests {
                 (71, Event::Tick, &over, Next::At(81)),
             ],
         );
+    }
+
+    #[test]
+    fn what_a_late_program_has_left_goes_on_at_its_end_as_it_needs_no_lock() {
+        let suspended = suspended(70);
+        play(
+            TERMS,
+            &[(70, Event::Tick, &suspended, Next::Soon), (70, ENDED, &[Action::Resume, exited(70)], ENDS)],
+        );
+    }
+
+    #[test]
+    fn what_a_late_program_has_left_is_not_asked_to_end_before_the_lock_is_known_to_be_ours() {
+        let terms = Terms { sweeps: true, ..TERMS };
+        let looks = [exited(70), Action::Look];
+        let why = Why::Silence(Duration::from_secs(70));
+        let goes_on = [Action::Resume, Action::Tell(News::Resumed(why)), Action::Look];
+        let swept = [Action::Terminate, Action::Tell(News::Swept)];
+        let suspended = suspended(70);
+        let late = || {
+            [
+                (70, Event::Tick, &suspended[..], Next::Soon),
+                (70, ENDED, &looks, Next::Soon),
+                (70, Event::Left(Left::Yes), &[], Next::Soon),
+            ]
+        };
+        let [tick, ended, left] = late();
+        play(
+            terms,
+            &[
+                tick,
+                ended,
+                left,
+                (71, Event::Answered(at(70)), &goes_on, Next::At(72)),
+                (71, Event::Left(Left::Yes), &swept, Next::Soon),
+            ],
+        );
+        let [tick, ended, left] = late();
+        play(terms, &[tick, ended, left, (71, Event::Lost, &LOST_LATE, Next::Soon)]);
     }
 
     #[test]
@@ -814,7 +873,7 @@ mod tests {
     #[test]
     fn a_job_that_stands_still_is_asked_to_end_once_the_lock_is_known_to_be_ours() {
         let why = Why::Silence(Duration::from_secs(120));
-        let suspended = [Action::Stop, Action::Renew, Action::Tell(News::Suspended(why))];
+        let suspended = suspended(120);
         let goes_on = [
             Action::Resume,
             Action::Tell(News::Resumed(why)),
