@@ -64,13 +64,23 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
+/// How many fields stand between the group and the number of threads.
+const THREADS: usize = 14;
+
 /// `PID (NAME) STATE PARENT GROUP …`, where NAME may hold anything.
 fn read(pid: i32, stat: &[u8]) -> Option<Process> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
-    let is_still = matches!(fields.next()?, "T" | "t" | "Z" | "X");
+    let state = fields.next()?;
     let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let threads = fields.nth(THREADS).and_then(|threads| threads.parse().ok()).unwrap_or(1);
+    let is_still = match state {
+        "T" | "t" | "X" => true,
+        // So is shown one whose first thread has ended, whatever the others do.
+        "Z" => threads <= 1,
+        _ => false,
+    };
     Some(Process { pid: Pid::from_raw(pid)?, is_still, parent, group })
 }
 
@@ -85,5 +95,15 @@ mod tests {
         assert!(!process.is_still && read(8, b"8 (b) T 3 7").unwrap().is_still);
         assert_eq!(read(7, b"7 (cat) R 3"), None);
         assert_eq!(read(7, b""), None);
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_has_ended_is_no_zombie() {
+        // As Linux shows them, but for what follows the number of threads.
+        let rest = b"7 7 0 -1 4227148 88 0 0 0 0 0 0 0 20 0 ";
+        for (threads, is_still) in [(b'2', false), (b'1', true), (b'0', true)] {
+            let stat = [b"7 (a) Z 3 ", &rest[..], &[threads]].concat();
+            assert_eq!(read(7, &stat).unwrap().is_still, is_still, "{threads}");
+        }
     }
 }
