@@ -123,7 +123,7 @@ impl<'a> Programs<'a> {
         let signals = self.signals.insert(signals);
         let (program, arguments) = (&self.options.program, &self.options.arguments);
         #[cfg(target_os = "linux")]
-        let listening = listen::words(program, arguments);
+        let listening = listen::words(program, arguments)?;
         #[cfg(not(target_os = "linux"))]
         let listening: Option<(std::ffi::OsString, Vec<std::ffi::OsString>)> = None;
         let (program, arguments) = listening.as_ref().map_or((program, arguments), |(us, words)| (us, words));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -30,10 +31,23 @@ fn the_program_is_told_that_the_descriptors_are_its_own() {
     let missing = Heimdall::program("sh")
         .args(["-c", activate, BINARY])
         .args(options("listens"))
-        .arg("no-such-program")
+        // As without descriptors, a slip in its name is no failure after which it is started again.
+        .args(["-v", "--restart=on-failure", "--restart-limit=0", "no-such-program"])
         .run();
     assert_eq!(missing.code, Some(127));
     assert!(missing.stderr.contains("cannot run \"no-such-program\""), "{}", missing.stderr);
+    assert!(!missing.stderr.contains("started"), "{}", missing.stderr);
+
+    let script = std::env::temp_dir().join(format!("heimdall-script-{}", std::process::id()));
+    fs::write(&script, "[ \"$LISTEN_PID\" = $$ ] && echo script $1\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let outcome = Heimdall::program("sh")
+        .args(["-c", activate, BINARY])
+        .args(options("listens"))
+        .args([script.to_str().unwrap(), "one"])
+        .run();
+    fs::remove_file(&script).unwrap();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "script one\n"), "{}", outcome.stderr);
 }
 
 #[test]

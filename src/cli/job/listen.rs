@@ -6,26 +6,36 @@
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::process;
 use std::sync::Arc;
 
-use nix::unistd::execvpe;
+use nix::unistd::{execve, execvpe};
+use rustix::io::Errno;
 use rustix::process::Signal;
 
+use super::spawn::{SHELL, c_string, found, words_for_shell};
 use super::unrunnable::Unrunnable;
 use crate::cli::exit::Exit;
 use crate::cli::report::Report;
 
 /// Returns the program to start and its arguments where descriptors were passed to this process.
-pub(in crate::cli) fn words(program: &OsStr, arguments: &[OsString]) -> Option<(OsString, Vec<OsString>)> {
-    if env::var(LISTEN_PID).ok()?.parse() != Ok(process::id()) {
-        return None;
+///
+/// # Errors
+/// There is no such program: to start it would be to start heimdall, which can be done.
+pub(in crate::cli) fn words(
+    program: &OsStr,
+    arguments: &[OsString],
+) -> io::Result<Option<(OsString, Vec<OsString>)>> {
+    if env::var(LISTEN_PID).ok().and_then(|pid| pid.parse().ok()) != Some(process::id()) {
+        return Ok(None);
+    }
+    if found(program).is_none() {
+        return Err(Errno::NOENT.into());
     }
     // What runs may have been replaced on the disk, or be out of reach.
-    let us = env::current_exe().map_or_else(|_| env::args_os().next(), |_| Some(OURSELVES.into()))?;
+    let us = env::current_exe().map_or_else(|_| env::args_os().next(), |_| Some(OURSELVES.into()));
     let words = [OsStr::new(BECOME), program].into_iter().chain(arguments.iter().map(OsString::as_os_str));
-    Some((us, words.map(OsStr::to_owned).collect()))
+    Ok(us.map(|us| (us, words.map(OsStr::to_owned).collect())))
 }
 
 /// Becomes the program if heimdall was started by [`words`]; returns how heimdall ends where it can't.
@@ -40,6 +50,7 @@ pub(in crate::cli) fn become_program(arguments: &[OsString], report: &Report) ->
 fn execute(words: &[OsString]) -> io::Result<std::convert::Infallible> {
     // Rust's runtime has ignored it; a handler is the default action again in the program.
     signal_hook::flag::register(Signal::PIPE.as_raw(), Arc::default())?;
+    let program = words.first().ok_or(io::ErrorKind::InvalidInput)?;
     let words = words.iter().cloned().map(c_string).collect::<io::Result<Vec<CString>>>()?;
     let variables = env::vars_os().filter(|(name, _)| name != LISTEN_PID);
     let pid = (OsString::from(LISTEN_PID), OsString::from(process::id().to_string()));
@@ -50,12 +61,11 @@ fn execute(words: &[OsString]) -> io::Result<std::convert::Infallible> {
         c_string(variable)
     });
     let variables = variables.collect::<io::Result<Vec<CString>>>()?;
-    let program = words.first().ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(execvpe(program, &words, &variables)?)
-}
-
-fn c_string(text: OsString) -> io::Result<CString> {
-    Ok(CString::new(text.into_vec())?)
+    match execvpe(&c_string(program.clone())?, &words, &variables) {
+        // Not every C library's does that itself.
+        Err(nix::Error::ENOEXEC) => Ok(execve(SHELL, &words_for_shell(program, &words)?, &variables)?),
+        result => Ok(result?),
+    }
 }
 
 const LISTEN_PID: &str = "LISTEN_PID";

@@ -1,6 +1,6 @@
 //! Starting the program, in the surroundings that heimdall itself was started in.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -48,19 +48,25 @@ pub(super) fn spawn(start: Start<'_>) -> io::Result<Pid> {
     let environment = environment(start.variables)?;
     let actions = PosixSpawnFileActions::init()?;
     let pid = match posix_spawnp(&program, &actions, &attributes, &arguments, &environment) {
-        // As execvp(3) does it: a script that does not say what it is for is one for the shell.
         Err(nix::Error::ENOEXEC) => {
-            let mut words = vec![
-                c"sh".to_owned(),
-                c_string(found(start.program).map_or_else(|| start.program.to_owned(), OsString::from))?,
-            ];
-            words.extend(arguments.into_iter().skip(1));
-            posix_spawnp(c"/bin/sh", &actions, &attributes, &words, &environment)?
+            let words = words_for_shell(start.program, &arguments)?;
+            posix_spawnp(SHELL, &actions, &attributes, &words, &environment)?
         }
         result => result?,
     };
     Ok(Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?)
 }
+
+/// As execvp(3) does it: a script that does not say what it is for is one for the shell. Returns the words to start [`SHELL`] with in
+/// place of these.
+pub(super) fn words_for_shell(program: &OsStr, words: &[CString]) -> io::Result<Vec<CString>> {
+    let script = found(program).map_or_else(|| program.to_owned(), OsString::from);
+    let mut all = vec![c"sh".to_owned(), c_string(script)?];
+    all.extend(words.iter().skip(1).cloned());
+    Ok(all)
+}
+
+pub(super) const SHELL: &CStr = c"/bin/sh";
 
 /// Returns a copy of the descriptor that is out of the way of scripts, which use low numbers as they like: one that closes
 /// it would give the lock away after a `kill -9` of heimdall, and one that writes to it would end the session.
@@ -96,11 +102,14 @@ pub(super) fn found(program: &OsStr) -> Option<PathBuf> {
     if program.as_bytes().contains(&b'/') {
         return Some(PathBuf::from(program)).filter(|path| path.exists());
     }
-    let places = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
     let paths = || std::env::split_paths(&places).map(|place| place.join(program));
     paths().find(|path| path.is_file()).or_else(|| paths().find(|path| path.exists()))
 }
 
-fn c_string(word: OsString) -> io::Result<CString> {
+/// Where programs are looked for without a `PATH` (`man 3 exec`).
+const USUAL_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
+
+pub(super) fn c_string(word: OsString) -> io::Result<CString> {
     Ok(CString::new(word.into_vec())?)
 }
