@@ -7,6 +7,7 @@ mod init;
 mod lease;
 mod loss;
 mod release;
+mod reused;
 mod scripted;
 mod signals;
 mod start;

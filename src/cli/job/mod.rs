@@ -9,6 +9,7 @@ pub(super) mod spawn;
 pub(super) mod unrunnable;
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use spawn::{Start, spawn};
 
 /// A started program and its descendants.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Job {
     program: Pid,
     /// What asks the job to end.
@@ -44,6 +46,8 @@ pub(super) struct Job {
     witness: Option<Witness>,
     /// Who has been stopped by us, and is to be continued by us.
     stopped: Vec<Pid>,
+    /// Whether the program's group has been stopped by us, as there was no telling who of the job runs.
+    is_group_stopped: bool,
     /// Who has been asked to end.
     asked: Vec<Pid>,
     is_childless: bool,
@@ -77,6 +81,7 @@ impl Job {
             preexisting,
             beside: None,
             stopped: Vec::new(),
+            is_group_stopped: false,
             asked: Vec::new(),
             is_childless: false,
         })
@@ -121,7 +126,8 @@ impl Job {
         if self.status.is_none() {
             return send(self.target(), signal);
         }
-        for left in self.all().unwrap_or_default() {
+        let Ok(all) = self.all() else { return self.signal_unseen(signal) };
+        for left in all {
             let _ = kill_process(left.pid, signal);
         }
     }
@@ -161,7 +167,8 @@ impl Job {
             return send(self.target(), Signal::CONT);
         }
         if self.status.is_some() {
-            for process in self.all().unwrap_or_default().iter().filter(|process| process.is_still) {
+            let Ok(all) = self.all() else { return self.signal_unseen(Signal::CONT) };
+            for process in all.iter().filter(|process| process.is_still) {
                 let _ = kill_process(process.pid, Signal::CONT);
             }
         }
@@ -173,9 +180,23 @@ impl Job {
     }
 
     fn signal_target(&self, signal: Signal) {
-        // The number of a program that has ended may be another's.
-        if self.leads_group || self.status.is_none() {
+        if self.status.is_none() || self.is_group_left() {
             send(self.target(), signal);
+        }
+    }
+
+    /// Whether the program's group has members of the job, as far as anyone can tell. The number of a program that has ended
+    /// may be another's by now, and so may that of its group once it is empty.
+    fn is_group_left(&self) -> bool {
+        let is_left = |all: Vec<Process>| all.iter().any(|process| self.is_in_group(process));
+        self.leads_group && self.all().map_or(true, is_left)
+    }
+
+    /// Signals what the program has left where that can't be seen: its group, or every process of a PID namespace that is ours.
+    fn signal_unseen(&self, signal: Signal) {
+        match NixSignal::try_from(signal.as_raw()) {
+            Ok(signal) if rustix::process::getpid().is_init() => signal_all(signal),
+            _ => self.signal_target(signal),
         }
     }
 
@@ -186,6 +207,7 @@ impl Job {
         }
         let Ok(mut running) = self.running() else {
             // Without a process table there is no telling who was stopped already.
+            self.is_group_stopped = true;
             return self.signal_target(Signal::STOP);
         };
         // What is forked during a walk is found by the next one, and to stop takes a moment.
@@ -208,12 +230,13 @@ impl Job {
         if is_alone_and_cannot_see() {
             return signal_all(NixSignal::SIGCONT);
         }
-        if self.stopped.is_empty() {
-            return self.signal_target(Signal::CONT);
+        if mem::take(&mut self.is_group_stopped) {
+            self.signal_target(Signal::CONT);
         }
-        let all = self.all().unwrap_or_default();
-        let left = |pid: &Pid| all.iter().any(|process| process.pid == *pid);
-        for pid in self.stopped.drain(..).filter(left) {
+        // Who stands still has ended only if it was killed: where no one can tell, it is still there.
+        let all = self.all();
+        let is_left = |pid: &Pid| all.as_ref().map_or(true, |all| all.iter().any(|left| left.pid == *pid));
+        for pid in self.stopped.drain(..).filter(is_left) {
             let _ = kill_process(pid, Signal::CONT);
         }
     }
@@ -223,7 +246,12 @@ impl Job {
         let is_ours = |child| {
             self.beside == Some(child) || self.witness.as_ref().is_some_and(|witness| witness.pid() == child)
         };
-        descendants(|child| is_ours(child) || (child != self.program && self.preexisting.include(child)))
+        descendants(|child| is_ours(child) || (!self.is_program(child) && self.preexisting.include(child)))
+    }
+
+    /// Whether it is the program; once that was reaped, its number may be another's.
+    fn is_program(&self, pid: Pid) -> bool {
+        pid == self.program && self.status.is_none()
     }
 
     /// Who of the job is neither stopped nor a zombie.
@@ -241,7 +269,7 @@ impl Job {
         }
         self.signal_target(self.stop_signal);
         self.signal_target(Signal::CONT);
-        self.asked.push(self.program);
+        self.asked.extend(self.status.is_none().then_some(self.program));
         // What is forked while we walk is found in the next walk.
         let _ = (0..MAX_WALKS).find(|_| !self.ask(|_| true));
     }
@@ -308,13 +336,13 @@ impl Job {
     /// Reaps all children that have ended, our own and those that have lost their parents; returns what is new of the program.
     pub(super) fn reap(&mut self) -> News {
         self.collect();
-        std::mem::take(&mut self.news)
+        mem::take(&mut self.news)
     }
 
     fn collect(&mut self) {
         loop {
             match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
-                Ok(Some((pid, news))) if pid == self.program => {
+                Ok(Some((pid, news))) if self.is_program(pid) => {
                     self.is_stopped = news.stopped();
                     self.status = status(news);
                     if self.status.is_some() {
@@ -349,7 +377,8 @@ impl Job {
             return !ADOPTS && self.leads_group && test_kill_process_group(self.program) != Err(Errno::SRCH);
         }
         let is_alone = !self.preexisting.have_been() && self.beside.is_none();
-        is_alone || self.all().map_or(true, |left| !left.is_empty())
+        // One that forks and ends during a walk hides its child and itself, but not twice.
+        is_alone || (0..2).any(|_| self.all().map_or(true, |left| !left.is_empty()))
     }
 }
 
