@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::did_not_run;
+use crate::support::did_not_run;
 use crate::support::heimdall::{BINARY, Heimdall, Running};
 use crate::support::ports;
 use crate::support::postgres::database;
@@ -117,5 +117,7 @@ fn promise_2_as_process_1_heimdall_stops_what_the_process_table_does_not_show() 
             .args(["--name", "blind init", "--timeout", "300ms", "--kill-after", "100ms", "sh", "-c", script])
             .run();
         assert_eq!(outcome.code, Some(124), "{}", outcome.stderr);
+        // The end of process 1 would kill it too, but heimdall says that it has done so while it lives.
+        assert!(outcome.stderr.contains("killed the program: "), "{}", outcome.stderr);
     }
 }
