@@ -19,12 +19,12 @@ mod token;
 mod tree;
 mod waiting;
 
-use std::io::Write;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::support::heimdall::Running;
+use crate::support::lateness::Lateness;
 use crate::support::poll;
 use crate::support::postgres::{Cluster, shared};
 
@@ -267,6 +267,16 @@ impl Drop for Stopped {
     }
 }
 
+/// Asserts that the server was given up for a silence of half of this lease.
+fn assert_silent_for_half(lease: Duration, stderr: &str, lateness: &Lateness) {
+    let (_, told) =
+        stderr.split_once("the server has been silent for ").unwrap_or_else(|| panic!("{stderr}"));
+    let seconds: f64 = told.split_once('s').unwrap().0.parse().unwrap();
+    let (silence, bound) =
+        (Duration::from_secs_f64(seconds), lateness.allow(lease / 2 + Duration::from_secs(1)));
+    assert!(silence >= lease / 2 && silence < bound, "{silence:?}, not {bound:?}");
+}
+
 fn kill(pid: Pid) {
     kill_process(pid, Signal::KILL).unwrap();
 }
@@ -293,9 +303,4 @@ fn holders(name: &str) -> String {
 
 fn wait_for_no_holder(cluster: &Cluster, name: &str) {
     cluster.wait_for(&holders(name), "0");
-}
-
-/// Says past the test harness, which keeps what passing tests say to itself, that something was not tested.
-fn did_not_run(name: &str, lack: &str) {
-    std::io::stderr().write_all(format!("{name} DID NOT RUN: {lack}\n").as_bytes()).unwrap();
 }

@@ -112,11 +112,6 @@ fn a_psql_session_with_the_lock_is_waited_for() {
     assert_had_its_turn(waiter);
 }
 
-/// This machine can't run it; a reader of the tests' output is to see that.
-fn did_not_run(name: &str, lack: &str) {
-    std::io::stderr().write_all(format!("{name} DID NOT RUN: {lack}\n").as_bytes()).unwrap();
-}
-
 /// A psql that holds the lock until its standard input is closed.
 fn psql_holds(name: &str) -> Child {
     let key = Key::named("waiting", name);

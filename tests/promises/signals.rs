@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{did_not_run, pid_behind};
+use super::pid_behind;
 use crate::support::heimdall::{BINARY, Heimdall};
-use crate::support::poll;
 use crate::support::postgres::{database, shared};
 use crate::support::proxy::Proxy;
+use crate::support::{did_not_run, poll};
 
 #[test]
 fn promise_10_each_signal_reaches_the_program_once_and_its_end_is_ours() {

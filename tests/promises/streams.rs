@@ -7,10 +7,10 @@ use std::time::Duration;
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, test_kill_process};
 
-use super::{assert_stopped, did_not_run, ours, terminate_backend};
+use super::{assert_stopped, ours, terminate_backend};
 use crate::support::heimdall::{BINARY, Heimdall};
-use crate::support::poll;
 use crate::support::stream::Stream;
+use crate::support::{did_not_run, poll};
 
 /// Starts a job with this standard error, whose program has first done as `script` says.
 fn start(name: &str, script: &str, stderr: impl Into<Stdio>) -> (Child, Pid) {

@@ -1,6 +1,6 @@
 //! The fencing token grows from holder to holder, whatever happens to the server in between.
 
-use super::did_not_run;
+use crate::support::did_not_run;
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::{Cluster, ClusterOptions, Stop, later_version};

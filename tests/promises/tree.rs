@@ -2,7 +2,8 @@
 
 use rustix::process::Pid;
 
-use super::{assert_stopped, did_not_run, ours, pid_behind, terminate_backend};
+use super::{assert_stopped, ours, pid_behind, terminate_backend};
+use crate::support::did_not_run;
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::processes::with_environment;
 

@@ -54,6 +54,12 @@ pub fn write_program(path: &Path, content: impl AsRef<[u8]>) {
     assert!(writer.wait().unwrap().success(), "{}", path.display());
 }
 
+/// Says, past the test harness, which keeps to itself what passing tests print, that this machine lacks what something needs
+/// to be tested.
+pub fn did_not_run(name: &str, lack: &str) {
+    std::io::stderr().write_all(format!("{name} DID NOT RUN: {lack}\n").as_bytes()).unwrap();
+}
+
 /// The name of the test that runs, for locks that no other test takes: most use the same database of the same server.
 pub fn this_test() -> String {
     thread::current().name().expect("the harness names a test's thread").to_owned()
