@@ -6,13 +6,13 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::heimdall::{Heimdall, Outcome};
-use crate::support::poll;
 use crate::support::postgres::{PASSWORD, TlsServer, tls};
+use crate::support::{did_not_run, poll, write_program};
 
 const HOST: &str = "host=localhost hostaddr=127.0.0.1 dbname=app";
 
@@ -39,9 +39,7 @@ impl Root {
     }
 
     fn copy(&self, from: &Path, name: &str) {
-        let to = self.directory.join(name);
-        fs::copy(from, &to).unwrap();
-        fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&self.directory.join(name), fs::read(from).unwrap());
     }
 
     fn heimdall(&self) -> Heimdall {
@@ -167,7 +165,7 @@ fn a_released_program_in_an_empty_root_answers_a_readiness_probe() {
 fn a_released_program_in_an_empty_root_hands_passed_sockets_to_its_program() {
     // It starts itself, which only a processor of its kind can do without the emulator.
     if env::var_os("HEIMDALL_EMULATOR").is_some() {
-        return;
+        return did_not_run("the handing over of sockets", "an emulated program can't start itself");
     }
     let (server, root) = (tls().server("good"), Root::new("listen"));
     let conninfo = conninfo(&server, "user=trust_user sslmode=disable");
