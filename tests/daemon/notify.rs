@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::heimdall;
-use crate::support::heimdall::Heimdall;
-use crate::support::postgres::shared;
+use crate::support::did_not_run;
+use crate::support::heimdall::{BINARY, Heimdall};
+use crate::support::postgres::{Directory, shared};
 use crate::support::proxy::Proxy;
-use crate::support::this_test;
 
 const PAGE: &str = include_str!("../../docs/daemon.md");
 
@@ -19,20 +19,21 @@ const PAGE: &str = include_str!("../../docs/daemon.md");
 struct Manager {
     socket: UnixDatagram,
     path: PathBuf,
+    _directory: Option<Directory>,
 }
 
 impl Manager {
     fn new() -> Self {
-        // A socket's path is short (man 7 unix).
-        let path =
-            std::env::temp_dir().join(format!("heimdall-{}-{}", std::process::id(), this_test().len()));
-        let _ = fs::remove_file(&path);
-        Self::on(UnixDatagram::bind(&path).unwrap(), path)
+        let directory = Directory::new();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        Self { _directory: Some(directory), path, ..Self::on(socket) }
     }
 
-    fn on(socket: UnixDatagram, path: PathBuf) -> Self {
+    /// One whose socket has no path.
+    fn on(socket: UnixDatagram) -> Self {
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Self { socket, path }
+        Self { socket, path: PathBuf::new(), _directory: None }
     }
 
     fn message(&self) -> String {
@@ -50,12 +51,6 @@ impl Manager {
                 return messages;
             }
         }
-    }
-}
-
-impl Drop for Manager {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -134,7 +129,7 @@ fn one_that_waits_is_ready_where_that_is_asked_for() {
     let name = "ready while waiting";
     let address = format!("heimdall-test-{}", std::process::id());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&address).unwrap()).unwrap();
-    let manager = Manager::on(socket, PathBuf::from("/nonexistent"));
+    let manager = Manager::on(socket);
     let other = heimdall(name).hold();
     let running = heimdall(name)
         .env("NOTIFY_SOCKET", format!("@{address}"))
@@ -202,7 +197,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     fs::create_dir_all(&folder).unwrap();
     let unit = PAGE.split_once("```ini\n").unwrap().1.split_once("```").unwrap().0;
     // The programs need not be installed here.
-    let unit = unit.replace("/usr/local/bin/heimdall", crate::support::heimdall::BINARY);
+    let unit = unit.replace("/usr/local/bin/heimdall", &format!("\"{BINARY}\""));
     let file = folder.join("dispatcher.service");
     fs::write(&file, unit).unwrap();
     match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
@@ -211,9 +206,6 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
             let ours: Vec<&str> = said.lines().filter(|line| line.contains("dispatcher.service")).collect();
             assert!(ours.is_empty(), "{said}");
         }
-        Err(error) => {
-            let text = format!("dispatcher.service NOT CHECKED: systemd-analyze: {error}\n");
-            std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()).unwrap();
-        }
+        Err(error) => did_not_run("systemd-analyze verify", &error.to_string()),
     }
 }
