@@ -1,7 +1,7 @@
 //! Something in between at which TCP ends: the server then goes by the heartbeats alone.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -13,6 +13,7 @@ use heimdall::lock::Key;
 use rustix::net::{Shutdown, shutdown};
 use rustix::process::{Pid, test_kill_process};
 
+use crate::support::did_not_run;
 use crate::support::heimdall::Heimdall;
 use crate::support::lateness::Lateness;
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
@@ -41,8 +42,7 @@ fn through(proxy: &Proxy, name: &str, lease: &str) -> Heimdall {
 fn has_idle_timeout(test: &str) -> bool {
     let has = shared().version() >= 14;
     if !has {
-        let said = format!("{test} DID NOT RUN: the server has no idle_session_timeout\n");
-        io::stderr().write_all(said.as_bytes()).unwrap();
+        did_not_run(test, "the server has no idle_session_timeout");
     }
     has
 }

@@ -21,11 +21,15 @@ use row::{Row, SINCE};
 use stage::Stage;
 
 use crate::support::postgres::psql_version;
+use crate::support::{did_not_run, this_test};
 
 /// Tells all surprises of a table at once.
 fn assert_as_expected(rows: &[Row]) {
     if psql_version() < SINCE {
-        eprintln!("psql is older than version {SINCE} and was not asked: heimdall was tried alone");
+        did_not_run(
+            &format!("psql, beside heimdall, in {}", this_test()),
+            &format!("it is older than version {SINCE}"),
+        );
     }
     let mut stage = Stage::new();
     let surprises: Vec<String> = rows.iter().flat_map(|row| stage.surprises(row)).collect();

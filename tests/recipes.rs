@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use crate::support::heimdall::{BINARY, Heimdall, Running};
 use crate::support::postgres::shared;
-use crate::support::{poll, write_program};
+use crate::support::{did_not_run, poll, write_program};
 
 #[test]
 fn the_three_commands_run_wait_and_list() {
@@ -321,7 +320,7 @@ fn the_command_of_an_openrc_service_is_a_singleton() {
 fn runit_runs_the_daemon_and_stops_it() {
     let kitchen = Kitchen::new("A runit service", &["dispatcher"]);
     if !kitchen.has("runsv") {
-        return tell("the runit service DID NOT RUN: there is no runsv");
+        return did_not_run("the runit service", "there is no runsv");
     }
     let start = |name: &str| {
         kitchen.service(name, &[("run", kitchen.block(0))]);
@@ -348,7 +347,7 @@ fn runit_runs_the_daemon_and_stops_it() {
 fn s6_runs_the_daemon_and_knows_where() {
     let kitchen = Kitchen::new("An s6 service", &["dispatcher"]);
     if !kitchen.has("s6-supervise") {
-        return tell("the s6 service DID NOT RUN: there is no s6-supervise");
+        return did_not_run("the s6 service", "there is no s6-supervise");
     }
     let start = |name: &str| {
         let files = [("run", kitchen.block(0)), ("data/check", kitchen.block(1)), ("notification-fd", "3\n")];
@@ -447,9 +446,7 @@ fn a_pod_ends_well_where_the_lock_is_held() {
             parent.stderr
         );
     } else {
-        tell(
-            "the Kubernetes CronJob as process 1 DID NOT RUN: this system does not let us make PID namespaces",
-        );
+        did_not_run("the Kubernetes CronJob as process 1", "this system does not let us make PID namespaces");
     }
     let first = kitchen.start(&command, "nightly-run");
     let second = kitchen.sh(&command).run();
@@ -561,7 +558,7 @@ impl Kitchen {
                 let complaints: Vec<&str> = said.lines().filter(about_ours).collect();
                 assert!(output.status.success() && complaints.is_empty(), "{said}");
             }
-            Err(_) => tell("the systemd units were NOT VERIFIED: there is no systemd-analyze"),
+            Err(_) => did_not_run("systemd-analyze verify", "there is no systemd-analyze"),
         }
     }
 }
@@ -581,11 +578,6 @@ fn finish(mut running: Running) {
     running.close_stdin();
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-}
-
-/// Also where the test passes, and cargo keeps to itself what passing tests print.
-fn tell(text: &str) {
-    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
 const PAGES: &str = concat!(

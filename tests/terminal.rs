@@ -2,16 +2,15 @@
 
 mod job_control;
 
-use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::support::heimdall::{BINARY, Heimdall};
-use crate::support::poll;
 use crate::support::postgres::database;
 use crate::support::terminal::{END_OF_FILE, INTERRUPT, PROMPT, QUIT, SUSPEND, Terminal};
+use crate::support::{did_not_run, poll};
 
 /// What a shell needs so that `heimdall` reaches a server.
 fn bash() -> Terminal {
@@ -198,7 +197,7 @@ fn promise_2_in_the_foreground_the_program_and_its_descendants_are_stopped() {
 #[test]
 fn a_closed_terminal_ends_a_program_whose_heimdall_leads_the_session() {
     // script(1) makes a terminal for what it runs, which is closed when script is gone.
-    let script = format!("exec {BINARY} --name closed sh -c 'echo ready $$; exec sleep 300'");
+    let script = format!("exec '{BINARY}' --name closed sh -c 'echo ready $$; exec sleep 300'");
     let running = Heimdall::program("script")
         .args(["-qc", &script, "/dev/null"])
         .env("DATABASE_URL", database())
@@ -216,8 +215,7 @@ fn promise_10_control_c_ends_process_1_with_its_code() {
     let database = database();
     let unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
     if !Command::new("unshare").args(&unshare[1..]).arg("true").output().is_ok_and(|o| o.status.success()) {
-        let words = b"process 1 on a terminal DID NOT RUN: this system does not let us make PID namespaces\n";
-        return std::io::stderr().write_all(words).unwrap();
+        return did_not_run("process 1 on a terminal", "this system does not let us make PID namespaces");
     }
     let job = [BINARY, "--database", &database, "--name", "init typed"];
     let program = ["sh", "-c", "read line; echo ready $line; exec sleep 300"];

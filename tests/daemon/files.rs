@@ -1,7 +1,6 @@
 //! `--metrics` and `--status-file`.
 
 use std::fs::{self, File, Permissions};
-use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +12,7 @@ use super::{heimdall, lose};
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::shared;
 use crate::support::scripted::{Connection, Scripted, backend};
-use crate::support::{poll, this_test};
+use crate::support::{did_not_run, poll, this_test};
 
 const PAGE: &str = include_str!("../../docs/daemon.md");
 
@@ -192,10 +191,7 @@ fn promtool(arguments: &[&str], input: Option<&Path>, folder: &Path) {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         ),
-        Err(error) => {
-            let text = format!("promtool {arguments:?} NOT CHECKED: {error}\n");
-            std::io::stderr().write_all(text.as_bytes()).unwrap();
-        }
+        Err(error) => did_not_run(&format!("promtool {arguments:?}"), &error.to_string()),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Socket activation: what a service manager has passed to heimdall is the program's.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::heimdall;
 use crate::support::heimdall::{BINARY, Heimdall};
-use crate::support::poll;
 use crate::support::postgres::shared;
+use crate::support::{did_not_run, poll};
 
 /// The options of a run whose lock has this name.
 fn options(name: &str) -> [String; 6] {
@@ -66,8 +66,7 @@ fn under_systemds_socket_activation_the_program_accepts_connections() {
     let _ = fs::remove_file(&socket);
     let activate = "systemd-socket-activate";
     if std::process::Command::new(activate).arg("--version").output().is_err() {
-        std::io::stderr().write_all(b"socket activation NOT CHECKED: no systemd-socket-activate\n").unwrap();
-        return;
+        return did_not_run("socket activation", "there is no systemd-socket-activate");
     }
     let accept = "open(my $s, '+<&=', 3); accept(my $c, $s); syswrite($c, $ENV{LISTEN_PID} == $$ ? 'mine' : 'not mine')";
     let running = Heimdall::program(activate)

@@ -1,15 +1,14 @@
 //! The page's unit under a real systemd: a user's, in namespaces of its own, with no other unit.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::heimdall::{BINARY, Heimdall};
-use crate::support::poll;
 use crate::support::postgres::shared;
-use crate::support::write_program;
+use crate::support::{did_not_run, poll, write_program};
 
 const PAGE: &str = include_str!("../../docs/daemon.md");
 
@@ -26,8 +25,8 @@ fn systemd_takes_a_standby_for_active_shows_what_goes_on_and_starts_a_stuck_heim
     let unit = PAGE.split_once("```ini\n").unwrap().1.split_once("```").unwrap().0;
     let here = |name: &str| world.folder.join(name).to_str().unwrap().to_owned();
     let unit = unit
-        .replace("/usr/local/bin/heimdall", BINARY)
-        .replace("/usr/local/bin/dispatcher", &here("dispatcher"))
+        .replace("/usr/local/bin/heimdall", &format!("\"{BINARY}\""))
+        .replace("/usr/local/bin/dispatcher", &format!("\"{}\"", here("dispatcher")))
         .replace("/etc/dispatcher.env", &here("dispatcher.env"))
         // For a test's patience.
         .replace("WatchdogSec=2min", "WatchdogSec=3s")
@@ -71,9 +70,7 @@ impl World {
     /// Where this system does not let us, says so.
     fn start() -> Option<Self> {
         if let Some(lack) = lack() {
-            io::stderr()
-                .write_all(format!("the unit under systemd DID NOT RUN: {lack}\n").as_bytes())
-                .unwrap();
+            did_not_run("the unit under systemd", lack);
             return None;
         }
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("systemd");

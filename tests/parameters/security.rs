@@ -15,7 +15,7 @@ use super::surroundings::NAMELESS;
 use crate::support::clients::{Comparison, Fate, is_decent};
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::{PASSWORD, tls};
-use crate::support::write_program;
+use crate::support::{did_not_run, write_program};
 
 use Fate::{Fails, IsKinder, IsStricter, Runs, Warns};
 
@@ -170,8 +170,7 @@ fn files_that_editors_have_marked_or_emptied_are_read_as_in_psql() {
 #[test]
 fn a_file_that_may_not_be_seen_is_not_said_to_be_missing() {
     if !Uid::effective().is_root() {
-        eprintln!("not run: only root can become another user");
-        return;
+        return did_not_run("a file that may not be seen", "only root can become another user");
     }
     let server = tls().server("good");
     let closed = server.cluster.folder("closed");

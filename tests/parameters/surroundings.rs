@@ -8,7 +8,7 @@ use nix::unistd::{Uid, User};
 use super::{assert_failed, assert_ran, connect, trusted};
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::{Cluster, ClusterOptions, shared};
-use crate::support::write_program;
+use crate::support::{did_not_run, write_program};
 
 /// A user id that no system gives to anyone.
 pub const NAMELESS: u32 = 54321;
@@ -36,8 +36,7 @@ fn the_user_is_who_runs_it_whatever_the_environment_says_of_that() {
 #[test]
 fn a_user_id_without_a_name_runs_with_what_is_given() {
     if !Uid::effective().is_root() {
-        eprintln!("not run: only root can become another user");
-        return;
+        return did_not_run("a user without a name", "only root can become another user");
     }
     assert!(User::from_uid(Uid::from_raw(NAMELESS)).unwrap().is_none());
     // Where the program lies may be closed to others than root.
@@ -63,8 +62,7 @@ fn a_system_without_files_and_without_a_home_is_enough() {
     let can_be_had =
         Command::new("unshare").args(BARE).arg("true").output().is_ok_and(|o| o.status.success());
     if !can_be_had {
-        eprintln!("not run: this system does not let us have a mount namespace");
-        return;
+        return did_not_run("a system without files", "this system does not let us make mount namespaces");
     }
     let is_bare =
         Heimdall::program("unshare").args(BARE).args(["sh", "-c", "ls /etc; ! touch /heimdall"]).run();

@@ -2,7 +2,8 @@
 
 use std::process::{self, Command};
 
-use super::{did_not_run, ours};
+use super::ours;
+use crate::support::did_not_run;
 use crate::support::heimdall::{BINARY, Heimdall, Outcome};
 
 /// Runs a script of bash as process 1 of a PID namespace, where numbers are given out as it likes.

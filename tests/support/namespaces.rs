@@ -1,10 +1,11 @@
 //! Two hosts for a test, each a network namespace: a server's and a client's, with a cable between them.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::did_not_run;
 use super::heimdall::Heimdall;
 use super::postgres::{Cluster, ClusterOptions};
 
@@ -22,8 +23,7 @@ impl Namespaces {
         match lack() {
             None => Some(Self::new()),
             Some(lack) => {
-                // Not by `eprintln!`, which the test harness keeps to itself when nothing fails.
-                io::stderr().write_all(format!("{name} DID NOT RUN: {lack}\n").as_bytes()).unwrap();
+                did_not_run(name, lack);
                 None
             }
         }

@@ -1,16 +1,15 @@
 //! Job control: what is stopped and goes on, and that the program never runs while heimdall does not.
 
 use std::fs;
-use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Signal, test_kill_process};
 
 use super::{bash, counter, is_stopped, signal};
-use crate::support::poll;
 use crate::support::postgres::{database, shared};
 use crate::support::terminal::{INTERRUPT, PROMPT, SUSPEND, Terminal};
+use crate::support::{did_not_run, poll};
 
 /// A program, and a child of it in a session of its own; both tell their process ids, and the first that of heimdall and
 /// of the process that holds the lock. It forks no more: a shell that is stopped within vfork(2) is not seen as stopped.
@@ -269,8 +268,7 @@ fn promise_10_a_signal_for_heimdall_by_its_name_reaches_the_program_once() {
     // Where there is no other heimdall.
     let unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
     if !Command::new("unshare").args(&unshare[1..]).arg("true").output().is_ok_and(|o| o.status.success()) {
-        let words = b"signals by name DID NOT RUN: this system does not let us make PID namespaces\n";
-        return std::io::stderr().write_all(words).unwrap();
+        return did_not_run("signals by name", "this system does not let us make PID namespaces");
     }
     let shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"];
     let mut terminal = Terminal::start(&[&unshare[..], &shell].concat(), &[("DATABASE_URL", &database())]);

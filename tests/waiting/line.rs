@@ -7,8 +7,8 @@ use heimdall::lock::{Key, LockRequest, Mode};
 
 use super::heimdall;
 use crate::support::heimdall::{Heimdall, Running};
-use crate::support::poll;
 use crate::support::postgres::shared;
+use crate::support::{did_not_run, poll};
 
 fn request(name: &str) -> LockRequest {
     LockRequest::one(Key::named("waiting", name), Mode::Exclusive)
@@ -90,7 +90,7 @@ fn promise_6_who_is_granted_the_lock_has_given_up_its_place_in_the_line() {
 #[test]
 fn promise_7_who_comes_later_does_not_overtake_the_heir_and_takes_over_when_it_is_stopped() {
     if shared().version() < 14 {
-        return super::did_not_run("an heir that is stopped", "the server has no idle_session_timeout");
+        return did_not_run("an heir that is stopped", "the server has no idle_session_timeout");
     }
     let (request, name) = (request("stopped"), "stopped");
     let holder = heimdall(name).hold();

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, process::Command};
 
+use crate::support::did_not_run;
 use crate::support::heimdall::{BINARY, Heimdall, Running};
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::{Cluster, ClusterOptions, Directory, Stop, shared};
@@ -100,7 +101,7 @@ fn a_name_that_does_not_resolve_yet_is_waited_for() {
         command
     };
     if !Command::new("unshare").args(within(&["true"])).output().is_ok_and(|output| output.status.success()) {
-        return super::did_not_run(
+        return did_not_run(
             "a name that does not resolve yet",
             "this system does not let us mount over /etc/hosts",
         );
@@ -233,7 +234,8 @@ fn a_signal_ends_the_wait_for_a_server_and_the_terminal_line_tells_the_reason() 
     waiter.wait_for_stderr_line("waiting for the server");
     waiter.signal(15);
     assert_eq!(waiter.wait().signal, Some(15));
-    let script = format!("stty columns 250; exec {BINARY} --database '{database}' --name drawn --wait true");
+    let script =
+        format!("stty columns 250; exec '{BINARY}' --database '{database}' --name drawn --wait true");
     let mut terminal = Terminal::start(&["sh", "-c", &script], &[]);
     for seconds in ["0s", "1s"] {
         terminal.wait_for(&format!(
