@@ -73,12 +73,25 @@ fn the_manual_page_has_what_a_manual_page_has() {
         let found = page.lines().any(|line| line.replace('"', "") == format!(".SH {title}"));
         assert!(found, "{title}");
     }
+    // The headings of --help, below OPTIONS and beside nothing.
+    let (_, options) = page.split_once(".SH OPTIONS\n").unwrap();
+    let options = options.split("\n.SH ").next().unwrap();
+    let headings: Vec<&str> = options.lines().filter_map(|line| line.strip_prefix(".SS ")).collect();
+    let help = Heimdall::new().arg("--help").run().stdout;
+    let mut told: Vec<String> = help
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| Some(format!("\"{}\"", line.strip_suffix(':')?)))
+        .collect();
+    told.retain(|heading| heading != "\"Arguments\"");
+    assert_eq!(headings, told);
+    assert!(headings.len() > 4, "{headings:?}");
     for words in ["\n124\n", "DATABASE_URL", "HEIMDALL_FENCING_TOKEN", "nightly\\-run"] {
         assert!(page.contains(words), "{words}");
     }
     // Strong words with code among them, whole and in order.
     let limit =
-        "\\fBAfter \\fR\\fBkill \\-STOP\\fR\\fB of heimdall alone, no one watches the lock\\fR, since";
+        "\\fBAfter \\fR\\fBkill \\-9\\fR\\fB of heimdall alone no one watches the lock\\fR, nor after";
     assert!(page.contains(limit), "{page}");
     // Files that are not installed.
     for name in [".md", "../"] {

@@ -79,8 +79,9 @@ const COMMAND_LINES: &[Row] = &[
         &["[possible values: no, lost, on-failure, always]", "is --restart-limit N"],
         &[],
     ),
-    ("--name x --restart-limit 3 true", 64, &["--restart[=<WHEN>] is missing"], &[]),
-    ("--name x --yield true", 64, &["--restart[=<WHEN>] is missing"], &[]),
+    ("--name x --restart-limit 3 true", 64, &["--restart-limit needs --restart"], &[]),
+    ("--name x --yield true", 64, &["--yield needs --restart"], &[]),
+    ("--watch", 64, &["--watch needs --list"], &[]),
     (
         "--name x --restart --restart-limit -1 true",
         64,

@@ -25,7 +25,7 @@ pub(super) fn page() -> io::Result<String> {
     }
     page += ".SH DESCRIPTION\n";
     page += &markdown::blocks(section("# heimdall")?);
-    page += &String::from_utf8_lossy(&options);
+    page += &below_options(&String::from_utf8_lossy(&options));
     for (title, headings) in SECTIONS {
         page += &format!(".SH \"{title}\"\n");
         for heading in *headings {
@@ -38,6 +38,21 @@ pub(super) fn page() -> io::Result<String> {
     page += ".SH \"SEE ALSO\"\n";
     page += SEE_ALSO;
     Ok(page)
+}
+
+/// clap makes each heading of `--help` a section beside OPTIONS, in capitals.
+fn below_options(text: &str) -> String {
+    let mut page = String::new();
+    for line in text.lines() {
+        page += &match line.strip_prefix(".SH ").map(|title| title.trim_matches('"')) {
+            Some(title) if title != "OPTIONS" => {
+                let (first, rest) = title.split_at(1);
+                format!(".SS \"{first}{}\"\n", rest.to_lowercase())
+            }
+            _ => format!("{line}\n"),
+        };
+    }
+    page
 }
 
 /// Without a date, so that the same source makes the same page.

@@ -23,9 +23,6 @@ pub(super) fn line(error: &clap::Error, command: &clap::Command, own: &[OsString
                 semicolon(misplaced_value(option))
             )
         }
-        ErrorKind::MissingRequiredArgument => {
-            format!("{} is missing, which another option needs", strings(error, ContextKind::InvalidArg))
-        }
         ErrorKind::ValueValidation => {
             let reason = error.source().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("invalid value{shown} for '{option}'{reason}{}", semicolon(misplaced_value(option)))

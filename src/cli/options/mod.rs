@@ -35,9 +35,9 @@ use name::{Lock, MAX_SLOTS, Name};
     version,
     about = "Run a program while holding a PostgreSQL advisory lock",
     override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --check | --list | --stop | --is-held-here | --print-key | --print-conninfo",
-    after_help = "Exit codes: the program's own; 128+N if signal N killed it; 1 --is-held-here says no; 64 usage; 69 no usable server; \
-                  74 lock lost, program stopped; 75 lock held elsewhere or still, or the wait timed out; 76 protocol or TLS violation, unsuitable \
-                  server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
+    after_help = "Exit codes: the program's own; 128+N if signal N killed it; 1 --is-held-here says no, or output could not be \
+                  written; 64 usage; 69 no usable server; 74 lock lost, program stopped; 75 lock held elsewhere, or wait timed out (with \
+                  --stop: still held); 76 protocol or TLS violation, unsuitable server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
                   executed; 127 PROGRAM not found.",
     before_long_help = "",
     disable_help_flag = true,
@@ -45,129 +45,137 @@ use name::{Lock, MAX_SLOTS, Name};
     max_term_width = 100
 )]
 pub(super) struct Args {
-    /// Where to connect: a URI, a keyword/value string or a database name, as for psql -d [default:
-    /// $HEIMDALL_DATABASE_URL, else $DATABASE_URL; what it leaves out comes from PG* variables and defaults]
-    #[arg(short, long, value_name = "CONNINFO")]
-    database: Option<String>,
     /// First half of the lock's name [default: heimdall]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = LOCK, long, value_name = "TEXT")]
     namespace: Option<String>,
     /// Second half of the lock's name; required unless --key is given
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = LOCK, long, value_name = "TEXT")]
     name: Option<String>,
     /// The raw key instead of a name: one signed 64-bit or two signed 32-bit integers
-    #[arg(long, value_name = "N|A,B", allow_hyphen_values = true, conflicts_with_all = ["name", "namespace"])]
+    #[arg(help_heading = LOCK, long, value_name = "N|A,B", allow_hyphen_values = true, conflicts_with_all = ["name", "namespace"])]
     key: Option<Key>,
     /// A shared lock: many readers, or one exclusive holder
-    #[arg(long)]
+    #[arg(help_heading = LOCK, long)]
     shared: bool,
     /// Up to N holders at once, 1 to 1000
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SLOTS)),
+    #[arg(help_heading = LOCK, long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SLOTS)),
           conflicts_with_all = ["shared", "key"])]
     slots: Option<u16>,
-    /// Keep trying while the lock is held elsewhere or there is no server, forever or for that long [default: try once]
-    #[arg(short, long, value_name = "DURATION", value_parser = wait_policy, num_args = 0..=1, require_equals = true,
+    /// How long after this host vanishes the server may still hold the lock
+    #[arg(help_heading = LOCK, long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_lease, default_value = "60s")]
+    lease: Duration,
+    /// Keep trying while the lock is held elsewhere or there is no server, forever or for DURATION [default: try once]
+    #[arg(help_heading = WAITING, short, long, value_name = "DURATION", value_parser = wait_policy, num_args = 0..=1, require_equals = true,
           default_missing_value = FOREVER)]
     wait: Option<WaitPolicy>,
     /// Exit code when the lock is held elsewhere
-    #[arg(short = 'E', long, value_name = "N", allow_hyphen_values = true, default_value_t = DEFAULT_BUSY)]
+    #[arg(help_heading = WAITING, short = 'E', long, value_name = "N", allow_hyphen_values = true, default_value_t = DEFAULT_BUSY)]
     conflict_exit_code: u8,
-    /// Stop the program after that long, such as 90, 500ms or 1h30m [default: never]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
+    /// Stop the program after DURATION, such as 90, 500ms or 1h30m [default: never]
+    #[arg(help_heading = PROGRAM, long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     timeout: Option<Duration>,
-    /// What stops the program when --timeout runs out or the lock is lost: a signal's name or number
-    #[arg(short, long, value_name = "SIGNAL", allow_hyphen_values = true, value_parser = signals::name::parse, default_value = "TERM")]
+    /// Signal that stops the program when --timeout runs out, the lock is lost or --stop asks
+    #[arg(help_heading = PROGRAM, short, long, value_name = "SIGNAL", allow_hyphen_values = true, value_parser = signals::name::parse, default_value = "TERM")]
     signal: Signal,
-    /// From that signal to SIGKILL when heimdall stops the program
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "10s")]
+    /// Time between that signal and SIGKILL
+    #[arg(help_heading = PROGRAM, long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "10s")]
     kill_after: Duration,
-    /// Hold the lock at least that long, for short jobs on hosts with skewed clocks
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "0")]
-    min_hold: Duration,
     /// Have /bin/sh run COMMAND at once when the lock is lost, for a quarter of the lease at most
-    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
+    #[arg(help_heading = PROGRAM, long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     on_lost: Option<OsString>,
     /// Start the program again after its end: after a lost lock, a failure too, or always [default: no; bare: always]
-    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    #[arg(help_heading = PROGRAM, long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "always")]
     restart: Option<When>,
     /// End when the program was started again N times in a row and has never run for a minute
-    #[arg(long, value_name = "N", allow_hyphen_values = true, requires = "restart")]
+    #[arg(help_heading = PROGRAM, long, value_name = "N", allow_hyphen_values = true)]
     restart_limit: Option<u32>,
     /// Let others take the lock before the program is started again
-    #[arg(long = "yield", requires = "restart")]
+    #[arg(help_heading = PROGRAM, long = "yield")]
     yields: bool,
     /// Hold the lock until the whole job has ended, not only PROGRAM
-    #[arg(long)]
+    #[arg(help_heading = PROGRAM, long)]
     drain: bool,
+    /// Hold the lock for at least DURATION, for short jobs on hosts with skewed clocks
+    #[arg(help_heading = PROGRAM, long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "0")]
+    min_hold: Duration,
     /// Where the server has started or been promoted less than a lease ago, start PROGRAM when a lease has passed
-    #[arg(long)]
+    #[arg(help_heading = PROGRAM, long)]
     settle: bool,
-    /// How long after this host vanishes the server may still hold the lock
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_lease, default_value = "60s")]
-    lease: Duration,
     /// Don't let the program inherit the connection; the lock is free as soon as heimdall is killed
-    #[arg(short = 'o', long)]
+    #[arg(help_heading = PROGRAM, short = 'o', long)]
     close: bool,
+    /// Where to connect: a URI, a keyword/value string or a database name, as for psql -d [default:
+    /// $HEIMDALL_DATABASE_URL, else $DATABASE_URL; what it leaves out comes from PG* variables and defaults]
+    #[arg(help_heading = CONNECTION, short, long, value_name = "CONNINFO")]
+    database: Option<String>,
     /// Accept a pooler in between, of sessions or of transactions
-    #[arg(long)]
+    #[arg(help_heading = CONNECTION, long)]
     allow_pooler: bool,
-    /// Say whether this connection is good for locking: a report, and the exit code that a run would have
-    #[arg(long, conflicts_with_all = ["list", "print_key", "print_conninfo", "program", "wait"])]
-    check: bool,
     /// Keep metrics for Prometheus in FILE, as its node_exporter reads them; counters go on from run to run
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = OUTPUT, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     metrics: Option<PathBuf>,
-    /// Keep in FILE, as JSON, where heimdall stands
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Keep heimdall's current state in FILE, as JSON
+    #[arg(help_heading = OUTPUT, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     status_file: Option<PathBuf>,
-    /// Exit with 0 if the heimdall that keeps --status-file FILE runs its program under the lock, else with 1; asks no server
-    #[arg(long, conflicts_with_all = ["check", "list", "print_key", "print_conninfo", "program", "wait"])]
-    is_held_here: bool,
     /// When to tell the service manager that heimdall is ready: when PROGRAM has started, or already while waiting
-    #[arg(long, value_name = "WHEN", value_enum, default_value = "started")]
+    #[arg(help_heading = OUTPUT, long, value_name = "WHEN", value_enum, default_value = "started")]
     ready: Ready,
     /// Leave it to the program to tell the service manager that it is ready
-    #[arg(long, conflicts_with = "ready")]
+    #[arg(help_heading = OUTPUT, long, conflicts_with = "ready")]
     pass_notify: bool,
-    /// Print who holds and who waits, for the named lock or for all of the database
-    #[arg(long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
-    list: bool,
-    /// List again and again: redraw on a terminal, elsewhere print the list whenever it has changed [bare: every 2s]
-    #[arg(long, value_name = "INTERVAL", value_parser = duration::parse_interval, num_args = 0..=1, require_equals = true,
-          default_missing_value = "2s", requires = "list")]
-    watch: Option<Duration>,
-    /// Ask the holder, wherever it is, to stop its job and to free the lock then; wait until it has
-    #[arg(long, conflicts_with_all = ["check", "is_held_here", "list", "print_key", "print_conninfo", "program", "allow_pooler"])]
-    stop: bool,
-    /// Print the lock's key, and the SQL that finds its holder
-    #[arg(long, conflicts_with_all = ["print_conninfo", "program"])]
-    print_key: bool,
-    /// Print every connection parameter in force and where it came from; passwords masked
-    #[arg(long, conflicts_with = "program")]
-    print_conninfo: bool,
     /// Print errors only, and what heimdall does to the job
-    #[arg(short, long, conflicts_with_all = ["verbose", "debug"])]
+    #[arg(help_heading = OUTPUT, short, long, conflicts_with_all = ["verbose", "debug"])]
     quiet: bool,
     /// Print one line for each transition
-    #[arg(short, long)]
+    #[arg(help_heading = OUTPUT, short, long)]
     verbose: bool,
     /// Also print every message on the wire, secrets redacted
-    #[arg(long)]
+    #[arg(help_heading = OUTPUT, long)]
     debug: bool,
-    /// Format of heimdall's own lines on standard error, and of --list
-    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    /// Format of heimdall's own lines on standard error, and of --list and --check
+    #[arg(help_heading = OUTPUT, long, value_name = "FORMAT", value_enum, default_value = "text")]
     log_format: Format,
+    /// Say whether this connection is good for locking: a report, and the exit code that a run would have
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["list", "print_key", "print_conninfo", "program", "wait"])]
+    check: bool,
+    /// Print who holds and who waits, for the named lock or for all of the database
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
+    list: bool,
+    /// List again and again: redraw on a terminal, elsewhere print the list whenever it has changed [bare: every 2s]
+    #[arg(help_heading = INSTEAD, long, value_name = "INTERVAL", value_parser = duration::parse_interval, num_args = 0..=1, require_equals = true,
+          default_missing_value = "2s")]
+    watch: Option<Duration>,
+    /// Ask the holder, wherever it is, to stop its job and to free the lock then; wait until it has
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "is_held_here", "list", "print_key", "print_conninfo", "program", "allow_pooler"])]
+    stop: bool,
+    /// Exit with 0 if the heimdall that keeps --status-file FILE runs its program under the lock, else with 1; asks no server
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "list", "print_key", "print_conninfo", "program", "wait"])]
+    is_held_here: bool,
+    /// Print the lock's key, and the SQL that finds its holder
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["print_conninfo", "program"])]
+    print_key: bool,
+    /// Print every connection parameter in force and where it came from; passwords masked
+    #[arg(help_heading = INSTEAD, long, conflicts_with = "program")]
+    print_conninfo: bool,
     /// Print this help
     // There is no longer form, and said to be one only to save clap the time to look for it at every option.
-    #[arg(short, long, action = ArgAction::HelpShort)]
+    #[arg(help_heading = INSTEAD, short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
     /// Print the version
-    #[arg(short = 'V', long, action = ArgAction::Version)]
+    #[arg(help_heading = INSTEAD, short = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
     /// The program to run; everything after it is passed to the program
     #[arg(value_name = "PROGRAM", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
     program: Vec<OsString>,
 }
+
+/// The headings of `--help`, in order.
+const LOCK: &str = "Lock";
+const WAITING: &str = "Waiting";
+const PROGRAM: &str = "Program";
+const CONNECTION: &str = "Connection";
+const OUTPUT: &str = "Output";
+const INSTEAD: &str = "Instead of running a program";
 
 /// What to do.
 #[derive(Debug)]
@@ -277,16 +285,13 @@ impl TryFrom<Args> for Command {
         };
         let wait_policy = args.wait.unwrap_or(WaitPolicy::None);
         let mode = if args.shared { Mode::Shared } else { Mode::Exclusive };
+        if let Some(slip) = slip(&args) {
+            return Err(slip.to_owned());
+        }
         let part_of_name = args.namespace.is_some();
         let name = Name::from_typed(args.key, args.namespace, args.name);
         if name.as_ref().is_some_and(Name::is_empty) {
             return Err("the name in --name is empty, as from a variable that is not set".to_owned());
-        }
-        if args.on_lost.as_ref().is_some_and(|command| command.is_empty()) {
-            return Err("the command in --on-lost is empty, as from a variable that is not set".to_owned());
-        }
-        if args.metrics.is_some() && args.metrics == args.status_file {
-            return Err("--metrics and --status-file name the same file".to_owned());
         }
         let lock = name.map(|name| Lock { name, mode, slots: args.slots.unwrap_or(1) });
         let mut words = args.program.into_iter();
@@ -366,6 +371,25 @@ impl TryFrom<Args> for Command {
         };
         Ok(Self { database: args.database, level, format: args.log_format, action })
     }
+}
+
+/// Returns what is wrong with options that are well by themselves.
+fn slip(args: &Args) -> Option<&'static str> {
+    [
+        (
+            args.on_lost.as_ref().is_some_and(|command| command.is_empty()),
+            "the command in --on-lost is empty, as from a variable that is not set",
+        ),
+        (args.watch.is_some() && !args.list, "--watch needs --list"),
+        (args.yields && args.restart.is_none(), "--yield needs --restart"),
+        (args.restart_limit.is_some() && args.restart.is_none(), "--restart-limit needs --restart"),
+        (
+            args.metrics.is_some() && args.metrics == args.status_file,
+            "--metrics and --status-file name the same file",
+        ),
+    ]
+    .into_iter()
+    .find_map(|(is_wrong, text)| is_wrong.then_some(text))
 }
 
 /// What `--wait` without a value means.
