@@ -64,6 +64,7 @@ const PAGES: &str = concat!(
     include_str!("../../docs/recipes.md"),
     include_str!("../../docs/usage.md"),
     include_str!("../../docs/server.md"),
+    include_str!("../../docs/connecting.md"),
     include_str!("../../docs/waiting.md"),
     include_str!("../../docs/failures.md"),
     include_str!("../../docs/poolers.md"),
