@@ -141,6 +141,13 @@ fn the_index_has_the_promises_of_the_page_and_the_tests_that_it_names() {
 }
 
 #[test]
+fn the_page_of_promises_says_how_many_contend_in_the_chaos() {
+    let contenders = include_str!("chaos.rs").split_once("const CONTENDERS: usize = ").unwrap().1;
+    let contenders = contenders.split_once(';').unwrap().0;
+    assert!(PROMISES_PAGE.contains(&format!("(../tests/chaos.rs): {contenders} contenders loop")));
+}
+
+#[test]
 fn the_index_has_every_test_of_a_promise_and_no_other() {
     let mut found = BTreeSet::new();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
