@@ -154,15 +154,19 @@ fn resolver_text(error: &str) -> String {
     error.strip_prefix("failed to lookup address information: ").unwrap_or(error).to_owned()
 }
 
+/// The socket in the first directory that exists, whether the socket does or not: the next directory may be one in which any
+/// user can listen, and a server that is down must not have us give them the password.
 fn default_socket(directories: &[&str], port: u16) -> Result<PathBuf, Error> {
-    let candidates = directories.iter().map(|directory| socket_file(Path::new(directory), port));
-    candidates.clone().find(|path| path.exists()).ok_or_else(|| {
-        let tried: Vec<String> = candidates.map(|path| format!("\"{}\"", path.display())).collect();
-        Error::NoSocket(format!(
-            "no host is given and there is no socket {}; name a server in --database or DATABASE_URL",
-            tried.join(", ")
-        ))
-    })
+    let directory = directories.iter().map(Path::new).find(|directory| directory.is_dir());
+    let missing = match directory.map(|directory| socket_file(directory, port)) {
+        Some(file) if file.exists() => return Ok(file),
+        Some(file) => format!("\"{}\"", file.display()),
+        None => format!("in {}", directories.join(" or ")),
+    };
+    Err(Error::NoSocket(format!(
+        "no host is given and there is no socket {missing}; name a server, or the directory of its socket as host, in \
+         --database or DATABASE_URL"
+    )))
 }
 
 fn socket_file(directory: &Path, port: u16) -> PathBuf {
@@ -188,13 +192,33 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_default_socket_names_every_directory_tried() {
-        let error = default_socket(&["/nonexistent/a", "/nonexistent/b"], 5433).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "no host is given and there is no socket \"/nonexistent/a/.s.PGSQL.5433\", \
-             \"/nonexistent/b/.s.PGSQL.5433\"; name a server in --database or DATABASE_URL"
-        );
+    fn the_default_socket_is_in_the_first_directory_that_exists_and_in_no_other() {
+        let home = std::env::temp_dir().join(format!("heimdall-default-socket-{}", std::process::id()));
+        let [missing, first, second] =
+            ["missing", "first", "second"].map(|name| home.join(name).to_str().unwrap().to_owned());
+        for directory in [&first, &second] {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+        let file = |directory: &str| socket_file(Path::new(directory), 5433);
+        let found = |directories: &[&String]| {
+            let directories: Vec<&str> = directories.iter().map(|directory| directory.as_str()).collect();
+            default_socket(&directories, 5433).map_err(|error| error.to_string())
+        };
+        // Whoever listens in the second one need not be the server.
+        std::fs::write(file(&second), "").unwrap();
+        let error = found(&[&missing, &first, &second]).unwrap_err();
+        let words = format!("no host is given and there is no socket \"{}\"; name", file(&first).display());
+        assert!(error.starts_with(&words), "{error}");
+        assert_eq!(found(&[&missing, &second]), Ok(file(&second)));
+        std::fs::write(file(&first), "").unwrap();
+        assert_eq!(found(&[&first, &second]), Ok(file(&first)));
+        std::fs::remove_dir_all(&home).unwrap();
+    }
+
+    #[test]
+    fn where_no_directory_of_sockets_exists_all_are_named() {
+        let error = default_socket(&["/nonexistent/a", "/nonexistent/b"], 5433).unwrap_err().to_string();
+        assert!(error.contains("no socket in /nonexistent/a or /nonexistent/b; name a server"), "{error}");
     }
 
     #[test]

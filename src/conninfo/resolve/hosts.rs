@@ -42,7 +42,7 @@ pub enum Endpoint {
     Socket(PathBuf),
     /// The abstract Unix socket of this name, the leading `@` removed, followed by `/.s.PGSQL.PORT`.
     Abstract(String),
-    /// The Unix socket in the first of [`SOCKET_DIRECTORIES`] that has one.
+    /// The Unix socket in the first of [`SOCKET_DIRECTORIES`] that exists.
     DefaultSocket,
 }
 
