@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::thread;
 
 use heimdall::internals::sql::acquire;
@@ -118,10 +119,17 @@ fn peers_of_other_protocols_are_recognised() {
 
 #[test]
 fn endless_bytes_are_cut_short() {
-    for byte in [b'R', b'E', b'v', b'x'] {
+    for (byte, sslmode, code) in [
+        (b'R', "prefer", 76),
+        // Nothing of what follows is read.
+        (b'E', "prefer", 69),
+        (b'E', "disable", 76),
+        (b'v', "prefer", 76),
+        (b'x', "prefer", 76),
+    ] {
         let server =
             Scripted::start(move |connection: &mut Connection| connection.send_until_closed(&[byte; 4096]));
-        assert_fails(&format!("{} user=ann connect_timeout=20", server.tcp()), 76, &[]);
+        assert_fails(&format!("{} user=ann connect_timeout=20 sslmode={sslmode}", server.tcp()), code, &[]);
     }
 }
 
@@ -147,6 +155,38 @@ fn a_server_that_is_starting_or_stopping_is_unavailable() {
         assert_fails(&format!("{} user=ann", server.tcp()), 69, &[text, "[57P03]"]);
     }
 }
+
+/// What a server that can't start a process for the session sends, in the clear, whatever it was asked. So could anyone on the
+/// way: that it comes leads to nothing but another attempt of the same kind.
+#[test]
+fn a_server_that_can_not_fork_is_unavailable_and_is_asked_the_same_again() {
+    let text = "could not fork new process for connection: Cannot allocate memory";
+    for (sslmode, words) in [
+        ("disable", text),
+        ("prefer", "an error in answer to SSLRequest, before encryption"),
+        ("require", "an error in answer to SSLRequest, before encryption"),
+    ] {
+        let (sender, asked) = mpsc::channel();
+        let server = Scripted::start(move |connection: &mut Connection| {
+            let _ = sender.send(connection.startup().code);
+            connection.send(format!("E{text}\n\0").as_bytes());
+            connection.drain();
+        });
+        let conninfo = format!("{} user=ann sslmode={sslmode}", server.tcp());
+        assert_fails(&conninfo, 69, &[words]);
+        let waiter =
+            Heimdall::new().url(&conninfo).args(["--name", "peers", "--wait", "echo", "ran"]).spawn();
+        let codes: Vec<u32> = asked.iter().take(4).collect();
+        waiter.signal(15);
+        let outcome = waiter.wait();
+        assert!(outcome.stdout.is_empty() && outcome.stderr.contains(words), "{}", outcome.stderr);
+        assert!(codes.iter().all(|code| *code == codes[0]), "{sslmode}: {codes:?}");
+        assert_eq!(codes[0] == SSL_REQUEST, sslmode != "disable");
+    }
+}
+
+/// `SSLRequest`'s code.
+const SSL_REQUEST: u32 = 80_877_103;
 
 #[test]
 fn promise_12_a_servers_text_cannot_drive_the_terminal() {

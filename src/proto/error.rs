@@ -17,8 +17,9 @@ pub enum Error {
         /// That byte.
         first: u8,
     },
-    /// An error in the format of protocol 2, from a server before 7.4 or a peer that poses as one.
-    #[error("the server does not speak protocol 3: {text}")]
+    /// An error in the format of protocol 2: from a server that can't start a process for the session, which says so before
+    /// it knows our version, or from one before 7.4. Anyone on the way may have written it.
+    #[error("the server refused the connection before login: {text}")]
     OldServer {
         /// Its text, fit to print.
         text: String,
@@ -53,8 +54,9 @@ pub enum Error {
          the middle"
     )]
     AfterNegotiation,
-    /// An error in answer to `SSLRequest`, whose text no one has authenticated.
-    #[error("the server sent an error in answer to SSLRequest")]
+    /// An error in answer to `SSLRequest`, whose text no one has authenticated: that of a server that can't start a process for
+    /// the session.
+    #[error("the server sent an error in answer to SSLRequest, before encryption; its log says which")]
     ErrorBeforeTls,
     /// A message that may not come now.
     #[error("unexpected {message} {during}")]
@@ -184,12 +186,10 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotPostgres { .. }
-            | Self::OldServer { .. }
             | Self::BadLength { .. }
             | Self::UnknownMessage { .. }
             | Self::Malformed { .. }
             | Self::AfterNegotiation
-            | Self::ErrorBeforeTls
             | Self::Unexpected { .. }
             | Self::LongAnswer { .. }
             | Self::Version(_)
@@ -201,6 +201,8 @@ impl Error {
                 | scram::Error::Iterations
                 | scram::Error::Signature,
             ) => ErrorKind::Protocol,
+            // It leads to another attempt at the same kind of connection, and to nothing else.
+            Self::OldServer { .. } | Self::ErrorBeforeTls => ErrorKind::Unavailable,
             Self::Scram(scram::Error::Refused(_))
             | Self::NoMechanism { .. }
             | Self::Unbound(_)
