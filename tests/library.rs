@@ -106,6 +106,27 @@ fn a_lock_is_free_once_its_release_is_confirmed_and_soon_after_it_was_dropped() 
     poll(Duration::from_secs(30), || (!is_held("released")).then_some(())).expect("the lock is free");
 }
 
+#[test]
+#[cfg(not(feature = "tls"))]
+fn without_tls_a_configuration_that_insists_on_it_connects_to_no_one() {
+    use heimdall::conninfo::{SslCertMode, SslMode};
+
+    let mut insists: Vec<Config> = Vec::new();
+    for sslmode in [SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull] {
+        let mut config = config(&shared().tcp());
+        config.sslmode = sslmode;
+        insists.push(config);
+    }
+    let mut config = config(&shared().tcp());
+    config.sslcertmode = SslCertMode::Require;
+    insists.push(config);
+    for config in insists {
+        let result = lock::acquire(&ConnectOptions::new(&config), &request("insists"), Deadline::after(None));
+        let error = result.err().expect("no connection in the clear").to_string();
+        assert!(error.ends_with("this heimdall was built without TLS"), "{:?}: {error}", config.sslmode);
+    }
+}
+
 /// A program in `examples/`. `cargo test` builds them only where it runs everything.
 fn example(name: &str) -> Heimdall {
     static BUILT: OnceLock<()> = OnceLock::new();

@@ -158,13 +158,13 @@ fn is_random(config: &Config) -> bool {
 fn order(config: &Config, address: &Address) -> (Encryption, Option<Encryption>) {
     match (address, config.sslmode) {
         (Address::Socket { .. }, _) | (_, SslMode::Disable) => (Encryption::None, None),
-        // Built without TLS: conninfo has refused whatever insists on it.
-        _ if !cfg!(feature = "tls") => (Encryption::None, None),
         // Only in TLS can a server ask for a certificate.
         _ if config.sslcertmode == SslCertMode::Require => (Encryption::Tls, None),
+        (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Encryption::Tls, None),
+        // Built without TLS.
+        _ if !cfg!(feature = "tls") => (Encryption::None, None),
         (_, SslMode::Allow) => (Encryption::None, Some(Encryption::Tls)),
         (_, SslMode::Prefer) => (Encryption::Tls, Some(Encryption::None)),
-        (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Encryption::Tls, None),
     }
 }
 

@@ -139,7 +139,7 @@ impl<'a> Handshake<'a> {
         Ok((Stream::Tls(Box::new(stream)), Channel::Encrypted { end_point }))
     }
 
-    /// Not reached: `connector::order` never asks for encryption without the feature.
+    /// Where a configuration that did not come from a connection string insists on TLS.
     #[cfg(not(feature = "tls"))]
     #[allow(clippy::unused_self, reason = "it stands in for the one above")]
     fn encrypt(&mut self, _: Socket, _: &Host, _: Deadline) -> Result<(Stream, Channel), Error> {
