@@ -15,8 +15,9 @@ use super::server::{Server, ServerMessage};
 use super::version::Version;
 use crate::auth::scram;
 
-/// What the driver of a [`Session`] has to do next, or what the server has sent.
-#[derive(Debug, PartialEq, Eq)]
+/// What the driver of a [`Session`] has to do next, or what the server has sent. Its `Debug` has no byte of what is sent, which
+/// may be a password.
+#[derive(PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
     /// Send these bytes, all of them, before anything else.
@@ -33,6 +34,20 @@ pub enum Step {
     Failed(Box<ServerMessage>),
     /// A message that is no answer.
     Notice(ServerMessage),
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
+            Self::Receive => f.write_str("Receive"),
+            Self::Ready => f.write_str("Ready"),
+            Self::Row(row) => f.debug_tuple("Row").field(row).finish(),
+            Self::Done => f.write_str("Done"),
+            Self::Failed(message) => f.debug_tuple("Failed").field(message).finish(),
+            Self::Notice(message) => f.debug_tuple("Notice").field(message).finish(),
+        }
+    }
 }
 
 /// Called with `>` (to the server) or `<` (from it) and a message in which no secret is shown.
@@ -350,5 +365,24 @@ impl State {
             Self::Querying | Self::Rows | Self::Completed | Self::Failed => "in answer to a query",
             Self::Over => "after the end of the session",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::frontend::Startup;
+    use crate::proto::login::{Channel, Password};
+
+    #[test]
+    fn no_step_shows_a_password() {
+        let mut login = Login::new(Startup::new([("user", "ann")]).unwrap(), Channel::Local, String::new());
+        login.password = Password::new("hunter2").unwrap();
+        let mut session = Session::new(login, None, None);
+        assert!(matches!(session.poll(), Ok(Step::Send(_))));
+        session.receive(b"R\0\0\0\x08\0\0\0\x03");
+        let step = session.poll().unwrap();
+        assert!(matches!(&step, Step::Send(bytes) if bytes.ends_with(b"hunter2\0")));
+        assert_eq!(format!("{step:?}"), "Send(13 bytes)");
     }
 }
