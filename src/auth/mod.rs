@@ -5,6 +5,8 @@
 //!
 //! | module | what it knows |
 //! |---|---|
+//! | [`words`] | values that are one of a few words |
+//! | `mask` | what is shown in place of a secret |
 //! | [`policy`] | `require_auth`, `channel_binding`: what the user lets a server ask for |
 //! | [`md5`] | the answer to `AuthenticationMD5Password` |
 //! | [`scram`] | SCRAM-SHA-256 and -PLUS as steps that consume themselves |
@@ -13,7 +15,9 @@
 //!
 //! No `Debug` and no `Display` of this folder shows a password, or anything derived from one.
 
+pub(crate) mod mask;
 pub mod md5;
 pub mod policy;
 mod saslprep;
 pub mod scram;
+pub mod words;

@@ -4,46 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Declares enumerations together with the words that stand for their values in a connection string.
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$value_doc])* $value,)* }
-
-        impl $name {
-            /// The word for this value.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$value => $word,)* }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::auth::policy::UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, Self::Err> {
-                match word {
-                    $($word => Ok(Self::$value),)*
-                    _ => Err($crate::auth::policy::UnknownWord(&[$($word),*])),
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    )*};
-}
-pub(crate) use words;
-
-/// A text that is none of these words; it is not repeated here, since it may be anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of {}", .0.join(", "))]
-pub struct UnknownWord(pub &'static [&'static str]);
+use super::words::words;
 
 words! {
     /// A way for a server to authenticate a user, as `require_auth` names it.

@@ -6,7 +6,7 @@ use super::table::{Parameter, TABLE};
 
 /// Refuses the value of a parameter, whatever source it is from.
 pub(super) fn refuse(parameter: &Parameter, value: &str) -> Result<(), Error> {
-    if parameter.masked {
+    if parameter.is_secret() {
         return Ok(());
     }
     let keyword = parameter.keyword;
@@ -50,7 +50,7 @@ pub(super) fn is_credentials(text: &str) -> bool {
 
 /// Whether a text has a `password=` in it, as where parameters are separated by something else than spaces.
 fn sets_a_secret(text: &str) -> bool {
-    TABLE.iter().filter(|parameter| parameter.masked).any(|parameter| {
+    TABLE.iter().filter(|parameter| parameter.is_secret()).any(|parameter| {
         text.match_indices(parameter.keyword).any(|(at, keyword)| {
             let rest = text.get(at + keyword.len()..).unwrap_or_default();
             rest.trim_start().starts_with('=')

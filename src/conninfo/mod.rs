@@ -42,8 +42,8 @@ pub use resolve::environment::{Environment, Passwd};
 pub use resolve::hosts::{Endpoint, Host, SOCKET_DIRECTORIES};
 pub use table::{Parameter, TABLE as PARAMETERS};
 pub use values::{
-    LoadBalanceHosts, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
-    TlsVersion,
+    LoadBalanceHosts, ProtocolVersion, Secret, ServerOptions, SslCertMode, SslMode, SslNegotiation,
+    TargetSessionAttrs, TlsVersion,
 };
 
 /// What the unit tests of this folder share.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::auth::policy::words;
+use crate::auth::words::words;
 
 words! {
     /// What kind of source a parameter's value came from.

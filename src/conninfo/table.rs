@@ -13,12 +13,23 @@ pub struct Parameter {
     pub default: Option<&'static str>,
     /// Whether an empty value asks for the default; otherwise it is a value, mostly a wrong one.
     pub(super) empty_is_default: bool,
-    /// Whether its value is a secret.
-    pub(super) masked: bool,
+    /// How much of its value may be seen.
+    pub(super) shown: Shown,
     /// Whether its value is the path of a file or of a directory of files.
     pub(super) is_file: bool,
     /// Why asking for it is an error, for the parameters that heimdall does not have.
     pub unsupported: Option<&'static str>,
+}
+
+/// How much of a value may be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// All of it.
+    Whole,
+    /// The names of settings of the server, whose values may be secrets.
+    Settings,
+    /// Nothing: it is a secret.
+    Nothing,
 }
 
 /// Returns the parameter called `keyword`.
@@ -67,7 +78,7 @@ pub const TABLE: &[Parameter] = &[
     named("hostaddr").variable("PGHOSTADDR").optional(),
     named("port").variable("PGPORT").default("5432").optional(),
     named("client_encoding").variable("PGCLIENTENCODING").optional(),
-    named("options").variable("PGOPTIONS").optional(),
+    named("options").variable("PGOPTIONS").optional().settings(),
     // Empty is a value here: it asks for no application name, not even the fallback.
     named("application_name").variable("PGAPPNAME"),
     named("fallback_application_name"),
@@ -118,13 +129,18 @@ const fn named(keyword: &'static str) -> Parameter {
         variable: None,
         default: None,
         empty_is_default: false,
-        masked: false,
+        shown: Shown::Whole,
         is_file: false,
         unsupported: None,
     }
 }
 
 impl Parameter {
+    /// Whether its value is a secret.
+    pub(super) fn is_secret(&self) -> bool {
+        self.shown == Shown::Nothing
+    }
+
     const fn variable(self, variable: &'static str) -> Parameter {
         Parameter { variable: Some(variable), ..self }
     }
@@ -138,7 +154,11 @@ impl Parameter {
     }
 
     const fn masked(self) -> Parameter {
-        Parameter { masked: true, ..self }
+        Parameter { shown: Shown::Nothing, ..self }
+    }
+
+    const fn settings(self) -> Parameter {
+        Parameter { shown: Shown::Settings, ..self }
     }
 
     const fn file(self) -> Parameter {
@@ -185,10 +205,13 @@ mod tests {
 
     #[test]
     fn everything_that_is_secret_is_masked() {
-        let masked: Vec<&str> = TABLE.iter().filter(|p| p.masked).map(|p| p.keyword).collect();
+        let masked: Vec<&str> = TABLE.iter().filter(|p| p.is_secret()).map(|p| p.keyword).collect();
         assert_eq!(
             masked,
             ["password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"]
         );
+        let with_settings: Vec<&str> =
+            TABLE.iter().filter(|p| p.shown == Shown::Settings).map(|p| p.keyword).collect();
+        assert_eq!(with_settings, ["options"]);
     }
 }

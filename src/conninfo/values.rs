@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::error::{Error, Excerpt};
-use crate::auth::policy::words;
+use crate::auth::mask::{self, MASK};
+use crate::auth::words::words;
 
 words! {
     /// Whether to encrypt TCP connections, and what to verify (`sslmode`); weaker is less.
@@ -72,16 +73,16 @@ words! {
         V3_2 = "3.2",
     }
 
-    /// A version of TLS (`ssl_min_protocol_version`, `ssl_max_protocol_version`), lower case here.
-    TlsVersion {
+    /// A version of TLS (`ssl_min_protocol_version`, `ssl_max_protocol_version`); case does not count, as in libpq.
+    TlsVersion by eq_ignore_ascii_case {
         /// Older than heimdall speaks.
-        V1_0 = "tlsv1",
+        V1_0 = "TLSv1",
         /// Older than heimdall speaks.
-        V1_1 = "tlsv1.1",
+        V1_1 = "TLSv1.1",
         /// The oldest heimdall speaks.
-        V1_2 = "tlsv1.2",
+        V1_2 = "TLSv1.2",
         /// The newest.
-        V1_3 = "tlsv1.3",
+        V1_3 = "TLSv1.3",
     }
 }
 
@@ -132,8 +133,29 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is printed in place of a secret.
-pub(super) const MASK: &str = "********";
+/// The command-line options of the server's session (`options`). Its `Debug` shows which settings they have, and no value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerOptions(String);
+
+impl ServerOptions {
+    /// Takes options as `postgres` takes them: `-c name=value`.
+    #[must_use]
+    pub fn new(options: impl Into<String>) -> ServerOptions {
+        ServerOptions(options.into())
+    }
+
+    /// Returns them as they are, for the server.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ServerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&mask::options(&self.0))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -161,6 +183,16 @@ mod tests {
             let error = port(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("invalid port number: {text:?}")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_version_of_tls_is_what_it_is_called_whatever_its_case() {
+        for (text, expected) in [("TLSv1.2", TlsVersion::V1_2), ("tlsV1.3", TlsVersion::V1_3)] {
+            assert_eq!(text.parse(), Ok(expected));
+        }
+        assert_eq!(TlsVersion::V1_0.to_string(), "TLSv1");
+        // The case of other words counts.
+        assert!("Require".parse::<SslMode>().is_err() && "TLSv1.4".parse::<TlsVersion>().is_err());
     }
 
     #[test]

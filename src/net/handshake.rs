@@ -174,7 +174,7 @@ impl<'a> Handshake<'a> {
             ("client_encoding", config.client_encoding.as_deref().unwrap_or("UTF8")),
             ("application_name", self.options.session_name()),
         ];
-        parameters.extend(config.options.as_deref().map(|options| ("options", options)));
+        parameters.extend(config.options.as_ref().map(|options| ("options", options.expose())));
         let password = config.password_for(host).map(Secret::expose).unwrap_or_default();
         Ok(Login {
             startup: Startup::new(parameters.into_iter().filter(|(_, value)| !value.is_empty()))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 
 use super::version::Version;
+use crate::auth::mask;
 
 /// The text of a Query message, cheap to clone.
 ///
@@ -50,8 +51,9 @@ pub enum Unsendable {
     PasswordTooLong(usize),
 }
 
-/// The contents of a `StartupMessage`: a version, and parameters in order, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The contents of a `StartupMessage`: a version, and parameters in order, checked. Its `Debug` shows no value of a setting in
+/// `options`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Startup {
     version: Version,
     parameters: Vec<(String, String)>,
@@ -92,6 +94,12 @@ impl Startup {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for Startup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&FrontendMessage::Startup(self), f)
     }
 }
 
@@ -155,8 +163,7 @@ impl fmt::Display for FrontendMessage<'_> {
                     write!(f, " {}", startup.version)?;
                 }
                 startup.parameters.iter().try_for_each(|(name, value)| match name.as_str() {
-                    // The options of the command line may set secrets of an extension.
-                    "options" => f.write_str(" options=********"),
+                    "options" => write!(f, " options={}", mask::options(value)),
                     _ => write!(f, " {name}={}", value.escape_debug()),
                 })
             }
@@ -245,6 +252,10 @@ mod tests {
         ] {
             assert!(!message.to_string().contains("sesame"));
         }
+        let startup = Startup::new([("user", "ann"), ("options", "-c a.token=sesame")]).unwrap();
+        let shown = "StartupMessage user=ann options=-c a.token=********";
+        assert_eq!(FrontendMessage::Startup(&startup).to_string(), shown);
+        assert_eq!(format!("{startup:?}"), shown);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::auth::policy::{ChannelBinding, RequireAuth};
 use crate::conninfo::resolve::hosts::Host;
 use crate::conninfo::values::{
-    LoadBalanceHosts, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
-    TlsVersion,
+    LoadBalanceHosts, ProtocolVersion, Secret, ServerOptions, SslCertMode, SslMode, SslNegotiation,
+    TargetSessionAttrs, TlsVersion,
 };
 
 /// How to connect. Every value is valid, and none asks for what heimdall does not do.
@@ -32,7 +32,7 @@ pub struct Config {
     /// Empty: it was given empty, send none.
     pub application_name: Option<String>,
     /// Command-line options for the server's session, to be sent as they are; never empty.
-    pub options: Option<String>,
+    pub options: Option<ServerOptions>,
     /// The encoding to ask for; never empty or `auto`. `None`: not given.
     pub client_encoding: Option<String>,
     /// Whether TCP connections use keepalives.

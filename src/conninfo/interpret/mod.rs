@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::auth::policy::{ChannelBinding, RequireAuth, UnknownWord};
+use crate::auth::policy::{ChannelBinding, RequireAuth};
+use crate::auth::words::UnknownWord;
 use crate::conninfo::error::{Error, Excerpt};
 use crate::conninfo::origin::Source;
 use crate::conninfo::resolve::Parameters;
 use crate::conninfo::resolve::environment::Environment;
 use crate::conninfo::table::TABLE;
 use crate::conninfo::values::{
-    self, ProtocolVersion, Secret, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+    self, ProtocolVersion, Secret, ServerOptions, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
+    TlsVersion,
 };
 
 pub use config::{Config, RootCertificates, TlsFile};
@@ -50,7 +52,7 @@ impl Config {
             application_name: ["application_name", "fallback_application_name"]
                 .iter()
                 .find_map(|keyword| parameters.get(keyword).map(str::to_owned)),
-            options: read.string("options"),
+            options: read.string("options").map(ServerOptions::new),
             client_encoding: read.client_encoding(),
             keepalives: read.integer("keepalives")?.is_none_or(|on| on != 0),
             keepalives_idle: read.seconds("keepalives_idle")?,
@@ -181,8 +183,7 @@ impl Reader<'_> {
     fn tls_versions(&self) -> Result<(TlsVersion, Option<TlsVersion>), Error> {
         let version = |keyword| {
             let Some(text) = self.string(keyword) else { return Ok(None) };
-            let version = text.to_ascii_lowercase().parse();
-            version.map(Some).map_err(|_: UnknownWord| self.invalid(keyword, &text, &TLS_VERSIONS))
+            text.parse().map(Some).map_err(|_: UnknownWord| self.invalid(keyword, &text, &TLS_VERSIONS))
         };
         let min = version("ssl_min_protocol_version")?.unwrap_or(TlsVersion::V1_2);
         let max = version("ssl_max_protocol_version")?;
@@ -345,8 +346,11 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_shows_no_password() {
-        assert!(!format!("{:?}", config("password=hunter2").unwrap()).contains("hunter2"));
+    fn a_configuration_shows_no_password_and_no_value_of_a_setting() {
+        let config = config("password=hunter2 options='-c a.token=hunter2'").unwrap();
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2") && shown.contains("Some(-c a.token=********)"), "{shown}");
+        assert_eq!(config.options.unwrap().expose(), "-c a.token=hunter2");
     }
 
     #[test]

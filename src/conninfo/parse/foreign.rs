@@ -13,7 +13,10 @@ pub(super) enum Foreign {
 
 /// Returns what is known of a parameter that is not libpq's.
 pub(super) fn find(key: &str) -> Option<Foreign> {
-    if let Some((name, instead)) = INSTEAD.iter().find(|(name, _)| is_same(name, key)) {
+    // Whether it is passed on by itself or among the options, a setting says the same.
+    let setting = key.strip_prefix("options[").map(|rest| rest.strip_suffix(']').unwrap_or(rest));
+    let is_known = |(name, _): &&(&str, &str)| is_same(name, setting.unwrap_or(key));
+    if let Some((name, instead)) = INSTEAD.iter().find(is_known) {
         return Some(Foreign::Instead(name, instead));
     }
     let by_prefix = PREFIXES.iter().find(|(prefix, _)| key.starts_with(prefix)).map(|(_, name)| *name);
@@ -48,6 +51,7 @@ pub const INSTEAD: &[(&str, &str)] = &[
     ("kerberosServiceName", "krbsrvname"),
     ("krbspn", "krbsrvname"),
     ("role", "options: -c role=NAME"),
+    ("session_authorization", "options: -c session_authorization=NAME"),
     ("targetServerType", "target_session_attrs"),
     ("targetSessionAttributes", "target_session_attrs"),
     ("socket", "host: the directory of the socket"),
@@ -294,5 +298,21 @@ mod tests {
         }
         assert_eq!(find("TrustServerCertificate"), find("Trust Server Certificate"));
         assert!(matches!(find("SSL"), Some(Foreign::Instead("ssl", _))));
+    }
+
+    #[test]
+    fn who_is_connected_is_not_ignored_among_the_options_either() {
+        for name in ["role", "session_authorization"] {
+            let plain = find(name);
+            assert!(matches!(plain, Some(Foreign::Instead(found, _)) if found == name), "{name}");
+            for key in [
+                format!("options[{name}]"),
+                format!("options[{}]", name.to_uppercase()),
+                format!("options[{name}"),
+            ] {
+                assert_eq!(find(&key), plain, "{key}");
+            }
+        }
+        assert_eq!(find("options[lock_timeout]"), Some(Foreign::Ignored("options[*]")));
     }
 }

@@ -66,7 +66,7 @@ fn keywords(text: &str) -> Result<Settings, Error> {
         let (value, after) = value(after.trim_start_matches(is_space))?;
         let parameter = settings.set(keyword, value);
         let unknown = || Error::UnknownOption(Excerpt::keyword(keyword, private));
-        private |= parameter.ok_or_else(unknown)?.masked;
+        private |= parameter.ok_or_else(unknown)?.is_secret();
         rest = after.trim_start_matches(is_space);
     }
     Ok(settings)

@@ -157,7 +157,7 @@ impl<'a> Uri<'a> {
                 return Err(Error::ExtraSeparator(Excerpt::keyword(key, private)));
             }
             // A misspelt "password" is an unknown key.
-            let is_secret = parameter.is_none_or(|parameter| parameter.masked);
+            let is_secret = parameter.is_none_or(table::Parameter::is_secret);
             let value = decode(value, private || is_secret)?;
             let is_hidden = private && !table::is_respelt(key);
             let unknown = || Error::UnknownQueryParameter(Excerpt::keyword(key, is_hidden));

@@ -5,16 +5,17 @@ pub(super) mod hosts;
 pub(crate) mod passfile;
 pub(crate) mod service;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::{fmt, mem};
 
+use crate::auth::mask::{self, MASK};
 use crate::conninfo::error::Error;
 use crate::conninfo::misplaced;
 use crate::conninfo::origin::{Origin, Source};
 use crate::conninfo::parse;
 use crate::conninfo::parse::settings::Settings;
-use crate::conninfo::table::{self, Parameter, TABLE};
-use crate::conninfo::values::MASK;
+use crate::conninfo::table::{self, Parameter, Shown, TABLE};
 use environment::Environment;
 use hosts::Host;
 use passfile::Passfile;
@@ -23,7 +24,7 @@ use service::Service;
 /// The connection parameters after all sources have been asked. Values are as they were given; what
 /// they mean, and whether they are valid, is for [`Config`](super::Config) to say.
 ///
-/// Its `Display` is what `--print-conninfo` prints: a line for each parameter, with passwords masked.
+/// Its `Display` is what `--print-conninfo` prints: a line for each parameter, with passwords and the values of settings masked.
 pub struct Parameters {
     entries: Vec<Entry>,
     hosts: Result<Vec<Host>, Error>,
@@ -130,8 +131,9 @@ impl Parameters {
         &self.ignored
     }
 
-    /// Iterates over the parameters that have a value, in the table's order, with passwords masked.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str, Source)> {
+    /// Iterates over the parameters that have a value, in the table's order, with passwords and the values of settings
+    /// masked.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>, Source)> {
         let entries = TABLE.iter().filter_map(|parameter| self.entry(parameter.keyword));
         entries.map(|entry| (entry.parameter.keyword, entry.shown(), entry.origin.source()))
     }
@@ -168,8 +170,12 @@ impl Parameters {
 }
 
 impl Entry {
-    fn shown(&self) -> &str {
-        if self.parameter.masked { MASK } else { &self.value }
+    fn shown(&self) -> Cow<'_, str> {
+        match self.parameter.shown {
+            Shown::Whole => Cow::from(&self.value),
+            Shown::Settings => mask::options(&self.value).into(),
+            Shown::Nothing => MASK.into(),
+        }
     }
 }
 
