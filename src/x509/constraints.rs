@@ -1,11 +1,13 @@
 //! The names that authorities may issue for (RFC 5280 §4.2.1.10), for the few authorities that are limited so.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
 
 use super::certificate::Certificate;
 use super::error::CertificateError;
 use super::extensions::{NameConstraints, Subtree};
 use super::general_name::GeneralName;
+use super::hostname::HostName;
 use super::name::{COMMON_NAME, EMAIL_ADDRESS, IA5_STRING, Name};
 
 /// Holds the names of each certificate of a chain to the name constraints of the authorities above it.
@@ -48,7 +50,7 @@ enum Comparable<'a> {
     Email(Option<&'a [u8]>, Cow<'a, [u8]>),
     /// Of a name the host, `None` where there is none that all would agree on; of a constraint all of it.
     Uri(Option<Cow<'a, [u8]>>),
-    Address(&'a [u8]),
+    Address(Cow<'a, [u8]>),
     Directory(&'a Name<'a>),
     /// A kind that is known by its name alone.
     Opaque(&'a GeneralName<'a>),
@@ -73,11 +75,25 @@ fn names<'a>(
         names.push(email(attribute.value.contents));
     }
     names.extend(alternatives.iter().map(name));
-    // Without a DNS name, each common name that looks like one is one.
-    if is_server && !alternatives.iter().any(|name| matches!(name, GeneralName::Dns(_))) {
-        for attribute in
-            certificate.subject.attributes().iter().filter(|attribute| attribute.kind == COMMON_NAME)
+    // Without a DNS name, each common name that looks like one is one; without an address, each that is the text of one is an
+    // address too, which OpenSSL leaves out: to libpq it is the host's.
+    let lacks_dns = !alternatives.iter().any(|name| matches!(name, GeneralName::Dns(_)));
+    let lacks_address = !alternatives.iter().any(|name| matches!(name, GeneralName::Address(_)));
+    let common_names =
+        certificate.subject.attributes().iter().filter(|attribute| attribute.kind == COMMON_NAME);
+    for attribute in common_names.filter(|_| is_server) {
+        let text = attribute.text().unwrap_or_default();
+        // A bare number is hardly ever meant as an address.
+        if lacks_address
+            && text.contains(['.', ':'])
+            && let Some(address) = HostName::new(&text).address()
         {
+            names.push(Comparable::Address(match address {
+                IpAddr::V4(address) => address.octets().to_vec().into(),
+                IpAddr::V6(address) => address.octets().to_vec().into(),
+            }));
+        }
+        if lacks_dns {
             let text = attribute.text().ok_or(CertificateError::NameSyntax)?;
             let text = text.trim_end_matches('\0');
             if text.contains('\0') {
@@ -96,7 +112,7 @@ fn name<'a>(name: &'a GeneralName<'a>) -> Comparable<'a> {
         GeneralName::Dns(name) => Comparable::Dns(lower_case(name)),
         GeneralName::Email(name) => email(name),
         GeneralName::Uri(uri) => Comparable::Uri(host(uri).map(lower_case)),
-        GeneralName::Address(address) => Comparable::Address(address),
+        GeneralName::Address(address) => Comparable::Address((*address).into()),
         GeneralName::Directory(name) => Comparable::Directory(name),
         other => Comparable::Opaque(other),
     }

@@ -22,6 +22,11 @@ impl HostName {
         HostName { text: text.to_owned(), address: ipv4(text).map(IpAddr::V4).or_else(ipv6) }
     }
 
+    /// The address, if the text is that of one.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// As the user has written it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -47,7 +52,10 @@ impl HostName {
         // The common name counts where no alternative name is of the host's kind.
         let common_name =
             certificate.subject.attributes().iter().find(|attribute| attribute.kind == COMMON_NAME);
-        if let Some(name) = common_name.filter(|_| !has_own_kind)
+        // Its bytes are compared, as libpq does it. Where those are not its text, it would be another name to the constraints of
+        // the authorities, which are about text.
+        let common_name = common_name.filter(|name| !has_own_kind && name.is_of_bytes());
+        if let Some(name) = common_name
             && seen.text(name.value.contents, &self.text)?
         {
             return Ok(());

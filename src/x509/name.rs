@@ -91,6 +91,11 @@ impl Attribute<'_> {
         Ok(canonical)
     }
 
+    /// Whether the value is a string whose bytes are its text, as far as that is ASCII.
+    pub(super) fn is_of_bytes(&self) -> bool {
+        matches!(self.value.tag, UTF8_STRING | PRINTABLE_STRING | T61_STRING | IA5_STRING)
+    }
+
     /// The value as text, if it is a string of characters.
     pub(super) fn text(&self) -> Option<String> {
         text(&self.value).ok()?

@@ -213,6 +213,8 @@ impl Maker<'_> {
             "DB.EXAMPLE.COM",
             "db.example.com\0",
             "db\0.example.com",
+            "10.1.2.3",
+            "192.0.2.1",
             "",
         ];
         let mut relative = Vec::new();

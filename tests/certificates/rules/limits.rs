@@ -1,9 +1,12 @@
 //! The names that an authority may issue for.
 
 use super::Openssl::{Agrees, Trusts};
-use super::{DNS, EMAIL, Rule, Trio, URI, alternatives, exclude, hold, permit};
+use heimdall::internals::x509::{CertificateError, HostName};
+
+use super::{ADDRESS, BMP, DNS, EMAIL, Rule, TELETEX, Trio, URI, alternatives, exclude, hold, permit};
 use crate::support::der::{oid, sequence, value};
-use crate::support::forge::{ALT_NAME, COMMON_NAME, CONSTRAINTS, EMAIL_ADDRESS, UTF8, name};
+use crate::support::forge::judges::heimdall_for;
+use crate::support::forge::{ALT_NAME, COMMON_NAME, CONSTRAINTS, EMAIL_ADDRESS, PRINTABLE, UTF8, name};
 
 const LIMITS: &[Rule] = &[
     (
@@ -164,6 +167,67 @@ fn common_name(trio: &mut Trio, text: &str) {
 fn a_common_name_that_is_no_dns_name_is_not_held_to_limits_on_dns_names() {
     hold("common-names", COMMON_NAMES);
 }
+
+/// libpq compares a common name with a host that is an address, too.
+const ADDRESSES: &[Rule] = &[
+    ("within", |trio| address(trio, "10.1.2.3"), "", Agrees),
+    ("beyond", |trio| address(trio, "192.0.2.1"), "permitted subtree violation", Trusts),
+    ("in another form", |trio| address(trio, "0300.0.2.1"), "permitted subtree violation", Trusts),
+    ("of another kind", |trio| address(trio, "2001:db8::1"), "permitted subtree violation", Trusts),
+    ("a number", |trio| address(trio, "42"), "", Agrees),
+    (
+        "beside an address",
+        |trio| {
+            address(trio, "192.0.2.1");
+            trio.leaf.put(ALT_NAME, false, sequence(&[value(ADDRESS, [10, 1, 2, 3])]));
+        },
+        "",
+        Agrees,
+    ),
+    (
+        "beside a DNS name",
+        |trio| {
+            address(trio, "192.0.2.1");
+            alternatives(trio, &[(DNS, "db.example.com")]);
+        },
+        "permitted subtree violation",
+        Trusts,
+    ),
+];
+
+fn address(trio: &mut Trio, text: &str) {
+    permit(trio, value(ADDRESS, [10, 0, 0, 0, 255, 0, 0, 0]));
+    trio.leaf.subject = name(&[(COMMON_NAME, UTF8, text.as_bytes())]);
+    trio.leaf.without(&[ALT_NAME]);
+}
+
+#[test]
+fn a_common_name_that_is_an_address_is_held_to_limits_on_addresses() {
+    hold("common-addresses", ADDRESSES);
+}
+
+/// OpenSSL decodes a common name before it compares it with limits; libpq compares its bytes with the host. Of some types of strings
+/// both can be had: Chinese characters whose bytes spell a host.
+#[test]
+fn a_common_name_is_a_host_only_where_its_bytes_are_its_text() {
+    let host = HostName::new("db.example.com");
+    let is_host = |tag: u8| {
+        let mut trio = Trio::new();
+        permit(&mut trio, value(DNS, "example.com"));
+        trio.leaf.subject = name(&[(COMMON_NAME, tag, b"db.example.com")]);
+        trio.leaf.without(&[ALT_NAME]);
+        heimdall_for(&trio.chain(), &host)
+    };
+    for tag in [UTF8, PRINTABLE, TELETEX, IA5] {
+        assert_eq!(is_host(tag), Ok(()), "{tag:#x}");
+    }
+    for tag in [BMP, NUMERIC] {
+        assert!(matches!(is_host(tag), Err(CertificateError::Name(_))), "{tag:#x}: {:?}", is_host(tag));
+    }
+}
+
+const IA5: u8 = 0x16;
+const NUMERIC: u8 = 0x12;
 
 const WILDCARDS: &[Rule] = &[
     (

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use heimdall::internals::x509::{self, Anchors, Certificate, CertificateError, Crl};
+use heimdall::internals::x509::{self, Anchors, Certificate, CertificateError, Crl, HostName};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -47,17 +47,24 @@ pub fn heimdall(chain: &Chain) -> Result<(), CertificateError> {
 
 /// The same, with other algorithms for signatures.
 pub fn heimdall_with(chain: &Chain, algorithms: WebPkiSupportedAlgorithms) -> Result<(), CertificateError> {
-    verdict(chain, algorithms, UnixTime::since_unix_epoch(Duration::from_secs(NOW)))
+    verdict(chain, algorithms, None, UnixTime::since_unix_epoch(Duration::from_secs(NOW)))
+}
+
+/// The same, for a server of this name.
+pub fn heimdall_for(chain: &Chain, host: &HostName) -> Result<(), CertificateError> {
+    let algorithms = ring::default_provider().signature_verification_algorithms;
+    verdict(chain, algorithms, Some(host), UnixTime::since_unix_epoch(Duration::from_secs(NOW)))
 }
 
 /// The same, for certificates that the openssl program has made just now.
 pub fn heimdall_today(chain: &Chain) -> Result<(), CertificateError> {
-    verdict(chain, ring::default_provider().signature_verification_algorithms, UnixTime::now())
+    verdict(chain, ring::default_provider().signature_verification_algorithms, None, UnixTime::now())
 }
 
 fn verdict(
     chain: &Chain,
     algorithms: WebPkiSupportedAlgorithms,
+    host: Option<&HostName>,
     now: UnixTime,
 ) -> Result<(), CertificateError> {
     chain.roots.iter().try_for_each(|der| Certificate::read(der).map(drop))?;
@@ -68,7 +75,7 @@ fn verdict(
         algorithms,
     };
     let sent: Vec<_> = chain.sent.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-    x509::verify(&chain.leaf, &sent, &anchors, None, now)
+    x509::verify(&chain.leaf, &sent, &anchors, host, now)
 }
 
 /// What `openssl verify` says that is wrong. The files are written to `folder`.
