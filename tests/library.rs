@@ -208,6 +208,18 @@ fn the_example_prober_tells_who_accepts_rejects_and_does_not_answer() {
         connection.send(&backend::error_response(&[(b'S', "FATAL"), (b'C', "57P03"), (b'M', "starting up")]));
     });
     assert_eq!(ready(&starting.tcp()), (1, "rejecting connections\n".to_owned()));
-    let (code, text) = ready(&Scripted::start(|_: &mut Connection| {}).tcp());
-    assert!(code == 2 && text.starts_with("no response: "), "{text}");
+    let http = Scripted::start(|connection: &mut Connection| {
+        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        connection.drain();
+    });
+    let silent = Scripted::start(Connection::drain);
+    for (conninfo, words) in [
+        (Scripted::start(|_: &mut Connection| {}).tcp(), ""),
+        (http.tcp(), "this is no PostgreSQL server"),
+        (format!("{} connect_timeout=1", silent.tcp()), ""),
+        (format!("{} sslmode=require", shared().tcp()), "asks for TLS"),
+    ] {
+        let (code, text) = ready(&conninfo);
+        assert!(code == 2 && text.starts_with("no response: ") && text.contains(words), "{text}");
+    }
 }

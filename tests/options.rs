@@ -215,6 +215,14 @@ fn print_key_prints_the_key_and_its_sql() {
 }
 
 #[test]
+fn print_conninfo_shows_which_settings_options_have_and_no_value() {
+    let outcome =
+        Heimdall::new().args(["-d", "host=h options='-c app.token=hunter2'", "--print-conninfo"]).run();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("options\t-c app.token=********\toption\n"), "{}", outcome.stdout);
+}
+
+#[test]
 fn print_conninfo_tells_for_what_a_run_would_end() {
     let outcome = Heimdall::new().args(["-d", "host=h sslpassword=hunter2", "--print-conninfo"]).run();
     assert_eq!(outcome.code, Some(78));
