@@ -243,7 +243,7 @@ fn promise_12_print_conninfo_tells_values_and_sources_without_passwords() {
     };
     let lines = printed(
         Heimdall::new()
-            .args(["-d", "postgres://ann:sesame@db:5433/app?options=a%09b%5C"])
+            .args(["-d", "postgres://ann:sesame@db:5433/app?application_name=a%09b%5C"])
             .env("DATABASE_URL", "postgres://unused")
             .env("PGCONNECT_TIMEOUT", "7")
             .env("PGUSER", "unused"),
@@ -254,7 +254,7 @@ fn promise_12_print_conninfo_tells_values_and_sources_without_passwords() {
         "host\tdb\toption\n",
         "port\t5433\toption\n",
         "dbname\tapp\toption\n",
-        "options\ta\\tb\\\\\toption\n",
+        "application_name\ta\\tb\\\\\toption\n",
         "connect_timeout\t7\tenvironment\n",
         "sslmode\tprefer\tdefault\n",
     ] {
