@@ -68,6 +68,13 @@ pub mod line {
     pub use crate::lock::turn::*;
 }
 
+/// For how long something is waited for, and who waits for a lock may say nothing.
+pub mod timeouts {
+    pub use crate::lock::acquire::ANSWER_TIMEOUT;
+    pub use crate::lock::guard::RELEASE_TIMEOUT;
+    pub use crate::lock::settings::{WAITER_TIMEOUT, heir_timeout};
+}
+
 /// How a holder is asked to stop.
 pub mod bell {
     pub use crate::lock::bell::bell;

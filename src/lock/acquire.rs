@@ -393,4 +393,4 @@ const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);
 const COURTESY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any healthy server takes, and as long as a login may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -430,7 +430,7 @@ impl AsFd for Guard {
 }
 
 /// Longer than any healthy server takes, and short enough for a person to wait.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+pub const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many messages may stand before an answer that is late; a server that never stops sending does not answer.
 const LOOKS: usize = 1000;

@@ -42,14 +42,14 @@
 //! # }
 //! ```
 
-mod acquire;
+pub(crate) mod acquire;
 mod age;
 mod backoff;
 pub(crate) mod bell;
 mod check;
 mod error;
 mod grant;
-mod guard;
+pub(crate) mod guard;
 mod half;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod heartbeat;
@@ -60,7 +60,7 @@ pub(crate) mod line;
 mod lister;
 mod request;
 mod row;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod sql;
 #[cfg(feature = "cli")]
 pub(crate) mod stop;

@@ -168,12 +168,13 @@ const IDLE_SESSION: &str = "idle_session_timeout";
 const IDLE_TRANSACTION: &str = "idle_in_transaction_session_timeout";
 
 /// Returns how long an heir may say nothing, before the server makes room for the next one.
-pub(super) fn heir_timeout(lease: Option<Duration>) -> Duration {
+#[must_use]
+pub fn heir_timeout(lease: Option<Duration>) -> Duration {
     lease.map_or(HEIR_TIMEOUT, |lease| lease.min(HEIR_TIMEOUT))
 }
 
 /// How long another one may say nothing, at least: many times the longest pause of those who wait.
-const WAITER_TIMEOUT: Duration = Duration::from_secs(60);
+pub const WAITER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long an heir may say nothing: many times its usual pause, and not too long for those behind it.
 const HEIR_TIMEOUT: Duration = Duration::from_secs(5);

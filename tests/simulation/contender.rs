@@ -6,6 +6,7 @@ use std::time::Duration;
 use heimdall::internals::heartbeat::Heartbeat;
 use heimdall::internals::line::Turn;
 use heimdall::internals::rules::{Found, Next, Waiter};
+use heimdall::internals::timeouts::ANSWER_TIMEOUT;
 use heimdall::lock::Moment;
 
 use super::faults::PAUSES;
@@ -204,6 +205,5 @@ impl World {
     }
 }
 
-/// As in the product.
+/// The default of `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,6 +9,7 @@ use heimdall::internals::restart::{End, Next};
 use heimdall::internals::rules::{
     Action, Cause, Event, ExitReason, Heard, Left, Received, Supervised, Supervision, Terms, Then,
 };
+use heimdall::internals::timeouts::RELEASE_TIMEOUT;
 use heimdall::lock::Moment;
 
 use super::faults::{Fault, SILENT_LOSSES};
@@ -443,6 +444,3 @@ impl Kept for Watched<'_> {
 
 /// How soon after an important moment something may break.
 pub const MOMENT: Duration = Duration::from_millis(3);
-
-/// As in the product.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use heimdall::internals::timeouts::RELEASE_TIMEOUT;
 use heimdall::lock::Moment;
 
 use super::heimdall::MAX_LATENCY;
@@ -558,5 +559,3 @@ pub const HANDOVER: Duration = Duration::from_secs(13);
 
 /// After which a program that ends has run well.
 const A_MINUTE: Duration = Duration::from_secs(60);
-
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use heimdall::internals::line::Turn;
+use heimdall::internals::timeouts::{WAITER_TIMEOUT, heir_timeout};
 
 use super::asked::Ringer;
 use super::dice::Dice;
@@ -315,7 +316,7 @@ impl World {
                     self.bind(session, self.lease_of_server());
                 } else if is_heir && !was_heir && !self.has(Mutant::DoesNotBindTheHeir) {
                     let lease = self.setting.lease;
-                    self.server.sessions[session].idle_timeout = Some(lease.min(HEIR_TIMEOUT));
+                    self.server.sessions[session].idle_timeout = Some(heir_timeout(Some(lease)));
                 } else if let Some(lease) = lease.filter(|_| between == Between::Proxy && !is_heir) {
                     self.bind(session, Some(lease.max(WAITER_TIMEOUT)));
                 }
@@ -523,12 +524,6 @@ impl World {
         }
     }
 }
-
-/// For how long another one may not, at least.
-const WAITER_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// For how long an heir may not try.
-const HEIR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the timeline stands in a token.
 const XID_BITS: u32 = 32;
