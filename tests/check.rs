@@ -41,6 +41,10 @@ fn a_server_that_is_good_for_locking_is_reported_line_by_line() {
         ],
     );
     assert!(!outcome.stdout.contains(PASSWORD));
+    // What keeps the longest lease is in force as well.
+    let longest = check(&conninfo, &["--lease", "24d"]);
+    assert_reported(&longest, &[("lease", "24days, on both sides")]);
+    assert!(!longest.stdout.contains("idle_session_timeout"), "{}", longest.stdout);
     let held = "select count(*) from pg_stat_activity where application_name = 'heimdall --check'";
     shared().wait_for(held, "0");
     let local = check(&format!("{} user=trust_user dbname=app", shared().socket()), &[]);

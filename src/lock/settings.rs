@@ -142,9 +142,11 @@ type Value = (&'static str, u32, String);
 /// What has TCP end a session that it has not heard from for a lease.
 fn tcp(lease: Duration) -> [Value; 4] {
     let seconds = lease.as_secs();
-    let idle = (seconds / 2).max(1);
-    let interval = (seconds / 6).max(1);
-    let count = seconds.saturating_sub(idle).div_ceil(interval);
+    let idle = (seconds / 2).clamp(1, LONGEST_KEEPALIVE);
+    let rest = seconds.saturating_sub(idle).max(1);
+    let count = rest.div_ceil((seconds / 6).clamp(1, LONGEST_KEEPALIVE));
+    // The last one is due at the end of the lease, or a few seconds later.
+    let interval = rest.div_ceil(count);
     [
         ("tcp_keepalives_idle", 0, idle.to_string()),
         ("tcp_keepalives_interval", 0, interval.to_string()),
@@ -152,6 +154,9 @@ fn tcp(lease: Duration) -> [Value; 4] {
         ("tcp_user_timeout", 12, lease.as_millis().to_string()),
     ]
 }
+
+/// The longest keepalive time and interval that Linux takes, in seconds (`MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL`).
+const LONGEST_KEEPALIVE: u64 = 32_767;
 
 /// Returns a time as PostgreSQL shows it, in the largest unit of which it is a whole number; `0` is never.
 fn shown(time: Option<Duration>) -> String {
@@ -266,6 +271,13 @@ mod tests {
             ("tcp_user_timeout", "60000"),
         ];
         assert_eq!(values, expected);
+        for seconds in [2, 3, 7, 59, 65, 65_535, 65_536, 86_400, 24 * 86_400] {
+            let values = tcp(Duration::from_secs(seconds)).map(|(_, _, value)| value.parse::<u64>().unwrap());
+            let [idle, interval, count, _] = values;
+            assert!(idle <= 32_767 && interval <= 32_767 && (1..=127).contains(&count), "{values:?}");
+            let last = idle + interval * count;
+            assert!((seconds..seconds + count).contains(&last), "{seconds}: {values:?}");
+        }
     }
 
     #[test]
