@@ -277,6 +277,24 @@ fn promise_9_settings_that_the_server_does_not_take_are_reported() {
 }
 
 #[test]
+fn settings_that_the_server_does_not_take_are_reported_also_before_the_program_starts() {
+    let server = ([127, 0, 0, 1], shared().port()).into();
+    let other = Scripted::start(move |connection: &mut Connection| {
+        connection.speak_for(server, |sql| {
+            let sql = sql.replace("pg_catalog.pg_postmaster_start_time()", "pg_catalog.clock_timestamp()");
+            sql.replace("set_config('statement_timeout', '0'", "set_config('statement_timeout', '7min'")
+        });
+    });
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=trust_user dbname=app", other.tcp()))
+        .args(["--name", "settles", "--settle", "--lease", "2s", "true"])
+        .run();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("starting the program in"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("statement_timeout is 7min instead of 0"), "{}", outcome.stderr);
+}
+
+#[test]
 fn promise_9_a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing() {
     let database = settle(
         "waits_for_snapshots",

@@ -3,12 +3,13 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::heard;
 use super::report::Report;
 use super::report::event::Event;
 use super::rules::holding::{Holding, Kept, Then};
 use super::tend::{tend, tend_during};
 use super::timer::Timer;
-use crate::lock::{Guard, Lost, Moment};
+use crate::lock::{Guard, Lost, Moment, Polled};
 
 /// Holds the lock until that moment, and until it is sure that a program may start under it. No longer if
 /// someone asks that it be freed: then no program may start. Returns whether one may.
@@ -24,7 +25,7 @@ pub(super) fn hold(
 ) -> Result<bool, Lost> {
     let holding = Holding { lease, until };
     loop {
-        match holding.round(&mut Held { guard, lease }, Moment::now())? {
+        match holding.round(&mut Held { guard, lease, report }, Moment::now())? {
             Then::Start => return Ok(true),
             Then::Confirm => return tend_during(report, || guard.confirm(lease)).map(|()| true),
             Then::GiveBack => {
@@ -41,6 +42,7 @@ pub(super) fn hold(
 struct Held<'a> {
     guard: &'a mut Guard,
     lease: Duration,
+    report: &'a Report,
 }
 
 impl Kept for Held<'_> {
@@ -59,10 +61,19 @@ impl Kept for Held<'_> {
     }
 
     fn process(&mut self, now: Moment) -> Result<(), Lost> {
-        self.guard.process(now)
+        for _ in 0..LOOKS {
+            match self.guard.poll()? {
+                Polled::Nothing => break,
+                polled => heard::tell(polled, self.guard, self.report),
+            }
+        }
+        self.guard.tick(now)
     }
 
     fn is_asked(&self) -> bool {
         self.guard.asker().is_some()
     }
 }
+
+/// How much is read in a row: a server that never stops sending must not keep us from all else.
+const LOOKS: usize = 1000;

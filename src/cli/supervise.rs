@@ -6,11 +6,11 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 
 use super::exit::Exit;
+use super::heard;
 use super::job::Job;
 use super::job::on_lost::OnLost;
 use super::report::Report;
 use super::report::event;
-use super::report::half;
 use super::rules::supervision::{Heard, Received, Supervised, Supervision};
 use super::rules::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Terms, Then};
 use super::signals::{self, Signals, stop_ourselves};
@@ -141,15 +141,10 @@ impl Supervised for Run<'_> {
         if answered != last_answered {
             self.report.heartbeat(Moment::now().since(answered));
         }
-        match polled {
-            Polled::Nothing => return Ok(Heard::Nothing),
-            Polled::Progress => {}
-            Polled::Notice(notice) => self.report.notice(notice),
-            Polled::OtherHalf => half::tell(self.sources.guard.servers_half(), self.report),
-            Polled::NotInForce(what) => self
-                .report
-                .warning(format_args!("the session's settings are not in force as they should be: {what}")),
+        if matches!(polled, Polled::Nothing) {
+            return Ok(Heard::Nothing);
         }
+        heard::tell(polled, self.sources.guard, self.report);
         let asker = self.sources.guard.asker();
         if let Some(asker) = asker.filter(|_| !self.is_asked) {
             self.report.event(&event::Event::Asked { asker });
