@@ -172,6 +172,35 @@ fn a_pooler_that_swaps_sessions_is_found_out() {
     }
 }
 
+#[test]
+fn a_lock_that_was_granted_before_the_attempt_fails_is_given_back_to_the_pooler() {
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        let login = [backend::authentication_ok(), backend::backend_key_data(42, &[1, 2, 3, 4])].concat();
+        connection.send(&[login, backend::ready_for_query(b'I')].concat());
+        connection.expect(b'Q');
+        // It was cancelled while the commit waited for the disk.
+        let row = backend::row(&backend::granted("43"));
+        let complete = ["SELECT 1", "COMMIT"].map(backend::command_complete).concat();
+        let fields = [(b'S', "ERROR"), (b'C', "57014"), (b'M', "canceling statement due to user request")];
+        let failed = [backend::error_response(&fields), backend::ready_for_query(b'I')].concat();
+        connection.send(&[row, complete, failed].concat());
+        let next = connection.expect(b'Q');
+        let next = String::from_utf8_lossy(&next);
+        assert!(next.contains("pg_catalog.pg_advisory_unlock("), "{next}");
+        let row = backend::row(&[Some("t")]);
+        connection
+            .send(&[row, backend::command_complete("SELECT 1"), backend::ready_for_query(b'I')].concat());
+        connection.drain();
+    });
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--allow-pooler", "--name", "cancelled", "echo", "ran"])
+        .run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("canceling statement due to user request"), "{}", outcome.stderr);
+}
+
 /// One statement of any client of the pooler.
 fn query(pooler: &PgBouncer, sql: &str) -> String {
     let output = shared().psql(&pooler.conninfo()).args(["-c", sql]).output().unwrap();

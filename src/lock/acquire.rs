@@ -176,17 +176,27 @@ impl Contender {
         Ok(self.connection.send(&attempt.query())?)
     }
 
-    /// Reads the answer to an attempt. One that has failed has left no lock behind, and is made again: some times as it was, where
+    /// Reads the answer to an attempt. One that has failed leaves no lock behind, and is made again: some times as it was, where
     /// that may be enough, otherwise with another token, as a function may be missing, or refused to our role.
     fn answer(&mut self, deadline: Deadline, has_begun: &mut bool) -> Result<AcquireRow, QueryError> {
         let mut tries = 0;
         loop {
             tries += 1;
             let (request, sources) = (&self.request, self.sources);
+            let mut granted = None;
             let answer = self.connection.answer_row(deadline, |row| {
                 *has_begun = true;
-                AcquireRow::read(row, request, sources)
+                let row = AcquireRow::read(row, request, sources)?;
+                granted = row.granted.map(|granted| (row.pid, granted.key));
+                Some(row)
             });
+            if let (Err(QueryError::Failed(_)), Some((pid, key))) = (&answer, granted)
+                && self.owner_of(pid) == Owner::Pooler
+            {
+                // What comes after the attempt has failed, as where it was cancelled at the very end: the pooler's session has the
+                // lock. If it is given to another client meanwhile, there is nothing more to do.
+                let _ = self.give_back(key);
+            }
             let passes = match &answer {
                 Err(QueryError::Failed(message)) if !*has_begun => is_passing(&message.code),
                 _ => return answer,
@@ -262,7 +272,7 @@ impl Contender {
     }
 
     fn judge(mut self, row: &AcquireRow, asked: Moment) -> Result<Outcome, Error> {
-        self.owner = self.owner_of(row);
+        self.owner = self.owner_of(row.pid);
         if let Some(reason) = self.unsafe_server(row) {
             return Err(self.refuse(Some(row), reason));
         }
@@ -284,8 +294,8 @@ impl Contender {
     }
 
     /// The process that answers is the one named at login, unless a pooler is in between.
-    fn owner_of(&self, row: &AcquireRow) -> Owner {
-        if self.connection.server().pid == Some(row.pid) { Owner::Us } else { Owner::Pooler }
+    fn owner_of(&self, answers: i32) -> Owner {
+        if self.connection.server().pid == Some(answers) { Owner::Us } else { Owner::Pooler }
     }
 
     fn servers_half(&self, row: &AcquireRow) -> ServersHalf {
@@ -347,7 +357,7 @@ impl Contender {
     /// server, and the lock with it, when we leave; a server does not. That session is ours until the transaction ends,
     /// so the lock is given back in it.
     fn leave(mut self, row: Option<&AcquireRow>) -> bool {
-        let is_clean = match row.map(|row| (self.owner_of(row), row.granted)) {
+        let is_clean = match row.map(|row| (self.owner_of(row.pid), row.granted)) {
             Some((Owner::Pooler, Some(granted))) => matches!(self.give_back(granted.key), Ok(true)),
             Some((Owner::Pooler, None)) => self.end_transaction().is_ok(),
             _ => true,
