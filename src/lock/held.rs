@@ -95,16 +95,14 @@ impl Held {
     /// suspended: whoever wakes up late is told so, even before the thread has run again.
     #[must_use]
     pub fn lost(&self) -> Option<&Lost> {
-        if let Some(silence) = self.shared.silence(Moment::now()) {
-            self.shared.lost.get_or_init(|| Lost::Silent(silence));
-        }
-        self.shared.lost.get()
+        self.shared.lost(Moment::now())
     }
 
-    /// Calls `then` when the lock is lost, on the heartbeat's thread; if it is lost already, at once and on this one.
+    /// Calls `then` when the lock is lost, on the heartbeat's thread, within a second of when [`Held::lost`] tells it at the latest; if it
+    /// is lost already, at once and on this one.
     pub fn on_lost(&self, then: impl FnOnce(&Lost) + Send + 'static) {
         let mut waiting = unpoisoned(&self.shared.on_lost);
-        if let Some(lost) = self.shared.lost.get() {
+        if let Some(lost) = self.lost() {
             drop(waiting);
             then(lost);
         } else {
@@ -156,8 +154,27 @@ impl Shared {
         Some(now.since(*unpoisoned(&self.last_answered))).filter(|silence| *silence >= self.patience)
     }
 
-    fn lose(&self, lost: Lost) {
-        let lost = self.lost.get_or_init(|| lost);
+    /// As [`Held::lost`], at that moment.
+    fn lost(&self, now: Moment) -> Option<&Lost> {
+        if let Some(silence) = self.silence(now) {
+            self.lost.get_or_init(|| Lost::Silent(silence));
+        }
+        self.lost.get()
+    }
+
+    /// Notes when the server was asked what it has answered last; returns whether the lock is still held. What is lost stays so: the
+    /// holder may have seen that it is, before the thread could read a late answer.
+    fn answered(&self, asked: Moment) -> bool {
+        *unpoisoned(&self.last_answered) = asked;
+        self.lost.get().is_none()
+    }
+
+    /// The thread has come to its end: no one else tells those who wait that the lock is lost.
+    fn end(&self, result: Result<(), Lost>) {
+        if let Err(lost) = result {
+            self.lost.get_or_init(|| lost);
+        }
+        let Some(lost) = self.lost.get() else { return };
         let waiting = mem::take(&mut *unpoisoned(&self.on_lost));
         for then in waiting {
             then(lost);
@@ -174,9 +191,8 @@ impl fmt::Debug for Shared {
 /// Returns the guard when the holder is done with it, or the lock is lost. Either way the connection stays open until
 /// then, so that the server frees the lock no sooner than it must while someone may still be at work.
 fn keep_alive(mut guard: Guard, lease: Duration, stopped: &PipeReader, shared: &Shared) -> Guard {
-    if let Err(lost) = send_heartbeats(&mut guard, lease, stopped, shared) {
-        shared.lose(lost);
-    }
+    let result = send_heartbeats(&mut guard, lease, stopped, shared);
+    shared.end(result);
     guard
 }
 
@@ -189,7 +205,9 @@ fn send_heartbeats(
     guard.start_heartbeat(lease, Moment::now())?;
     while !is_stopped(guard, stopped)? {
         guard.process(Moment::now())?;
-        *unpoisoned(&shared.last_answered) = guard.last_answered();
+        if !shared.answered(guard.last_answered()) {
+            break;
+        }
     }
     Ok(())
 }
@@ -213,3 +231,23 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The timeout of poll(2) stands still while the host is suspended, so the thread looks at its clock this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_to_be_told_of_a_loss_is_told_also_where_the_holder_has_seen_it_before_the_thread() {
+        let at = |seconds| Moment::START.after(Duration::from_secs(seconds));
+        let shared = Shared::new(at(0), Duration::from_secs(60));
+        let (sender, told) = std::sync::mpsc::channel();
+        let then = move |lost: &Lost| sender.send(lost.to_string()).unwrap();
+        unpoisoned(&shared.on_lost).push(Box::new(then));
+        assert!(shared.lost(at(29)).is_none() && shared.answered(at(1)));
+        assert!(shared.lost(at(31)).is_some());
+        // The thread reads an answer that came late, and its end is all that is left to do.
+        assert!(!shared.answered(at(30)));
+        shared.end(Ok(()));
+        assert!(told.recv().unwrap().contains("silent"));
+    }
+}
