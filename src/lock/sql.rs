@@ -175,8 +175,9 @@ const NO_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
 /// folding it into the outer one. So nothing is locked on a standby, and the token is drawn only after the lock
 /// was granted. CASE stops at the first slot that is granted. Who is granted one leaves the line in the same statement.
 ///
-/// What is granted there ends with the transaction, and the session takes it over when all else is done, which the server does
-/// from left to right: a statement that fails, for whatever reason, leaves no lock behind.
+/// What is granted there ends with the transaction, and the session takes it over once all has been done that can fail, which the
+/// server does from left to right: a statement that fails leaves no lock behind. What follows where a lock is granted only reads the
+/// connection's addresses, gives up the place in the line and sets a time-out.
 fn acquire(request: &LockRequest, owner: Owner, turn: Turn, sources: Sources) -> String {
     let suffix = suffix(request.mode());
     let slots = request.keys().zip(1..).fold(String::new(), |sql, (key, slot)| {
