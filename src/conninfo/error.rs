@@ -234,10 +234,6 @@ impl Excerpt {
         Excerpt((!private).then(|| text.to_owned()))
     }
 
-    pub(super) fn is_hidden(&self) -> bool {
-        self.0.is_none()
-    }
-
     /// What stands where a keyword is expected, if it looks like one: letters, since most passwords have other characters.
     pub(super) fn keyword(text: &str, private: bool) -> Excerpt {
         let is_keyword = text.chars().all(|c| c.is_ascii_alphabetic() || "_-.'\"".contains(c));
@@ -268,9 +264,7 @@ impl Excerpt {
     fn or(&self, other: &str) -> String {
         self.0.as_ref().map_or_else(|| other.to_owned(), |text| format!("{text:?}"))
     }
-}
 
-impl Excerpt {
     /// The piece in quotes, with a space after it.
     fn before(&self) -> String {
         self.0.as_ref().map(|text| format!("{text:?} ")).unwrap_or_default()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::auth::policy::{ChannelBinding, RequireAuth};
+use crate::auth::policy::{ChannelBinding, RequireAuth, RequireAuthError};
 use crate::auth::words::UnknownWord;
 use crate::conninfo::error::{Error, Excerpt};
 use crate::conninfo::origin::Source;
@@ -140,8 +140,8 @@ impl Reader<'_> {
 
     fn require_auth(&self) -> Result<RequireAuth, Error> {
         let Some(list) = self.string("require_auth") else { return Ok(RequireAuth::default()) };
-        list.parse().map_err(|error| match Excerpt::value(&list) {
-            hidden if hidden.is_hidden() => self.invalid("require_auth", &list, &METHODS),
+        list.parse().map_err(|error| match error {
+            RequireAuthError::Unknown => self.invalid("require_auth", &list, &error),
             _ => self.0.mistake("require_auth", Error::RequireAuth(error)),
         })
     }
@@ -273,9 +273,6 @@ const TLS_PARAMETERS: &[TlsParameter] = &[
 fn may_use_tls(config: &Config) -> bool {
     config.uses_tcp() && config.sslmode != SslMode::Disable
 }
-
-const METHODS: &str =
-    "expected a list of password, md5, scram-sha-256 and none, or of those with a \"!\" each";
 
 const TLS_VERSIONS: &str = "expected TLSv1.2 or TLSv1.3";
 
