@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{self, Read, Write};
 
-use heimdall::proto::{Channel, Login, Password, Session, Startup, Step};
+use heimdall::proto::{Channel, Login, Nonce, Password, Session, Startup, Step};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let startup = Startup::new([("user", "ann"), ("database", "app")])?;
     // Only SCRAM needs the nonce; then it has to be random.
-    let mut login = Login::new(startup, Channel::Local, "nonce".to_owned());
+    let mut login = Login::new(startup, Channel::Local, Nonce::of_random([0; 18]));
     login.password = Password::new("pencil")?;
     let mut session = Session::new(login, None, None);
     log_in(&mut session, &mut Server::default())?;

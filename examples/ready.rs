@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use heimdall::conninfo::{Config, Endpoint, Environment, SslMode};
-use heimdall::proto::{Channel, ErrorKind, Login, Session, Startup, Step};
+use heimdall::proto::{Channel, ErrorKind, Login, Nonce, Session, Startup, Step};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let conninfo = std::env::args().nth(1).unwrap_or_default();
@@ -51,7 +51,7 @@ fn is_ready(config: &Config) -> Result<bool, Box<dyn Error>> {
 }
 
 fn ask(mut stream: impl Read + Write, startup: Startup, channel: Channel) -> Result<bool, Box<dyn Error>> {
-    let mut session = Session::new(Login::new(startup, channel, "nonce".to_owned()), None, None);
+    let mut session = Session::new(Login::new(startup, channel, Nonce::of_random([0; 18])), None, None);
     let mut buffer = [0; 1024];
     loop {
         match session.poll() {

@@ -54,12 +54,12 @@
 //! strings of bytes:
 //!
 //! ```
-//! use heimdall::proto::{Channel, Login, Password, Session, Startup, Step};
+//! use heimdall::proto::{Channel, Login, Nonce, Password, Session, Startup, Step};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let startup = Startup::new([("user", "ann"), ("database", "app")])?;
 //! // SCRAM needs a nonce that is random; this server asks for the password in clear.
-//! let mut login = Login::new(startup, Channel::Local, "nonce".to_owned());
+//! let mut login = Login::new(startup, Channel::Local, Nonce::of_random([0; 18]));
 //! login.password = Password::new("pencil")?;
 //! let mut session = Session::new(login, None, None);
 //!
@@ -120,7 +120,7 @@
 //!
 //! The oldest Rust that compiles it is 1.88. Only a new minor version asks for a newer one.
 //!
-//! Of other crates' types, [`bytes::Bytes`] alone is part of the API, in [`proto::Step::Send`]. rustls and rustix are not:
+//! Of other crates' types, [`bytes::Bytes`] alone is part of the API, in [`proto::Step::Send`] and [`proto::Session::take_outgoing`]. rustls and rustix are not:
 //! an error holds the text, or a [`std::io::Error`].
 
 pub mod auth;

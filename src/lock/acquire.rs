@@ -165,8 +165,9 @@ impl Contender {
         let asked = Moment::now();
         self.send_attempt(turn)?;
         let silence = self.request.lease().map(Heartbeat::patience);
-        let deadline =
-            Deadline::after(ANSWER_TIMEOUT).or(Deadline::after(patience)).or(Deadline::after(silence));
+        let deadline = Deadline::after(ANSWER_TIMEOUT)
+            .earlier(Deadline::after(patience))
+            .earlier(Deadline::after(silence));
         Ok((self.answer(deadline, &mut false)?, asked))
     }
 

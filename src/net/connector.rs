@@ -90,7 +90,7 @@ impl<T, E, J: FnMut(Connection, Deadline) -> Result<T, Rejected<E>>> Connector<'
     }
 
     fn deadline(&self) -> Deadline {
-        Deadline::after(self.config.connect_timeout).or(self.limit)
+        Deadline::after(self.config.connect_timeout).earlier(self.limit)
     }
 
     fn try_address(&mut self, host: &Host, address: &Address, deadline: Deadline) -> Result<T, Next<E>> {

@@ -36,7 +36,7 @@ impl Deadline {
 
     /// Returns the earlier of the two, in the phase of this one.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
+    pub fn earlier(self, other: Self) -> Self {
         Self { at: self.at.into_iter().chain(other.at).min(), ..self }
     }
 

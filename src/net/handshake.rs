@@ -1,10 +1,9 @@
 //! One attempt at one address: socket, negotiation, TLS, login.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 #[cfg(feature = "tls")]
 use {
     crate::conninfo::{SslMode, SslNegotiation},
+    crate::proto::Direction,
     crate::proto::frontend::FrontendMessage,
     crate::proto::negotiation::{Answer, answer},
     crate::x509,
@@ -25,7 +24,7 @@ use super::stream::Stream;
 #[cfg(feature = "tls")]
 use super::tls::{Tls, stream::TlsStream};
 use crate::conninfo::{Host, ProtocolVersion, Secret, SslCertMode};
-use crate::proto::{Channel, ErrorKind, Login, Password, Query, Session, Startup, Version};
+use crate::proto::{Channel, ErrorKind, Login, Nonce, Password, Query, Session, Startup, Version};
 
 /// Whether bytes are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +152,7 @@ impl<'a> Handshake<'a> {
         let deadline = deadline.during(Phase::NegotiateTls);
         let mut request = BytesMut::new();
         FrontendMessage::SslRequest.encode(&mut request);
-        self.traced('>', &FrontendMessage::SslRequest);
+        self.traced(Direction::ToServer, &FrontendMessage::SslRequest);
         socket.send_all(&request, deadline)?;
         deadline.wait(socket, PollFlags::IN)?;
         let mut received = [0; 2];
@@ -162,7 +161,7 @@ impl<'a> Handshake<'a> {
             count => count,
         };
         let answer = answer(received.get(..count).unwrap_or_default())?;
-        self.traced('<', &format_args!("{answer:?}"));
+        self.traced(Direction::FromServer, &format_args!("{answer:?}"));
         Ok(answer)
     }
 
@@ -191,7 +190,7 @@ impl<'a> Handshake<'a> {
     }
 
     #[cfg(feature = "tls")]
-    fn traced(&self, direction: char, message: &dyn std::fmt::Display) {
+    fn traced(&self, direction: Direction, message: &dyn std::fmt::Display) {
         if let Some(trace) = self.options.tracer() {
             trace(direction, message);
         }
@@ -215,13 +214,10 @@ fn unusable(error: impl std::fmt::Display) -> Error {
     Error::Unusable(error.to_string())
 }
 
-/// What makes a SCRAM exchange unlike every other (RFC 5802 §5.1): printable, without a comma.
-fn nonce() -> Result<String, Error> {
-    let mut random = [0; NONCE_BYTES];
+/// Draws what no one can guess.
+fn nonce() -> Result<Nonce, Error> {
+    let mut random = [0; 18];
     getrandom::fill(&mut random)
         .map_err(|error| Error::Unusable(format!("the system gives no random numbers: {error}")))?;
-    Ok(STANDARD.encode(random))
+    Ok(Nonce::of_random(random))
 }
-
-/// As in libpq (`SCRAM_RAW_NONCE_LEN`).
-const NONCE_BYTES: usize = 18;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::Error;
 use super::session_attrs;
 use crate::conninfo::Config;
-use crate::proto::{Server, Trace};
+use crate::proto::{Direction, Server, Trace};
 
 /// What to connect to, and how.
 ///
@@ -22,7 +22,17 @@ pub struct ConnectOptions<'a> {
     application_name: &'a str,
     allows_pooler: bool,
     trace: Option<Trace>,
-    warn: Arc<dyn Fn(&str) + 'a>,
+    warn: Arc<dyn Fn(&str) + Send + Sync + 'a>,
+}
+
+impl fmt::Debug for ConnectOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("config", self.config)
+            .field("application_name", &self.application_name)
+            .field("allows_pooler", &self.allows_pooler)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> ConnectOptions<'a> {
@@ -50,15 +60,15 @@ impl<'a> ConnectOptions<'a> {
         Self { allows_pooler, ..self }
     }
 
-    /// Calls `trace` with each message, in which no secret is shown, and with `>` (to the server) or `<` (from it).
+    /// Calls `trace` with each message, in which no secret is shown, and which way it goes.
     #[must_use]
-    pub fn trace(self, trace: impl Fn(char, &dyn fmt::Display) + Send + Sync + 'static) -> Self {
+    pub fn trace(self, trace: impl Fn(Direction, &dyn fmt::Display) + Send + Sync + 'static) -> Self {
         Self { trace: Some(Arc::new(trace)), ..self }
     }
 
     /// Calls `warn` with what a user should know though the connection works.
     #[must_use]
-    pub fn warn(self, warn: impl Fn(&str) + 'a) -> Self {
+    pub fn warn(self, warn: impl Fn(&str) + Send + Sync + 'a) -> Self {
         Self { warn: Arc::new(warn), ..self }
     }
 
@@ -69,8 +79,8 @@ impl<'a> ConnectOptions<'a> {
     }
 
     /// Refuses a server that is not what `target_session_attrs` asks for, by what it has reported at login and by what it
-    /// has answered since: not all of them report that at login. With `any`, a standby
-    /// that is the only host is not refused here.
+    /// has answered since: not all of them report that at login. With `any`, a standby that is the only host is not refused
+    /// here.
     ///
     /// # Errors
     /// What the server is, in libpq's own text.

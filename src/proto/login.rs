@@ -1,15 +1,21 @@
 //! What a login needs, and every rule about how an identity may be proved to this server.
 
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::error::{Error, Unbound};
 use super::frontend::{MAX_PASSWORD, Startup, Unsendable};
 use super::text::printable;
 use super::version::Version;
+use crate::auth::mask::MASK;
 use crate::auth::policy::{ChannelBinding, Method, RequireAuth};
 use crate::auth::scram::{self, Binding};
 
-/// All that a login needs.
+/// All that a login needs. Its `Debug` shows no password.
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Login {
     /// The contents of `StartupMessage`.
@@ -25,7 +31,7 @@ pub struct Login {
     /// The channel.
     pub channel: Channel,
     /// What makes a SCRAM exchange unlike every other; see [`Login::new`].
-    pub nonce: String,
+    pub nonce: Nonce,
     /// Whether messages may travel after others that the server has not answered yet.
     pub pipelined: bool,
 }
@@ -50,6 +56,12 @@ pub enum Channel {
 #[derive(Default)]
 pub struct Password(String);
 
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_empty() { "none" } else { MASK })
+    }
+}
+
 impl Password {
     /// An empty one counts as none, as in libpq.
     ///
@@ -70,13 +82,33 @@ impl Password {
     }
 }
 
+/// What makes a SCRAM exchange unlike every other (RFC 5802 §5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// The nonce of these bytes, as many as in libpq (`SCRAM_RAW_NONCE_LEN`), which must be fresh and random.
+    #[must_use]
+    pub fn of_random(bytes: [u8; 18]) -> Self {
+        Self(STANDARD.encode(bytes))
+    }
+
+    /// The nonce of this text; `None` if it is empty, or has a comma or what can't be printed in it, which would let it write
+    /// other attributes of the exchange.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+        (is_printable && !text.is_empty()).then(|| Self(text.to_owned()))
+    }
+}
+
 impl Login {
     /// Returns a login with libpq's defaults and no password: by any method that the server asks for, bound to the
     /// channel if the server offers that, and in version 3.0. Nothing is sent before the server asks for it.
     ///
-    /// The `nonce` makes a SCRAM exchange unlike every other (RFC 5802 §5.1): fresh, random and printable, without a comma.
+    /// The `nonce` is for SCRAM, and has to be a fresh one for each login.
     #[must_use]
-    pub fn new(startup: Startup, channel: Channel, nonce: String) -> Self {
+    pub fn new(startup: Startup, channel: Channel, nonce: Nonce) -> Self {
         Self {
             startup,
             oldest: Version::V3_0,
@@ -173,7 +205,7 @@ impl Login {
     }
 
     fn scram_with(&self, binding: Binding) -> Result<scram::ClientFirst, Error> {
-        Ok(scram::ClientFirst::new(self.password(Method::ScramSha256)?, &self.nonce, binding))
+        Ok(scram::ClientFirst::new(self.password(Method::ScramSha256)?, &self.nonce.0, binding))
     }
 
     /// `AuthenticationOk` without any exchange.
@@ -220,7 +252,7 @@ mod tests {
             require_auth: require_auth.parse().unwrap(),
             channel_binding,
             channel: channel.clone(),
-            nonce: "NONCE".to_owned(),
+            nonce: Nonce::new("NONCE").unwrap(),
             pipelined: true,
         }
     }
@@ -294,6 +326,24 @@ mod tests {
         assert!(careful.scram_unasked().is_none());
         let without = Login { password: Password::default(), ..login(&tls, Require, "") };
         assert!(without.scram_unasked().is_none());
+    }
+
+    #[test]
+    fn a_nonce_can_not_write_other_attributes() {
+        assert_eq!(Nonce::of_random([0xff; 18]), Nonce::new(&"/".repeat(24)).unwrap());
+        for text in ["", "a,c=biws", "a b", "a\0", "ü"] {
+            assert_eq!(Nonce::new(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_debug_shows_a_password() {
+        let login = login(&Channel::Local, ChannelBinding::Prefer, "");
+        assert!(
+            format!("{login:?}").contains("password: ********") && !format!("{login:?}").contains("pencil")
+        );
+        let session = format!("{:?}", crate::proto::Session::new(login, None, None));
+        assert!(!session.contains("pencil"), "{session}");
     }
 
     #[test]

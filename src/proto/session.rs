@@ -50,8 +50,27 @@ impl fmt::Debug for Step {
     }
 }
 
-/// Called with `>` (to the server) or `<` (from it) and a message in which no secret is shown.
-pub type Trace = Arc<dyn Fn(char, &dyn fmt::Display) + Send + Sync>;
+/// Which way a message goes; shown as `>` and `<`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Direction {
+    /// To the server.
+    ToServer,
+    /// From the server.
+    FromServer,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ToServer => ">",
+            Self::FromServer => "<",
+        })
+    }
+}
+
+/// Called with each message, in which no secret is shown, and which way it goes.
+pub type Trace = Arc<dyn Fn(Direction, &dyn fmt::Display) + Send + Sync>;
 
 /// One conversation from `StartupMessage` to Terminate.
 pub struct Session {
@@ -68,6 +87,16 @@ pub struct Session {
     /// The version that the server speaks instead of the one asked for.
     negotiated: Option<Version>,
     trace: Option<Trace>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("during", &self.state.during())
+            .field("unanswered", &self.unanswered)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -152,7 +181,7 @@ impl Session {
             let phase = self.phase();
             let Some(frame) = frame::take(&mut self.received, phase)? else { return Ok(Step::Receive) };
             let message = BackendMessage::decode(&frame)?;
-            self.traced('<', &message);
+            self.traced(Direction::FromServer, &message);
             if let Some(step) = self.handle(message)? {
                 return Ok(step);
             }
@@ -316,11 +345,11 @@ impl Session {
     }
 
     fn send(&mut self, message: FrontendMessage<'_>) {
-        self.traced('>', &message);
+        self.traced(Direction::ToServer, &message);
         message.encode(&mut self.outgoing);
     }
 
-    fn traced(&mut self, direction: char, message: &dyn fmt::Display) {
+    fn traced(&mut self, direction: Direction, message: &dyn fmt::Display) {
         if let Some(trace) = &mut self.trace {
             trace(direction, message);
         }
@@ -372,11 +401,12 @@ impl State {
 mod tests {
     use super::*;
     use crate::proto::frontend::Startup;
-    use crate::proto::login::{Channel, Password};
+    use crate::proto::login::{Channel, Nonce, Password};
 
     #[test]
     fn no_step_shows_a_password() {
-        let mut login = Login::new(Startup::new([("user", "ann")]).unwrap(), Channel::Local, String::new());
+        let mut login =
+            Login::new(Startup::new([("user", "ann")]).unwrap(), Channel::Local, Nonce::of_random([0; 18]));
         login.password = Password::new("hunter2").unwrap();
         let mut session = Session::new(login, None, None);
         assert!(matches!(session.poll(), Ok(Step::Send(_))));

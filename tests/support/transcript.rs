@@ -7,7 +7,7 @@
 
 use heimdall::internals::sql::{Owner, Statement, Turn};
 use heimdall::lock::{Key, LockRequest, Mode, Sources};
-use heimdall::proto::{Channel, Login, Password, Query, Session, Startup, Step, Version};
+use heimdall::proto::{Channel, Login, Nonce, Password, Query, Session, Startup, Step, Version};
 
 use super::scripted::backend;
 
@@ -147,7 +147,7 @@ fn session(line: &str) -> Session {
         }
         Some(channel) => panic!("no such channel: {channel}"),
     };
-    let mut login = Login::new(startup, channel, word("nonce").unwrap_or("NONCE").to_owned());
+    let mut login = Login::new(startup, channel, Nonce::new(word("nonce").unwrap_or("NONCE")).unwrap());
     login.oldest = oldest;
     login.password = Password::new(word("password").unwrap_or_default()).unwrap();
     login.require_auth = word("require_auth").unwrap_or_default().parse().unwrap();

@@ -2,7 +2,7 @@
 #![no_main]
 
 use heimdall::internals::sql::Statement;
-use heimdall::proto::{Channel, Login, Password, Session, Startup, Step, Version};
+use heimdall::proto::{Channel, Login, Nonce, Password, Session, Startup, Step, Version};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((&portion, said)) = data.split_first() else { return };
@@ -21,7 +21,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         ("pencil", "", Channel::Encrypted { end_point: None }, "require"),
     ] {
         let startup = Startup::new([("user", "ann")]).unwrap().with_version(newest);
-        let mut login = Login::new(startup, channel, "nonce".to_owned());
+        let mut login = Login::new(startup, channel, Nonce::of_random([0; 18]));
         login.password = Password::new(password).unwrap();
         login.require_auth = require_auth.parse().unwrap();
         login.channel_binding = channel_binding.parse().unwrap();

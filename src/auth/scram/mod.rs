@@ -13,6 +13,8 @@ mod binding;
 mod keys;
 mod message;
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
@@ -44,6 +46,12 @@ pub struct ClientFinal {
 /// The server has proved that it knows the password's verifier; only [`ClientFinal::verify`] makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verified(());
+
+impl fmt::Debug for ClientFirst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientFirst").field("bare", &self.bare).finish_non_exhaustive()
+    }
+}
 
 impl ClientFirst {
     /// Starts an exchange for `password`, as the user typed it, with a fresh random `nonce` of printable

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use crate::cli::options::name::{Lock, Name};
 use crate::lock::{Guard, Moment};
 pub(super) use crate::net::os_error_text;
+use crate::proto::Direction;
 use event::{Event, Level};
 use json::Value;
 use publisher::{Audience, Publisher};
@@ -134,8 +135,8 @@ impl Report {
         self.message(Level::Verbose, "notice", &format_args!("the server says: {text}"));
     }
 
-    /// Tells of a message on the wire; `direction` is `>` to the server and `<` from it.
-    pub(super) fn wire(&self, direction: char, text: impl fmt::Display) {
+    /// Tells of a message on the wire, and which way it goes.
+    pub(super) fn wire(&self, direction: Direction, text: impl fmt::Display) {
         self.message(Level::Debug, "wire", &format_args!("{direction} {text}"));
     }
 

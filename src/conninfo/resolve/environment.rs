@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -30,6 +31,12 @@ pub struct Passwd {
     pub name: String,
     /// The home directory, for where `HOME` is not set.
     pub home: PathBuf,
+}
+
+impl fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("effective_uid", &self.effective_uid).finish_non_exhaustive()
+    }
 }
 
 impl Environment<'static> {
