@@ -121,3 +121,20 @@ fn promise_2_as_process_1_heimdall_stops_what_the_process_table_does_not_show() 
         assert!(outcome.stderr.contains("killed the program: "), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn as_process_1_heimdall_passes_on_signals_to_what_drains_and_the_process_table_does_not_show() {
+    let Some(heimdall) = init("signals where nothing is seen", &[]) else { return };
+    let script = "(trap 'echo heard; exit' USR1; echo ready; while :; do sleep 0.05; done) & exit 3";
+    let running = heimdall
+        .database(&database())
+        .args(["-v", "--name", "blind drain", "--drain", "bash", "-c", script])
+        .spawn();
+    running.wait_for_stdout_line("ready");
+    running.wait_for_stderr_line("holding the lock until what the program has left has ended");
+    let heimdall = family(running.pid())[1].as_raw_nonzero();
+    let kill = Command::new("bash").args(["-c", &format!("kill -USR1 {heimdall}")]).status();
+    assert!(kill.unwrap().success());
+    running.wait_for_stdout_line("heard");
+    assert_eq!(running.wait().code, Some(3));
+}
