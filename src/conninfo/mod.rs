@@ -14,7 +14,7 @@
 //! ```
 //!
 //! [`Config::resolve`] does all of it. [`Parameters::resolve`] and [`Config::new`] do it in two steps, for who wants to
-//! see the values and where each is from.
+//! see the values and where each is from. [`Config::of_pairs`] takes keywords and values that need no quotes.
 //!
 //! Each step is a folder. What they share is beside them: `table.rs` lists every parameter, `spelling.rs` knows which one a
 //! misspelt one was meant to be, `values.rs` has the types of values, `origin.rs` says where one stands, `error.rs` what can be

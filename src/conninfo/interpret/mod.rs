@@ -31,6 +31,28 @@ impl Config {
         Config::new(&Parameters::resolve(Some((Source::ConnectionString, conninfo)), env)?)
     }
 
+    /// Reads keywords and values, in which nothing has to be quoted or escaped, in the surroundings of a process:
+    /// [`Parameters::of_pairs`], then [`Config::new`].
+    ///
+    /// ```
+    /// use heimdall::conninfo::{Config, Environment};
+    ///
+    /// let password = "pa'ss w@rd/";
+    /// let pairs = [("host", "db.example"), ("user", "ann"), ("password", password), ("dbname", "app")];
+    /// let config = Config::of_pairs(pairs, &Environment::of_process())?;
+    /// assert_eq!(config.password.map(|password| password.expose().to_owned()).as_deref(), Some(password));
+    /// # Ok::<(), heimdall::conninfo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn of_pairs<'p>(
+        pairs: impl IntoIterator<Item = (&'p str, &'p str)>,
+        env: &Environment,
+    ) -> Result<Config, Error> {
+        Config::new(&Parameters::of_pairs(pairs, env)?)
+    }
+
     /// Reads the parameters.
     ///
     /// # Errors
@@ -323,6 +345,25 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(config(text).unwrap().application_name.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn pairs_are_keywords_and_values_as_they_are() {
+        let effective_user = || None;
+        let env = Environment { variable: &|_| None, effective_user: &effective_user, effective_uid: 1 };
+        let given =
+            |pairs: &[(&str, &str)]| Config::of_pairs([("user", "ann")].iter().chain(pairs).copied(), &env);
+        let config = given(&[("host", "a"), ("password", r"' \ %41=x"), ("host", "b")]).unwrap();
+        assert_eq!(config.password.unwrap().expose(), r"' \ %41=x");
+        assert_eq!(config.hosts[0].name.as_deref(), Some("b"));
+        for (pair, expected) in [
+            (("hosst", "b"), "invalid connection option \"hosst\"; did you mean \"host\"?"),
+            (("host", "a\0b"), &Error::Nul.to_string()),
+            (("port", "x"), "connection string: invalid integer value \"x\""),
+        ] {
+            let error = given(&[pair]).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 

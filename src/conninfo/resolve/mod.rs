@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, mem};
 
 use crate::auth::mask::{self, MASK};
-use crate::conninfo::error::Error;
+use crate::conninfo::error::{Error, Excerpt};
 use crate::conninfo::misplaced;
 use crate::conninfo::origin::{Origin, Source};
 use crate::conninfo::parse;
@@ -51,7 +51,40 @@ impl Parameters {
     pub fn resolve(explicit: Option<(Source, &str)>, env: &Environment) -> Result<Parameters, Error> {
         let (source, text) = explicit.unwrap_or((Source::Option, ""));
         let origin = Origin::ConnectionString(source);
-        let mut explicit = parse::connection_string(text).map_err(|error| error.at(&origin))?;
+        let settings = parse::connection_string(text).map_err(|error| error.at(&origin))?;
+        let parameters = Parameters::complete(origin, settings, env)?;
+        let says_where = ["host", "hostaddr"].iter().any(|keyword| parameters.get(keyword).is_some());
+        if matches!(source, Source::HeimdallDatabaseUrl | Source::DatabaseUrl)
+            && text.is_empty()
+            && !says_where
+        {
+            return Err(Error::EmptyUrl.at(&Origin::ConnectionString(source)));
+        }
+        Ok(parameters)
+    }
+
+    /// Finds the value of every parameter, as [`Parameters::resolve`] does, for keywords and values that nothing has to be quoted
+    /// in; a later value replaces an earlier one.
+    ///
+    /// # Errors
+    /// A keyword that there is none of, a NUL in a value, and those of [`Parameters::resolve`].
+    pub fn of_pairs<'p>(
+        pairs: impl IntoIterator<Item = (&'p str, &'p str)>,
+        env: &Environment,
+    ) -> Result<Parameters, Error> {
+        let mut settings = Settings::default();
+        for (keyword, value) in pairs {
+            if value.contains('\0') {
+                return Err(Error::Nul);
+            }
+            let unknown = || Error::UnknownOption(Excerpt::keyword(keyword, false));
+            settings.set(keyword, value.to_owned()).ok_or_else(unknown)?;
+        }
+        Parameters::complete(Origin::ConnectionString(Source::ConnectionString), settings, env)
+    }
+
+    /// Adds what other sources say to what the connection string says, which is from `origin`.
+    fn complete(origin: Origin, mut explicit: Settings, env: &Environment) -> Result<Parameters, Error> {
         let ignored = mem::take(&mut explicit.ignored);
         let sources = Sources::new(origin, explicit, env)?;
         let mut entries = Vec::new();
@@ -62,13 +95,6 @@ impl Parameters {
         }
         let mut parameters =
             Parameters { entries, hosts: Ok(Vec::new()), passfile: None, warnings: Vec::new(), ignored };
-        let says_where = ["host", "hostaddr"].iter().any(|keyword| parameters.get(keyword).is_some());
-        if matches!(source, Source::HeimdallDatabaseUrl | Source::DatabaseUrl)
-            && text.is_empty()
-            && !says_where
-        {
-            return Err(Error::EmptyUrl.at(&Origin::ConnectionString(source)));
-        }
         let [host, hostaddr, port] = ["host", "hostaddr", "port"].map(|keyword| parameters.get(keyword));
         parameters.hosts = hosts::list(host, hostaddr, port).map_err(|error| match error {
             Error::HostCount(..) => parameters.mistake("hostaddr", error),
