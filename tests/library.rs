@@ -107,6 +107,20 @@ fn a_lock_is_free_once_its_release_is_confirmed_and_soon_after_it_was_dropped() 
 }
 
 #[test]
+fn a_configuration_that_was_changed_to_one_that_contradicts_itself_connects_to_no_one() {
+    use heimdall::conninfo::{RootCertificates, SslNegotiation};
+
+    let [mut direct, mut system] = [config(&shared().tcp()), config(&shared().tcp())];
+    direct.sslnegotiation = SslNegotiation::Direct;
+    system.sslrootcert = Some(RootCertificates::System);
+    for config in [direct, system] {
+        let result = lock::acquire(&ConnectOptions::new(&config), &request("weak"), Deadline::after(None));
+        let error = result.err().expect("no connection").to_string();
+        assert!(error.contains("weak sslmode \"prefer\" may not be used with"), "{error}");
+    }
+}
+
+#[test]
 #[cfg(not(feature = "tls"))]
 fn without_tls_a_configuration_that_insists_on_it_connects_to_no_one() {
     use heimdall::conninfo::{SslCertMode, SslMode};

@@ -73,6 +73,9 @@ impl<'a> Handshake<'a> {
     ) -> Result<Connection, Error> {
         self.was_encrypted = false;
         self.verified = None;
+        if let Some((_, error)) = self.options.config().weakness() {
+            return Err(unusable(error));
+        }
         let socket = Socket::open(address, self.options.config(), deadline)?;
         let (stream, channel) = match encryption {
             Encryption::Tls => self.encrypt(socket, host, deadline)?,

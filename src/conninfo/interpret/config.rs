@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::auth::policy::{ChannelBinding, RequireAuth};
+use crate::conninfo::error::Error;
 use crate::conninfo::resolve::hosts::Host;
 use crate::conninfo::values::{
     LoadBalanceHosts, ProtocolVersion, Secret, ServerOptions, SslCertMode, SslMode, SslNegotiation,
     TargetSessionAttrs, TlsVersion,
 };
 
-/// How to connect. Every value is valid, and none asks for what heimdall does not do.
+/// How to connect. Every value of a parameter is valid, and none asks for what heimdall does not do. Who changes one is told by
+/// the attempt to connect if it goes against another.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -86,6 +88,21 @@ impl Config {
     #[must_use]
     pub fn password_for<'a>(&'a self, host: &'a Host) -> Option<&'a Secret> {
         self.password.as_ref().or(host.password.as_ref())
+    }
+
+    /// The parameter that asks for more security than `sslmode` does, if one does, and the error. Fields can be changed, so it
+    /// is looked for again before a connection is made.
+    pub(crate) fn weakness(&self) -> Option<(&'static str, Error)> {
+        let (keyword, with, strong) = if self.sslnegotiation == SslNegotiation::Direct
+            && self.sslmode < SslMode::Require
+        {
+            ("sslnegotiation", "sslnegotiation=direct", "\"require\", \"verify-ca\", or \"verify-full\"")
+        } else if self.sslrootcert == Some(RootCertificates::System) && self.sslmode < SslMode::VerifyFull {
+            ("sslrootcert", "sslrootcert=system", "\"verify-full\"")
+        } else {
+            return None;
+        };
+        Some((keyword, Error::WeakSslMode(self.sslmode.as_str(), with, strong)))
     }
 
     /// Whether any of the hosts is reached by TCP, where TLS is possible.

@@ -60,7 +60,6 @@ impl Config {
     /// heimdall does not do.
     pub fn new(parameters: &Parameters) -> Result<Config, Error> {
         let read = Reader(parameters);
-        let sslmode = read.word("sslmode")?;
         let (ssl_min_protocol_version, ssl_max_protocol_version) = read.tls_versions()?;
         let (min_protocol_version, max_protocol_version) = read.protocol_versions()?;
         let config = Config {
@@ -84,9 +83,9 @@ impl Config {
             require_auth: read.require_auth()?,
             channel_binding: read.word("channel_binding")?,
             requirepeer: read.string("requirepeer"),
-            sslmode,
-            sslnegotiation: read.sslnegotiation(sslmode)?,
-            sslrootcert: read.sslrootcert(sslmode)?,
+            sslmode: read.word("sslmode")?,
+            sslnegotiation: read.word("sslnegotiation")?,
+            sslrootcert: read.sslrootcert(),
             sslcert: read.file("sslcert"),
             sslkey: read.file("sslkey"),
             sslcertmode: read.word("sslcertmode")?,
@@ -99,6 +98,9 @@ impl Config {
             target_session_attrs: read.word("target_session_attrs")?,
             load_balance_hosts: read.word("load_balance_hosts")?,
         };
+        if let Some((keyword, error)) = config.weakness() {
+            return Err(read.weak(keyword, error));
+        }
         refuse_unsupported(&config, parameters)?;
         Ok(config)
     }
@@ -168,28 +170,15 @@ impl Reader<'_> {
         })
     }
 
-    fn sslnegotiation(&self, sslmode: SslMode) -> Result<SslNegotiation, Error> {
-        let negotiation = self.word("sslnegotiation")?;
-        if negotiation == SslNegotiation::Direct && sslmode < SslMode::Require {
-            let strong = "\"require\", \"verify-ca\", or \"verify-full\"";
-            return Err(self.weak(sslmode, "sslnegotiation", "sslnegotiation=direct", strong));
+    fn sslrootcert(&self) -> Option<RootCertificates> {
+        match self.0.get("sslrootcert") {
+            Some("system") => Some(RootCertificates::System),
+            _ => self.file("sslrootcert").map(RootCertificates::File),
         }
-        Ok(negotiation)
-    }
-
-    fn sslrootcert(&self, sslmode: SslMode) -> Result<Option<RootCertificates>, Error> {
-        if self.0.get("sslrootcert") != Some("system") {
-            return Ok(self.file("sslrootcert").map(RootCertificates::File));
-        }
-        if sslmode < SslMode::VerifyFull {
-            return Err(self.weak(sslmode, "sslrootcert", "sslrootcert=system", "\"verify-full\""));
-        }
-        Ok(Some(RootCertificates::System))
     }
 
     /// The error for an sslmode that goes against another parameter; told where it stands, or else where that does.
-    fn weak(&self, sslmode: SslMode, keyword: &str, with: &'static str, strong: &'static str) -> Error {
-        let error = Error::WeakSslMode(sslmode.as_str(), with, strong);
+    fn weak(&self, keyword: &str, error: Error) -> Error {
         match self.0.source("sslmode") {
             Some(Source::Default) => self.0.mistake(keyword, error),
             _ => self.0.mistake("sslmode", error),
