@@ -141,6 +141,6 @@ fn names_are_as_long_as_you_like() {
     let outcome = heimdall(&format!("{long}1"), &["true"]).run();
     assert_eq!(outcome.code, Some(75));
     let shown = format!("heimdall:sharing/{}", "n".repeat(63 - "heimdall:sharing/".len()));
-    assert!(outcome.stderr.contains(&format!(", {shown}, from ")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(&format!("({shown}, from ")), "{}", outcome.stderr);
     holder.finish();
 }
