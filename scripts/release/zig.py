@@ -25,7 +25,7 @@ TARGETS = {
 
 # What the callers say of the target, each with whether a value follows.
 ABOUT_THE_TARGET = {"-arch": True, "-isysroot": True, "-m32": False, "-m64": False}
-ABOUT_THE_TARGET_PREFIXES = ("--target=", "-march=", "-mabi=", "-mfpu=", "-mmacosx-version-min=")
+ABOUT_THE_TARGET_PREFIXES = ("--target=", "-march=", "-mabi=", "-mfpu=", "-Wl,-melf_", "-mmacosx-version-min=")
 
 # What the linker did, by section and file.
 MAP = "-Wl,-Map="
