@@ -1,5 +1,6 @@
 # heimdall in containers: a place to test it, one to make releases in, and the image of the one program.
-# make docker-test, docker-release and docker-image use the stages of these names.
+# make docker-test, docker-release and docker-image use the stages of these names. An engine without BuildKit also builds those
+# before the one it is to build, so the dearest is the last.
 
 ARG RUST=rust:1-bookworm
 
@@ -14,14 +15,8 @@ COPY . .
 FROM build AS test
 CMD ["make", "test"]
 
-FROM build AS release
-# Empty: those of the Makefile.
-ARG TARGETS=
-# When the commit was made, since .git stays outside.
-ARG SOURCE_DATE_EPOCH=0
-RUN make release ${TARGETS:+TARGETS="$TARGETS"}
-
 FROM build AS program
+# When the commit was made, since .git stays outside.
 ARG SOURCE_DATE_EPOCH=0
 RUN make release TARGETS="$(uname -m)-unknown-linux-musl" && mv pkg/heimdall-*/ /program
 
@@ -32,3 +27,9 @@ LABEL org.opencontainers.image.title="heimdall" \
     org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
 ENTRYPOINT ["/heimdall"]
+
+FROM build AS release
+# Empty: those of the Makefile.
+ARG TARGETS=
+ARG SOURCE_DATE_EPOCH=0
+RUN make release ${TARGETS:+TARGETS="$TARGETS"}
