@@ -147,10 +147,11 @@ fn a_released_program_in_an_empty_root_answers_a_readiness_probe() {
     let probe = || root.heimdall().args(["--is-held-here", "--status-file", "/status.json"]).run();
     assert_eq!(probe().code, Some(1));
     let _other = Heimdall::new().database(&conninfo).args(["--key", "17"]).hold();
-    // Its program waits for the lock that the other one holds.
+    // Its program waits for the lock that the other one holds, and outlives it for no longer than that.
     let holder = root.heimdall().env("DATABASE_URL", &conninfo).args(["--key", "18"]);
     let holder = holder.args(["--status-file", "/status.json", "--"]).args(&root.heimdall);
-    let holder = holder.args(["--key", "17", "--wait", "--"]).args(&root.heimdall).arg("--version").spawn();
+    let holder =
+        holder.args(["--key", "17", "--wait=60s", "--"]).args(&root.heimdall).arg("--version").spawn();
     let yes = poll(Duration::from_secs(30), || (probe().code == Some(0)).then_some(()));
     assert!(yes.is_some(), "{:?}", probe());
     holder.signal(9);
