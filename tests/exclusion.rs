@@ -5,14 +5,14 @@ use crate::support::holder::Holder;
 use crate::support::postgres::{database, shared};
 
 fn hold(options: &[&str]) -> Holder {
-    Heimdall::new().database(&database()).args(options).hold()
+    Heimdall::new().url(&database()).args(options).hold()
 }
 
 #[test]
 fn a_second_contender_is_turned_away_and_gets_the_lock_afterwards() {
     let named = ["--namespace", "exclusion", "--name", "turned away"];
     let holder = hold(&named);
-    let second = Heimdall::new().database(&database()).args(named).args(["echo", "ran"]).run();
+    let second = Heimdall::new().url(&database()).args(named).args(["echo", "ran"]).run();
     assert_eq!((second.code, second.stdout.as_str()), (Some(75), ""));
     assert_eq!(second.stderr.lines().count(), 1);
     assert!(second.stderr.contains("exclusion/turned away"), "{}", second.stderr);
@@ -20,7 +20,7 @@ fn a_second_contender_is_turned_away_and_gets_the_lock_afterwards() {
 
     holder.finish();
     // Release is confirmed, so not even the next moment meets the old lock.
-    let third = Heimdall::new().database(&database()).args(named).args(["echo", "ran"]).run();
+    let third = Heimdall::new().url(&database()).args(named).args(["echo", "ran"]).run();
     assert_eq!((third.code, third.stdout.as_str()), (Some(0), "ran\n"));
 }
 
@@ -28,7 +28,7 @@ fn a_second_contender_is_turned_away_and_gets_the_lock_afterwards() {
 fn the_exit_code_of_a_busy_lock_can_be_chosen_and_the_line_left_out() {
     let _holder = hold(&["--name", "chosen code"]);
     let contend = |options: &[&str]| {
-        Heimdall::new().database(&database()).args(["--name", "chosen code"]).args(options).arg("true").run()
+        Heimdall::new().url(&database()).args(["--name", "chosen code"]).args(options).arg("true").run()
     };
     assert_eq!(contend(&["-E", "0"]).code, Some(0));
     assert_eq!(contend(&["--conflict-exit-code=42"]).code, Some(42));
@@ -41,10 +41,10 @@ fn other_names_and_other_kinds_of_keys_do_not_exclude() {
     let _holder = hold(&["--namespace", "one", "--name", "two"]);
     let _single = hold(&["--key", "7"]);
     for options in [&["--namespace", "one", "--name", "three"][..], &["--name", "two"], &["--key", "0,7"]] {
-        let other = Heimdall::new().database(&database()).args(options).arg("true").run();
+        let other = Heimdall::new().url(&database()).args(options).arg("true").run();
         assert_eq!(other.code, Some(0), "{options:?}: {}", other.stderr);
     }
-    assert_eq!(Heimdall::new().database(&database()).args(["--key", "7", "true"]).run().code, Some(75));
+    assert_eq!(Heimdall::new().url(&database()).args(["--key", "7", "true"]).run().code, Some(75));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_sql_of_print_key_finds_the_holder_and_does_no_harm() {
 fn the_token_grows_from_holder_to_holder() {
     let token = || {
         let run = Heimdall::new()
-            .database(&database())
+            .url(&database())
             .args(["--name", "token", "sh", "-c", "echo $HEIMDALL_FENCING_TOKEN"])
             .run();
         run.stdout.trim().parse::<u64>().expect("a number")

@@ -193,12 +193,12 @@ fn a_program_that_can_not_be_run_is_told_with_what_was_meant() {
 }
 
 fn in_folder(folder: &Path) -> Heimdall {
-    Heimdall::new().directory(folder).database(&database()).args(["--name", &this_test()])
+    Heimdall::new().directory(folder).url(&database()).args(["--name", &this_test()])
 }
 
 #[test]
 fn flocks_way_to_write_a_wait_is_read() {
-    let heimdall = || Heimdall::new().database(&database()).args(["--name", &this_test()]);
+    let heimdall = || Heimdall::new().url(&database()).args(["--name", &this_test()]);
     let holder = heimdall().hold();
     let outcome = heimdall().args(["-w1", "true"]).run();
     assert!(
@@ -206,7 +206,7 @@ fn flocks_way_to_write_a_wait_is_read() {
         "{outcome:?}"
     );
     // After PROGRAM it is the program's own.
-    let outcome = Heimdall::new().database(&database()).args(["--name", "else", "echo", "-w1"]).run();
+    let outcome = Heimdall::new().url(&database()).args(["--name", "else", "echo", "-w1"]).run();
     assert_eq!(outcome.stdout, "-w1\n");
     holder.finish();
 }

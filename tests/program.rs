@@ -9,7 +9,7 @@ use crate::support::{this_test, write_program};
 
 fn run(program: &[&str]) -> Outcome {
     Heimdall::new()
-        .database(&database())
+        .url(&database())
         .args(["--namespace", &this_test(), "--name", program[0]])
         .args(program)
         .run()
@@ -48,7 +48,7 @@ fn a_program_that_is_not_found_is_127_and_one_that_cannot_be_executed_is_126() {
 fn options_behind_the_program_are_the_programs() {
     for separator in [&["--"][..], &[]] {
         let outcome = Heimdall::new()
-            .database(&database())
+            .url(&database())
             .args(["--name", "options behind"])
             .args(separator)
             .args(["echo", "-q", "--name", "--", "--help"])
@@ -60,7 +60,7 @@ fn options_behind_the_program_are_the_programs() {
 #[test]
 fn the_program_is_told_of_its_lock() {
     let outcome = Heimdall::new()
-        .database(&database())
+        .env("DATABASE_URL", database())
         .env("HEIMDALL_SLOT", "left from outside")
         .args(["--namespace", "joker", "--name", "seen", "sh", "-c", "env | grep ^HEIMDALL_ | sort"])
         .run();
@@ -87,7 +87,7 @@ fn the_program_is_told_of_its_lock() {
 #[test]
 fn a_raw_key_has_no_name_to_tell() {
     let outcome = Heimdall::new()
-        .database(&database())
+        .url(&database())
         .env("HEIMDALL_NAME", "left from outside")
         .args(["--key", "-9223372036854775808", "sh", "-c", "echo ${HEIMDALL_NAME-none} $HEIMDALL_KEY"])
         .run();
@@ -97,7 +97,7 @@ fn a_raw_key_has_no_name_to_tell() {
 #[test]
 fn streams_are_live_and_not_ours() {
     let mut running = Heimdall::new()
-        .database(&database())
+        .url(&database())
         .args(["--name", "live", "sh", "-c", "while read line; do echo got $line; done"])
         .pipe_stdin()
         .spawn();
@@ -156,7 +156,7 @@ fn a_script_that_does_not_say_what_it_is_for_is_the_shells() {
     let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
     for program in [script.to_str().unwrap(), "a-script"] {
         let outcome = Heimdall::new()
-            .database(&database())
+            .url(&database())
             .env("PATH", &path)
             .args(["--name", "script", program, "one", "two"])
             .run();

@@ -30,9 +30,8 @@ fn a_command_line_typed_at_a_shell_shows_the_program_and_its_exit_code() {
 
 #[test]
 fn without_a_shell_the_exit_code_is_the_programs() {
-    let database = database();
-    let words = [BINARY, "--database", &database, "--name", "no shell", "sh", "-c", "tty; exit 4"];
-    let mut terminal = Terminal::start(&words, &[]);
+    let words = [BINARY, "--name", "no shell", "sh", "-c", "tty; exit 4"];
+    let mut terminal = Terminal::start(&words, &[("DATABASE_URL", &database())]);
     assert!(terminal.wait_for("\r\n").starts_with("/dev/"));
     assert_eq!(terminal.wait(), 4);
 }

@@ -27,15 +27,15 @@ fn promise_10_as_process_1_heimdall_reaps_orphans() {
     // Each of the inner shells loses its parent, and one that is not reaped stays a zombie.
     let script = "for i in 1 2 3 4 5 6 7 8 9 10; do (sh -c 'exit' &); done; echo parent $PPID; \
                   while grep -q '^State:.Z' /proc/[0-9]*/status; do sleep 0.05; done; exit 7";
-    let outcome = heimdall.database(&database()).args(["--name", "init", "sh", "-c", script]).run();
+    let outcome = heimdall.url(&database()).args(["--name", "init", "sh", "-c", script]).run();
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(7), "parent 1\n"), "{}", outcome.stderr);
 }
 
 #[test]
 fn promise_10_as_process_1_heimdall_reaps_orphans_while_it_waits_too() {
-    let _holder = Heimdall::new().database(&database()).args(["--name", "init waits"]).hold();
+    let _holder = Heimdall::new().url(&database()).args(["--name", "init waits"]).hold();
     let Some(heimdall) = init("reaping orphans while waiting", OWN_PROC) else { return };
-    let waiter = heimdall.database(&database()).args(["--name", "init waits", "--wait", "true"]).spawn();
+    let waiter = heimdall.url(&database()).args(["--name", "init waits", "--wait", "true"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     assert_reaps(&waiter);
     let Some(heimdall) = init("reaping orphans without a server", OWN_PROC) else { return };
@@ -70,7 +70,7 @@ fn promise_10_as_process_1_heimdall_passes_on_what_supervisors_send() {
     // SIGABRT, SIGPWR, and what systemd sends to a container: SIGRTMIN+3.
     let script = "exec {pause}<> <(:); for s in 6 30 37; do trap \"echo got $s\" $s; done; echo ready; \
                   trap 'exit 7' TERM; while :; do read -t 0.05 -u $pause; done";
-    let running = heimdall.database(&database()).args(["--name", "supervised", "bash", "-c", script]).spawn();
+    let running = heimdall.url(&database()).args(["--name", "supervised", "bash", "-c", script]).spawn();
     running.wait_for_stdout_line("ready");
     let heimdall = family(running.pid())[1].as_raw_nonzero();
     for number in [6, 30, 37, 15] {
@@ -113,7 +113,7 @@ fn promise_2_as_process_1_heimdall_stops_what_the_process_table_does_not_show() 
         let Some(heimdall) = init("a foreign process table", more) else { return };
         let script = "setsid sh -c 'trap \"\" TERM; exec sleep 300' & sleep 300";
         let outcome = heimdall
-            .database(&database())
+            .url(&database())
             .args(["--name", "blind init", "--timeout", "300ms", "--kill-after", "100ms", "sh", "-c", script])
             .run();
         assert_eq!(outcome.code, Some(124), "{}", outcome.stderr);
@@ -127,7 +127,7 @@ fn as_process_1_heimdall_passes_on_signals_to_what_drains_and_the_process_table_
     let Some(heimdall) = init("signals where nothing is seen", &[]) else { return };
     let script = "(trap 'echo heard; exit' USR1; echo ready; while :; do sleep 0.05; done) & exit 3";
     let running = heimdall
-        .database(&database())
+        .url(&database())
         .args(["-v", "--name", "blind drain", "--drain", "bash", "-c", script])
         .spawn();
     running.wait_for_stdout_line("ready");

@@ -9,10 +9,8 @@ use crate::support::postgres::{database, shared};
 #[test]
 fn promise_6_release_is_confirmed_so_the_next_heimdall_finds_the_lock_free() {
     let script = "for i in 1 2 3 4 5 6 7 8 9 10; do \"$0\" \"$@\" true || exit; done; echo all";
-    let outcome = Heimdall::program("sh")
-        .args(["-c", script, BINARY, "--name", "own shadow"])
-        .database(&database())
-        .run();
+    let outcome =
+        Heimdall::program("sh").args(["-c", script, BINARY, "--name", "own shadow"]).url(&database()).run();
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "all\n"), "{}", outcome.stderr);
 }
 

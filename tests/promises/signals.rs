@@ -15,8 +15,7 @@ use crate::support::{did_not_run, poll};
 fn promise_10_each_signal_reaches_the_program_once_and_its_end_is_ours() {
     let script = "for s in HUP INT QUIT USR1 USR2 ALRM WINCH CONT; do trap \"echo got $s\" $s; done; \
                   trap 'echo got TERM; exit 9' TERM; echo ready; while :; do sleep 0.05; done";
-    let running =
-        Heimdall::new().database(&database()).args(["--name", "signals", "bash", "-c", script]).spawn();
+    let running = Heimdall::new().url(&database()).args(["--name", "signals", "bash", "-c", script]).spawn();
     running.wait_for_stdout_line("ready");
     let mut expected = vec!["ready".to_owned()];
     for (number, name) in [
@@ -53,7 +52,7 @@ fn promise_10_every_signal_that_can_be_caught_reaches_the_program_once() {
     let numbers: Vec<i32> =
         (1..=64).filter(|number| ![9, 17, 19, 20, 21, 22, 32, 33, 34, 15].contains(number)).collect();
     let running = Heimdall::new()
-        .database(&database())
+        .url(&database())
         .args(["--name", "all signals", "bash", "-c", &listener(&numbers)])
         .spawn();
     running.wait_for_stdout_line("ready");
@@ -84,7 +83,7 @@ fn promise_10_a_real_time_signal_reaches_the_program_once_where_there_is_no_shel
         return did_not_run("a signal without a shell", "this system does not let us make mount namespaces");
     }
     let running = Heimdall::within(&without_shell)
-        .database(&database())
+        .url(&database())
         .args(["--name", "no shell", "bash", "-c", &listener(&[37, 10, 64])])
         .spawn();
     running.wait_for_stdout_line("ready");
@@ -103,7 +102,7 @@ fn promise_10_a_real_time_signal_reaches_the_program_once_where_there_is_no_shel
 fn promise_10_a_stopped_program_hears_what_usually_ends_a_program() {
     for number in [1, 2, 15] {
         let running = Heimdall::new()
-            .database(&database())
+            .url(&database())
             .args([
                 "--name",
                 &format!("stopped {number}"),
@@ -124,14 +123,14 @@ fn promise_10_a_stopped_program_hears_what_usually_ends_a_program() {
 #[test]
 fn promise_10_away_from_a_terminal_the_program_leads_a_group_of_its_own() {
     let script = "echo program $$; echo group $(ps -o pgid= -p $$)";
-    let running = Heimdall::new().database(&database()).args(["--name", "group", "sh", "-c", script]).spawn();
+    let running = Heimdall::new().url(&database()).args(["--name", "group", "sh", "-c", script]).spawn();
     assert_eq!(pid_behind(&running, "program"), pid_behind(&running, "group"));
 }
 
 #[test]
 fn a_signal_that_kills_the_program_is_told_as_128_and_the_signal() {
     let running = Heimdall::new()
-        .database(&database())
+        .url(&database())
         .args(["--name", "killed", "sh", "-c", "echo ready; exec sleep 300"])
         .spawn();
     running.wait_for_stdout_line("ready");
@@ -143,7 +142,7 @@ fn a_signal_that_kills_the_program_is_told_as_128_and_the_signal() {
 fn a_signal_that_meets_the_end_of_the_program_changes_nothing_else() {
     for _ in 0..10 {
         let mut running = Heimdall::new()
-            .database(&database())
+            .url(&database())
             .args(["--name", "meets the end", "sh", "-c", "echo ready; read x; exit 3"])
             .pipe_stdin()
             .spawn();
@@ -182,7 +181,7 @@ fn status_under(option: &str, field: &str) -> Option<u64> {
     }
     let outcome = Heimdall::program("env")
         .args([option, BINARY, &format!("--name=env {option}")])
-        .database(&database())
+        .url(&database())
         .args(["grep", field, "/proc/self/status"])
         .run();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -219,7 +218,7 @@ fn a_signal_that_the_caller_blocks_is_kept_for_the_program() {
     let script = "echo ready; until grep -q '^ShdPnd:.*[2367abef]..$' /proc/$$/status; do sleep 0.05; done; echo pending";
     let running = Heimdall::program("env")
         .args(["--block-signal=USR1", BINARY, "--name", "blocked"])
-        .database(&database())
+        .url(&database())
         .args(["bash", "-c", script])
         .spawn();
     running.wait_for_stdout_line("ready");

@@ -26,7 +26,7 @@ fn promise_2_a_lost_lock_stops_the_program_and_its_children() {
 #[test]
 fn promise_2_timeout_stops_the_program_and_its_children() {
     let running = Heimdall::new()
-        .database(&database())
+        .url(&database())
         .args(["--name", "timeout", "--timeout", "300ms", "sh", "-c", FAMILY])
         .spawn();
     let family = pids(&running.wait_for_stdout_line(" "));
@@ -36,7 +36,7 @@ fn promise_2_timeout_stops_the_program_and_its_children() {
     assert!(outcome.stderr.contains("--timeout ran out"), "{}", outcome.stderr);
     // The lock was given back.
     let next =
-        Heimdall::new().database(&database()).args(["--name", "no timeout", "--timeout", "0", "true"]).run();
+        Heimdall::new().url(&database()).args(["--name", "no timeout", "--timeout", "0", "true"]).run();
     assert_eq!(next.code, Some(0));
 }
 

@@ -54,7 +54,7 @@ fn a_process_substitution_reaches_the_program() {
 #[test]
 fn variables_of_socket_activation_pass_unchanged() {
     let outcome = Heimdall::new()
-        .database(&database())
+        .url(&database())
         .env("LISTEN_FDS", "2")
         .env("LISTEN_PID", "12345")
         .env("LISTEN_FDNAMES", "a:b")
@@ -70,7 +70,7 @@ fn without_descriptors_there_is_a_line_and_no_hang() {
         let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
         let outcome = Heimdall::program("sh")
             .args(["-c", &script, BINARY])
-            .database(&database())
+            .url(&database())
             .args(["--name", &format!("descriptors {limit}"), "--timeout", "20s", "true"])
             .run();
         if outcome.stderr.contains("error while loading shared libraries") {
@@ -104,7 +104,7 @@ fn a_file_that_may_not_grow_ends_neither_heimdall_nor_the_supervision() {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).display();
     let limited = |script: &str| {
         let script = format!("ulimit -f 0; exec \"$0\" \"$@\" {script}'{directory}/may-not-grow'");
-        Heimdall::program("sh").args(["-c", &script, BINARY]).database(&database())
+        Heimdall::program("sh").args(["-c", &script, BINARY]).url(&database())
     };
     let told = limited(">").args(["--name", "full", "--print-key"]).run();
     assert_eq!(told.code, Some(1), "{}", told.stderr);
