@@ -84,6 +84,7 @@ pub mod bell {
 #[cfg(feature = "cli")]
 pub mod rules {
     pub use crate::cli::exit::Status;
+    pub use crate::cli::rules::action::*;
     pub use crate::cli::rules::supervision::*;
     pub use crate::cli::rules::supervisor::*;
     pub use crate::cli::rules::waiter::*;

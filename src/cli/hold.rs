@@ -3,13 +3,12 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::heard;
-use super::report::Report;
 use super::report::event::Event;
+use super::report::{Report, heard};
 use super::rules::holding::{Holding, Kept, Then};
 use super::tend::{tend, tend_during};
 use super::timer::Timer;
-use crate::lock::{Guard, Lost, Moment, Polled};
+use crate::lock::{Guard, Lost, Moment};
 
 /// Holds the lock until that moment, and until it is sure that a program may start under it. No longer if
 /// someone asks that it be freed: then no program may start. Returns whether one may.
@@ -61,19 +60,10 @@ impl Kept for Held<'_> {
     }
 
     fn process(&mut self, now: Moment) -> Result<(), Lost> {
-        for _ in 0..LOOKS {
-            match self.guard.poll()? {
-                Polled::Nothing => break,
-                polled => heard::tell(polled, self.guard, self.report),
-            }
-        }
-        self.guard.tick(now)
+        self.guard.process_telling(now, |polled, servers_half| heard::tell(polled, servers_half, self.report))
     }
 
     fn is_asked(&self) -> bool {
         self.guard.asker().is_some()
     }
 }
-
-/// How much is read in a row: a server that never stops sending must not keep us from all else.
-const LOOKS: usize = 1000;

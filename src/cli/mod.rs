@@ -3,7 +3,6 @@
 mod connect;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod exit;
-mod heard;
 mod hold;
 mod job;
 mod options;

@@ -6,13 +6,12 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 
 use super::exit::Exit;
-use super::heard;
 use super::job::Job;
 use super::job::on_lost::OnLost;
-use super::report::Report;
 use super::report::event;
+use super::report::{Report, heard};
+use super::rules::action::{Action, Cause, Event, ExitReason, Left, News, Reason, Terms, Then};
 use super::rules::supervision::{Heard, Received, Supervised, Supervision};
-use super::rules::supervisor::{Action, Cause, Event, ExitReason, Left, News, Reason, Terms, Then};
 use super::signals::{self, Signals, stop_ourselves};
 use super::timer::Timer;
 use crate::lock::{Guard, Lost, Moment, Polled};
@@ -24,8 +23,8 @@ pub(super) struct Sources<'a> {
     pub(super) timer: &'a Timer,
 }
 
-/// Waits for the end of the program, and makes sure that the program ends when the lock is lost. Returns how it ended, and whether
-/// the lock is lost.
+/// Waits for the end of the program, and makes sure that the program ends when the lock is lost. Returns how it ended, and
+/// whether the lock is lost.
 pub(super) fn supervise(
     job: &mut Job,
     sources: Sources<'_>,
@@ -38,8 +37,8 @@ pub(super) fn supervise(
     let mut supervision = Supervision::begin(terms, &mut run);
     let mut ready = Ready::default();
     loop {
-        // To find out whom signals were for takes a moment, in which a host that wakes up late must not go on. Otherwise the round
-        // looks at the clock as soon.
+        // To find out whom signals were for takes a moment, in which a host that wakes up late must not go on. Otherwise the
+        // round looks at the clock as soon.
         if ready.signals || ready.witness {
             supervision.feed(&mut run, Event::Tick);
         }
@@ -144,7 +143,7 @@ impl Supervised for Run<'_> {
         if matches!(polled, Polled::Nothing) {
             return Ok(Heard::Nothing);
         }
-        heard::tell(polled, self.sources.guard, self.report);
+        heard::tell(polled, self.sources.guard.servers_half(), self.report);
         let asker = self.sources.guard.asker();
         if let Some(asker) = asker.filter(|_| !self.is_asked) {
             self.report.event(&event::Event::Asked { asker });

@@ -205,9 +205,19 @@ impl Guard {
     /// # Errors
     /// The lock is lost.
     pub fn process(&mut self, now: Moment) -> Result<(), Lost> {
+        self.process_telling(now, |_, _| {})
+    }
+
+    /// The same; `tell` is told of what was read, and what keeps the server's half of the lease.
+    pub(crate) fn process_telling(
+        &mut self,
+        now: Moment,
+        tell: impl Fn(Polled, &ServersHalf),
+    ) -> Result<(), Lost> {
         for _ in 0..LOOKS {
-            if matches!(self.poll()?, Polled::Nothing) {
-                break;
+            match self.poll()? {
+                Polled::Nothing => break,
+                polled => tell(polled, &self.half),
             }
         }
         self.tick(now)
@@ -286,8 +296,8 @@ impl Guard {
         if Heartbeat::is_fresh(now, lease, read) { Ok(()) } else { Err(Lost::Silent(read.since(now))) }
     }
 
-    /// Returns for how long the server has kept its locks, at least, since a start, a crash or a promotion has it forget them: who
-    /// held this lock before may not know yet that it is lost. Zero if the server does not tell. To be asked before
+    /// Returns for how long the server has kept its locks, at least, since a start, a crash or a promotion has it forget
+    /// them: who held this lock before may not know yet that it is lost. Zero if the server does not tell. To be asked before
     /// [`Guard::start_heartbeat`]; one round trip, for which the server has a third of `lease`.
     ///
     /// # Errors
@@ -305,8 +315,9 @@ impl Guard {
         }
     }
 
-    /// Asks for a sign of life: by the settings until they are in force, then by an empty query, or by the question whether the
-    /// bell rings. In a pooler's session the settings end with their transaction, which each ping begins anew, so that none gets old.
+    /// Asks for a sign of life: by the settings until they are in force, then by an empty query, or by the question whether
+    /// the bell rings. In a pooler's session the settings end with their transaction, which each ping begins anew, so that
+    /// none gets old.
     fn ping(&mut self, now: Moment) -> Result<(), Lost> {
         match &self.settings {
             Some(attempt) if !attempt.is_answered() || self.grant.owner != Owner::Us => {

@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use super::json::Value;
 use super::session_name::{self, Told};
 use crate::cli::exit::Status;
+use crate::cli::rules::action::Why;
 use crate::cli::rules::settle::Reason;
-use crate::cli::rules::supervisor::Why;
 use crate::cli::signals;
 use crate::lock::bell::Asker;
 use crate::lock::{Guard, Holder, Lost, Moment, Sources};
@@ -436,8 +436,8 @@ impl fmt::Display for After {
     }
 }
 
-/// Shows `: by process 4711 on db1 (server process 42, from 10.0.0.1, holder since …); and by 2 more`, as far as it is known, after the
-/// text that it begins with.
+/// Shows `: by process 4711 on db1 (server process 42, from 10.0.0.1, holder since …); and by 2 more`, as far as it is known,
+/// after the text that it begins with.
 struct Held<'a>(&'static str, &'a [Holder]);
 
 impl fmt::Display for Held<'_> {

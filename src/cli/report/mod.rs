@@ -3,6 +3,7 @@
 pub(super) mod event;
 pub(super) mod files;
 pub(super) mod half;
+pub(super) mod heard;
 pub(super) mod json;
 pub(super) mod metrics;
 pub(super) mod notify;

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 
 use rustix::process::Signal;
 
+use super::action::{Action, Event, Terms, Then};
 use super::beside::{Act, Beside};
-use super::supervisor::{Action, Event, Supervisor, Terms, Then};
+use super::supervisor::Supervisor;
 use crate::lock::Moment;
 
 /// A job and the lock that it runs under.

@@ -15,6 +15,7 @@ use super::list::{self, ListOptions};
 use super::{not_written, on_stdout};
 use crate::cli::connect::{self, failed};
 use crate::cli::exit::Exit;
+use crate::cli::options::name::Lock;
 use crate::cli::report::event::Event;
 use crate::cli::report::json::{self, Value};
 use crate::cli::report::terminal::{self, can_draw, is_foreground};
@@ -37,7 +38,7 @@ pub(in crate::cli) fn watch(
     let config = connect::config(database, report)?;
     let connect = connect::options(&config, "heimdall --list", options.allows_pooler, report);
     let lock = options.lock.as_ref();
-    let request = lock.map(crate::cli::options::name::Lock::request);
+    let request = lock.map(Lock::request);
     let mut alarm = Alarm::new().map_err(|error| {
         report.error(format_args!("cannot watch the terminal: {}", os_error_text(&error)));
         Exit::NotExecutable

@@ -20,8 +20,8 @@ use signal_hook::consts::FORBIDDEN;
 use signal_hook::flag::register_conditional_shutdown;
 
 use crate::cli::exit::Status;
+use crate::cli::rules::action::ExitReason;
 use crate::cli::rules::supervision::Received;
-use crate::cli::rules::supervisor::ExitReason;
 use bits::SignalBits;
 use queue::{Info, SignalQueue};
 
