@@ -51,8 +51,7 @@ type Script = fn(&mut Connection);
 /// A login without any question, and what comes before the answer to a query.
 fn log_in(connection: &mut Connection) {
     connection.startup();
-    let login = [backend::authentication_ok(), backend::backend_key_data(42, &[1, 2, 3, 4])].concat();
-    connection.send(&[login, backend::ready_for_query(b'I')].concat());
+    connection.send(&backend::logged_in());
     connection.expect(b'Q');
 }
 

@@ -149,8 +149,7 @@ fn a_pooler_that_swaps_sessions_is_found_out() {
     for (pid, status) in [("44", b'T'), ("43", b'I')] {
         let server = Scripted::start(move |connection: &mut Connection| {
             connection.startup();
-            let login = [backend::authentication_ok(), backend::backend_key_data(42, &[1, 2, 3, 4])].concat();
-            connection.send(&[login, backend::ready_for_query(b'I')].concat());
+            connection.send(&backend::logged_in());
             connection.expect(b'Q');
             let row = backend::row(&backend::granted("43"));
             let complete = backend::command_complete("BEGIN");
@@ -176,8 +175,7 @@ fn a_pooler_that_swaps_sessions_is_found_out() {
 fn a_lock_that_was_granted_before_the_attempt_fails_is_given_back_to_the_pooler() {
     let server = Scripted::start(move |connection: &mut Connection| {
         connection.startup();
-        let login = [backend::authentication_ok(), backend::backend_key_data(42, &[1, 2, 3, 4])].concat();
-        connection.send(&[login, backend::ready_for_query(b'I')].concat());
+        connection.send(&backend::logged_in());
         connection.expect(b'Q');
         // It was cancelled while the commit waited for the disk.
         let row = backend::row(&backend::granted("43"));

@@ -6,8 +6,6 @@ use crate::support::scripted::{Connection, Scripted, backend};
 
 #[test]
 fn a_server_that_goes_away_before_it_answers_is_passed_over() {
-    let login = [backend::authentication_ok(), backend::backend_key_data(42, &[1, 2, 3, 4])].concat();
-    let logged_in = [login, backend::ready_for_query(b'I')].concat();
     let leaving = backend::error_response(&[
         (b'S', "FATAL"),
         (b'C', "57P01"),
@@ -17,7 +15,7 @@ fn a_server_that_goes_away_before_it_answers_is_passed_over() {
         (vec![], "the server closed the connection before an answer came"),
         (leaving, "FATAL: terminating connection due to administrator command [57P01]"),
     ] {
-        let said = [logged_in.clone(), last_words].concat();
+        let said = [backend::logged_in(), last_words].concat();
         let server = Scripted::start(move |connection: &mut Connection| {
             connection.startup();
             connection.expect(b'Q');

@@ -135,11 +135,14 @@ pub fn granted(pid: &str) -> [Option<&str>; 9] {
     ]
 }
 
-/// A login without any question, and the answer to the attempt to lock that travels with it and leaves a transaction open.
+/// A login without any question, to server process 42.
+pub fn logged_in() -> Vec<u8> {
+    [authentication_ok(), backend_key_data(42, &[1, 2, 3, 4]), ready_for_query(b'I')].concat()
+}
+
+/// The same, and the answer to the attempt to lock that travels with it and leaves a transaction open.
 pub fn answered(row: &[Option<&str>]) -> Vec<u8> {
-    let mut answer = authentication_ok();
-    answer.extend(backend_key_data(42, &[1, 2, 3, 4]));
-    answer.extend(ready_for_query(b'I'));
+    let mut answer = logged_in();
     answer.extend(command_complete("BEGIN"));
     answer.extend(self::row(row));
     answer.extend(command_complete("SELECT 1"));
