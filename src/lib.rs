@@ -120,8 +120,8 @@
 //!
 //! The oldest Rust that compiles it is 1.88. Only a new minor version asks for a newer one.
 //!
-//! Of other crates' types, [`bytes::Bytes`] alone is part of the API, in [`proto::Step::Send`] and [`proto::Session::take_outgoing`]. rustls and rustix are not:
-//! an error holds the text, or a [`std::io::Error`].
+//! Of other crates' types, [`bytes::Bytes`] alone is part of the API, in [`proto::Step::Send`] and
+//! [`proto::Session::take_outgoing`]. rustls and rustix are not: an error holds the text, or a [`std::io::Error`].
 
 pub mod auth;
 #[cfg(feature = "cli")]

@@ -42,8 +42,8 @@ struct Shown {
     stderr: String,
 }
 
-/// Runs it with one fault and a lease that a late machine, too, has time enough in; where this system has no network namespaces, says that a test of this name
-/// did not run.
+/// Runs it with one fault and a lease that a late machine, too, has time enough in; where this system has no network
+/// namespaces, says that a test of this name did not run.
 fn demo_failover(name: &str, heimdall: &str) -> Option<Shown> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/demo-failover");
     let output = Command::new(script).args([heimdall, "6s", "kill-both"]).output().unwrap();

@@ -70,8 +70,8 @@ impl Drop for Session {
     }
 }
 
-/// The cells of each line, by runs of two blanks or more, without the moments, and without the tokens, for which the host's name
-/// may leave no room.
+/// The cells of each line, by runs of two blanks or more, without the moments, and without the tokens, for which the host's
+/// name may leave no room.
 fn cells(table: &str) -> Vec<Vec<String>> {
     let rows = table.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()));
     let has_tokens = table.lines().next().unwrap().ends_with("  TOKEN");

@@ -1,4 +1,5 @@
-//! The recipes of docs/recipes.md and the commands of README.md, run as they are written there, with stand-ins for the programs that they name.
+//! The recipes of docs/recipes.md and the commands of README.md, run as they are written there, with stand-ins for the
+//! programs that they name.
 
 use std::collections::BTreeSet;
 use std::fs;

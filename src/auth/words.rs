@@ -1,7 +1,7 @@
 //! Values that are one of a few words, those of connection strings.
 
-/// Declares enumerations together with the words that stand for their values in a connection string; `by` names a method of `str`
-/// that compares words.
+/// Declares enumerations together with the words that stand for their values in a connection string; `by` names a method of
+/// `str` that compares words.
 macro_rules! words {
     (@same) => { <str as PartialEq>::eq };
     (@same $same:ident) => { str::$same };

@@ -115,9 +115,9 @@ impl Contender {
     }
 
     /// Listens to the server for so long, then tries once more; one round trip, for which the server has no longer than
-    /// `patience`, nor than a third of the lease of [`LockRequest::with_lease`]. Nothing is held in between, neither a transaction
-    /// nor a snapshot: a waiter inside `pg_advisory_lock` would have one, for which `CREATE INDEX CONCURRENTLY` of the holder
-    /// waits.
+    /// `patience`, nor than a third of the lease of [`LockRequest::with_lease`]. Nothing is held in between, neither a
+    /// transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have one, for which `CREATE INDEX CONCURRENTLY`
+    /// of the holder waits.
     ///
     /// # Errors
     /// The connection is lost, or the server has become one on which the lock would not exclude.
@@ -144,9 +144,9 @@ impl Contender {
     }
 
     /// Tries what it may try where it stands in the line: the lock as the heir, otherwise to become the heir; also the lock
-    /// where it `overtakes`. One round trip, for which the server has no longer than `patience`, nor than a third of the lease of
-    /// [`LockRequest::with_lease`]. If this host vanishes, the server ends the session after that lease; that of an heir which
-    /// does not try for five seconds it ends as well.
+    /// where it `overtakes`. One round trip, for which the server has no longer than `patience`, nor than a third of the
+    /// lease of [`LockRequest::with_lease`]. If this host vanishes, the server ends the session after that lease; that of an
+    /// heir which does not try for five seconds it ends as well.
     ///
     /// # Errors
     /// As [`Contender::retry`].
@@ -177,8 +177,8 @@ impl Contender {
         Ok(self.connection.send(&attempt.query())?)
     }
 
-    /// Reads the answer to an attempt. One that has failed leaves no lock behind, and is made again: some times as it was, where
-    /// that may be enough, otherwise with another token, as a function may be missing, or refused to our role.
+    /// Reads the answer to an attempt. One that has failed leaves no lock behind, and is made again: some times as it was,
+    /// where that may be enough, otherwise with another token, as a function may be missing, or refused to our role.
     fn answer(&mut self, deadline: Deadline, has_begun: &mut bool) -> Result<AcquireRow, QueryError> {
         let mut tries = 0;
         loop {
@@ -194,8 +194,8 @@ impl Contender {
             if let (Err(QueryError::Failed(_)), Some((pid, key))) = (&answer, granted)
                 && self.owner_of(pid) == Owner::Pooler
             {
-                // What comes after the attempt has failed, as where it was cancelled at the very end: the pooler's session has the
-                // lock. If it is given to another client meanwhile, there is nothing more to do.
+                // What comes after the attempt has failed, as where it was cancelled at the very end: the pooler's session
+                // has the lock. If it is given to another client meanwhile, there is nothing more to do.
                 let _ = self.give_back(key);
             }
             let passes = match &answer {

@@ -35,8 +35,8 @@ pub(super) fn read(row: &Row) -> Option<Duration> {
 }
 
 impl Told {
-    /// When it has recovered or was promoted, it does not tell an ordinary role; but it was before its last checkpoint, if that is
-    /// on the timeline of now.
+    /// When it has recovered or was promoted, it does not tell an ordinary role; but it was before its last checkpoint, if
+    /// that is on the timeline of now.
     fn age(self) -> Duration {
         match self {
             Self { has_recovered: false, start, .. } => start,

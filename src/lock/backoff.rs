@@ -66,7 +66,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// A server that comes back after a minute is found some seconds later, by a thousand who do not keep it from starting up.
 const CONNECTIONS_LONGEST: Duration = Duration::from_secs(5);
 
-/// Less than twelve tries a second: half of it and a round trip is what a handover takes. `make bench` measures this and the next two.
+/// Less than twelve tries a second: half of it and a round trip is what a handover takes. `make bench` measures this and the
+/// next two.
 const HEIRS_SHORTEST: Duration = Duration::from_millis(84);
 
 /// After a minute. Who has waited that long waits a tenth of a second more, and costs the server half.

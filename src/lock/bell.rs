@@ -1,8 +1,8 @@
 //! How the holder of a lock is asked to stop its work: by a second key, which belongs to its session and to the lock.
 //!
-//! Who asks holds that key, shared, in a session named [`ASKER`](sql::ASKER), until the lock is free. The holder tries the key
-//! with each sign of life that it asks for. If it can't have it, it asks who does: only a session whose role may end the holder's
-//! session anyway, as it has the privileges of the holder's role or is a superuser, is believed.
+//! Who asks holds that key, shared, in a session named [`ASKER`](sql::ASKER), until the lock is free. The holder tries the
+//! key with each sign of life that it asks for. If it can't have it, it asks who does: only a session whose role may end the
+//! holder's session anyway, as it has the privileges of the holder's role or is a superuser, is believed.
 
 use sha2::{Digest, Sha256};
 

@@ -5,8 +5,8 @@ use crate::net::Ends;
 /// What has the server free the lock of a client that has vanished.
 ///
 /// Where TCP ends at the server, the session lasts for as long as any process has the connection open, and the kernel of the
-/// client's host answers for it. Where it does not, the server can go by the heartbeats alone: it also frees the lock of a client
-/// that sends none any more while its job, which has inherited the connection, runs on.
+/// client's host answers for it. Where it does not, the server can go by the heartbeats alone: it also frees the lock of a
+/// client that sends none any more while its job, which has inherited the connection, runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServersHalf {

@@ -98,8 +98,8 @@ impl Held {
         self.shared.lost(Moment::now())
     }
 
-    /// Calls `then` when the lock is lost, on the heartbeat's thread, within a second of when [`Held::lost`] tells it at the latest; if it
-    /// is lost already, at once and on this one.
+    /// Calls `then` when the lock is lost, on the heartbeat's thread, within a second of when [`Held::lost`] tells it at the
+    /// latest; if it is lost already, at once and on this one.
     pub fn on_lost(&self, then: impl FnOnce(&Lost) + Send + 'static) {
         let mut waiting = unpoisoned(&self.shared.on_lost);
         if let Some(lost) = self.lost() {
@@ -162,8 +162,8 @@ impl Shared {
         self.lost.get()
     }
 
-    /// Notes when the server was asked what it has answered last; returns whether the lock is still held. What is lost stays so: the
-    /// holder may have seen that it is, before the thread could read a late answer.
+    /// Notes when the server was asked what it has answered last; returns whether the lock is still held. What is lost stays
+    /// so: the holder may have seen that it is, before the thread could read a late answer.
     fn answered(&self, asked: Moment) -> bool {
         *unpoisoned(&self.last_answered) = asked;
         self.lost.get().is_none()

@@ -117,8 +117,8 @@ impl Holder {
         }
     }
 
-    /// Returns what the namespace and the name may be that the session tells in its `application_name`, before its place and the
-    /// moment.
+    /// Returns what the namespace and the name may be that the session tells in its `application_name`, before its place and
+    /// the moment.
     fn names(&self) -> impl Iterator<Item = (&str, &str)> {
         let application = self.application.as_deref().unwrap_or_default();
         let text = without_word(application.strip_prefix("heimdall:").unwrap_or_default(), '@');

@@ -1,5 +1,5 @@
-//! The settings of the session that holds a lock: nothing of the server's ends it without cause, and what keeps the server's half
-//! of the lease ends it when the client has vanished.
+//! The settings of the session that holds a lock: nothing of the server's ends it without cause, and what keeps the server's
+//! half of the lease ends it when the client has vanished.
 
 use std::mem;
 use std::time::Duration;
@@ -26,10 +26,10 @@ enum Purpose {
 }
 
 impl Settings {
-    /// For a session of our own, on a server of this major version: settings of the role or the database that would end
-    /// it are switched off, and what keeps the server's half of the `lease` is switched on. TCP gives up a client that it has not
-    /// heard from for a lease, and not before (`man 7 tcp`: with `TCP_USER_TIMEOUT`, that is when the first keepalive probe is
-    /// due after it). The session's name is to tell since when it holds the lock, and with which fencing token.
+    /// For a session of our own, on a server of this major version: settings of the role or the database that would end it
+    /// are switched off, and what keeps the server's half of the `lease` is switched on. TCP gives up a client that it has
+    /// not heard from for a lease, and not before (`man 7 tcp`: with `TCP_USER_TIMEOUT`, that is when the first keepalive
+    /// probe is due after it). The session's name is to tell since when it holds the lock, and with which fencing token.
     #[must_use]
     pub fn of_session(version: u32, lease: Option<Duration>, half: &ServersHalf, token: u64) -> Self {
         let idle = lease.filter(|_| matches!(half, ServersHalf::IdleSession(_)));
@@ -53,8 +53,8 @@ impl Settings {
         Self::new(version, values, Purpose::Waiter)
     }
 
-    /// For the transaction that an attempt leaves open, on a server of any version. Whatever is in between, it ends with the lease,
-    /// unless we say anything before.
+    /// For the transaction that an attempt leaves open, on a server of any version. Whatever is in between, it ends with the
+    /// lease, unless we say anything before.
     #[must_use]
     pub fn of_attempt(lease: Option<Duration>) -> Self {
         let mut values =
@@ -63,8 +63,8 @@ impl Settings {
         Self::new(u32::MAX, values, Purpose::Transaction)
     }
 
-    /// For one transaction of a pooler's session, which others use afterwards. TCP ends at the pooler, so the server counts from
-    /// our last message.
+    /// For one transaction of a pooler's session, which others use afterwards. TCP ends at the pooler, so the server counts
+    /// from our last message.
     #[must_use]
     pub fn of_transaction(version: u32, lease: Option<Duration>) -> Self {
         let off = || "0".to_owned();

@@ -38,8 +38,8 @@ pub enum Statement {
     Age(Owner),
     /// Ends the transaction that [`Statement::Acquire`] has left open.
     Commit,
-    /// The same, and from then on settings of the session are in force as they were in that transaction; one row, its columns as
-    /// in `settings`.
+    /// The same, and from then on settings of the session are in force as they were in that transaction; one row, its columns
+    /// as in `settings`.
     Keep(Settings),
     /// Puts settings into force; one row, its columns as in `settings`. Settings for a transaction are preceded by the end
     /// of the one that is open and the beginning of another, which is left open.
@@ -68,8 +68,8 @@ pub enum Statement {
     Stoppable(Vec<Key>),
     /// Rings these bells, as far as no one else has them alone; one row, its columns as in `ring`.
     Ring(Vec<Key>),
-    /// As [`Statement::Holders`] for a client that has not asked for a lock, of these locks or of any of this database: one row,
-    /// its columns as in `acquire` as far as `STANDBY`, and then those rows.
+    /// As [`Statement::Holders`] for a client that has not asked for a lock, of these locks or of any of this database: one
+    /// row, its columns as in `acquire` as far as `STANDBY`, and then those rows.
     List(Option<Vec<Key>>),
 }
 
@@ -162,8 +162,8 @@ fn alone(select: &str) -> String {
     format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {NO_TIMEOUT}; {select}")
 }
 
-/// The same, where a holder's next sign of life must not wait for it: not for a lock on a table of the catalog, for instance. The
-/// shortest lease gives the server 667 ms.
+/// The same, where a holder's next sign of life must not wait for it: not for a lock on a table of the catalog, for instance.
+/// The shortest lease gives the server 667 ms.
 fn hasty(select: &str) -> String {
     format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 500; {select}")
 }
@@ -175,9 +175,9 @@ const NO_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
 /// folding it into the outer one. So nothing is locked on a standby, and the token is drawn only after the lock
 /// was granted. CASE stops at the first slot that is granted. Who is granted one leaves the line in the same statement.
 ///
-/// What is granted there ends with the transaction, and the session takes it over once all has been done that can fail, which the
-/// server does from left to right: a statement that fails leaves no lock behind. What follows where a lock is granted only reads the
-/// connection's addresses, gives up the place in the line and sets a time-out.
+/// What is granted there ends with the transaction, and the session takes it over once all has been done that can fail, which
+/// the server does from left to right: a statement that fails leaves no lock behind. What follows where a lock is granted
+/// only reads the connection's addresses, gives up the place in the line and sets a time-out.
 fn acquire(request: &LockRequest, owner: Owner, turn: Turn, sources: Sources) -> String {
     let suffix = suffix(request.mode());
     let slots = request.keys().zip(1..).fold(String::new(), |sql, (key, slot)| {
@@ -243,8 +243,8 @@ fn heir(heir: Key, turn: Turn) -> String {
     )
 }
 
-/// Whether the session is the heir after the attempt, and its place in the line, which it gives up where it is granted the lock.
-/// As with the lock, what is new is the session's at the end.
+/// Whether the session is the heir after the attempt, and its place in the line, which it gives up where it is granted the
+/// lock. As with the lock, what is new is the session's at the end.
 fn place(heir: Key, waiters: Key, turn: Turn) -> String {
     let is_heir = match turn {
         Turn::Heir => {
@@ -265,8 +265,8 @@ fn place(heir: Key, waiters: Key, turn: Turn) -> String {
     format!(", {is_heir}, {waits}")
 }
 
-/// From the very statement on that makes it the heir, the server ends the session of one that does not try for so long, where it
-/// can (from PostgreSQL 14 on). Once it has the lock, it has as long as the lease, until it says what else binds it.
+/// From the very statement on that makes it the heir, the server ends the session of one that does not try for so long, where
+/// it can (from PostgreSQL 14 on). Once it has the lock, it has as long as the lease, until it says what else binds it.
 fn bind_heir(lease: Option<Duration>) -> String {
     let [holder, heir] = [lease.unwrap_or_default(), heir_timeout(lease)].map(|timeout| timeout.as_millis());
     format!(
@@ -365,8 +365,8 @@ pub mod sources {
     pub const SYSTEM_IDENTIFIER: usize = 3;
 }
 
-/// A server that was started without recovery has replayed nothing. One that was promoted, or has recovered from a crash of one of
-/// its processes, which its start time does not tell, makes a checkpoint soon after.
+/// A server that was started without recovery has replayed nothing. One that was promoted, or has recovered from a crash of
+/// one of its processes, which its start time does not tell, makes a checkpoint soon after.
 const AGE: &str = "SELECT \
      CAST(pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.pg_postmaster_start_time()) \
      OPERATOR(pg_catalog.*) 1000) AS bigint), \
@@ -407,9 +407,9 @@ fn set(settings: &Settings) -> String {
     settings.stamp().map_or_else(|| set.clone(), |token| format!("{set}, {}", stamp(token)))
 }
 
-/// Adds to the name of heimdall's session the moment and the fencing token, each where there is room for it, so that others see
-/// since when it holds the lock and with which (`cli/report/session_name.rs`); a pooler's session has no name of ours. It follows the
-/// values, where no one looks at what it returns.
+/// Adds to the name of heimdall's session the moment and the fencing token, each where there is room for it, so that others
+/// see since when it holds the lock and with which (`cli/report/session_name.rs`); a pooler's session has no name of ours. It
+/// follows the values, where no one looks at what it returns.
 fn stamp(token: u64) -> String {
     const NAME: &str = "pg_catalog.current_setting('application_name')";
     let fits = |most: usize| format!("pg_catalog.octet_length({NAME}) OPERATOR(pg_catalog.<=) {most}");
@@ -493,9 +493,9 @@ pub mod ping {
     pub const RINGS: usize = 1;
 }
 
-/// Role and name stand in the same entry of the server's list of its processes, so that they are those of one session. That it is
-/// the one which has the key follows from its name: no process begins to ask between two looks that was someone else's at the
-/// first. The role is that of the login, which no `SET ROLE` changes; a superuser has the privileges of every role.
+/// Role and name stand in the same entry of the server's list of its processes, so that they are those of one session. That
+/// it is the one which has the key follows from its name: no process begins to ask between two looks that was someone else's
+/// at the first. The role is that of the login, which no `SET ROLE` changes; a superuser has the privileges of every role.
 fn askers(bell: Key) -> String {
     format!(
         "SELECT pg_catalog.pg_backend_pid(), a.pid, a.usename, a.application_name, \
@@ -524,7 +524,8 @@ pub mod askers {
 /// What the name of a session begins with that asks a holder to stop.
 pub const ASKER: &str = "heimdall --stop";
 
-/// Shared, so that several may ask. The session has its name before it has a key, also where the user has called it something else.
+/// Shared, so that several may ask. The session has its name before it has a key, also where the user has called it something
+/// else.
 fn ring(bells: &[Key]) -> String {
     let name = format!(
         "CASE WHEN pg_catalog.strpos(pg_catalog.current_setting('application_name'), '{ASKER}') OPERATOR(pg_catalog.<>) 1 \
@@ -555,8 +556,8 @@ pub mod stoppable {
     pub const QUERY: usize = 11;
 }
 
-/// A role that may not see others' sessions gets NULL for `backend_start`; the address is NULL for Unix sockets too. `more` columns
-/// may follow.
+/// A role that may not see others' sessions gets NULL for `backend_start`; the address is NULL for Unix sockets too. `more`
+/// columns may follow.
 fn holders(keys: Option<&[Key]>, more: &str) -> String {
     format!(
         "SELECT l.classid, l.objid, l.objsubid, l.mode OPERATOR(pg_catalog.=) 'ShareLock', l.granted, l.pid, a.application_name, \

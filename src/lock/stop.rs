@@ -67,8 +67,8 @@ impl Asking {
         Ok(all)
     }
 
-    /// Rings the bells of those sessions, which hold these keys; returns of each whether it rings now. Someone else may have it for
-    /// a moment.
+    /// Rings the bells of those sessions, which hold these keys; returns of each whether it rings now. Someone else may have
+    /// it for a moment.
     ///
     /// # Errors
     /// No answer.

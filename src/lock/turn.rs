@@ -30,8 +30,8 @@ impl Turn {
         }
     }
 
-    /// Returns the next turn of one that was not granted the lock; `is_heir` is what the server has answered. A pooler's session
-    /// keeps nothing from one try to the next.
+    /// Returns the next turn of one that was not granted the lock; `is_heir` is what the server has answered. A pooler's
+    /// session keeps nothing from one try to the next.
     #[must_use]
     pub fn next(self, is_heir: bool, is_pooled: bool) -> Self {
         match self {

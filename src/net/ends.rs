@@ -38,8 +38,8 @@ impl Ends {
     }
 
     /// Whether the connection that the server sees is the one that the client sees, and not another one, made by a proxy in
-    /// between, which has a port of its own. A translation of addresses on the way (NAT) is no end: it either keeps the client's
-    /// port, or is on the client's side, where the client reaches the server at the server's own address.
+    /// between, which has a port of its own. A translation of addresses on the way (NAT) is no end: it either keeps the
+    /// client's port, or is on the client's side, where the client reaches the server at the server's own address.
     pub(crate) fn is_one_connection(client_sees: Self, server_sees: Self) -> bool {
         let End(client, port) = client_sees.client;
         let End(seen, seen_port) = server_sees.client;

@@ -52,8 +52,8 @@ impl HostName {
         // The common name counts where no alternative name is of the host's kind.
         let common_name =
             certificate.subject.attributes().iter().find(|attribute| attribute.kind == COMMON_NAME);
-        // Its bytes are compared, as libpq does it. Where those are not its text, it would be another name to the constraints of
-        // the authorities, which are about text.
+        // Its bytes are compared, as libpq does it. Where those are not its text, it would be another name to the constraints
+        // of the authorities, which are about text.
         let common_name = common_name.filter(|name| !has_own_kind && name.is_of_bytes());
         if let Some(name) = common_name
             && seen.text(name.value.contents, &self.text)?

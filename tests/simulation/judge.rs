@@ -553,8 +553,8 @@ const SLACK: Duration = Duration::from_millis(40);
 
 const _: () = assert!(SLACK.as_millis() > 20 + MAX_LATENCY.as_millis() + 2 * DEATH.as_millis());
 
-/// In this time a free slot is taken by someone who waits: those behind a dead heir try its key every six seconds, and one that is
-/// stopped loses it after five.
+/// In this time a free slot is taken by someone who waits: those behind a dead heir try its key every six seconds, and one
+/// that is stopped loses it after five.
 pub const HANDOVER: Duration = Duration::from_secs(13);
 
 /// After which a program that ends has run well.

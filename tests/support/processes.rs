@@ -69,8 +69,8 @@ pub fn do_not_pass_on_ignored_signals() {
     });
 }
 
-/// Gives up the terminal that the tests run on, so that what is started from now on behaves as it does without one. Ctrl-C still
-/// reaches cargo, and when cargo is gone, so are the tests.
+/// Gives up the terminal that the tests run on, so that what is started from now on behaves as it does without one. Ctrl-C
+/// still reaches cargo, and when cargo is gone, so are the tests.
 pub fn leave_terminal() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -57,8 +57,8 @@ pub(super) fn spawn(start: Start<'_>) -> io::Result<Pid> {
     Ok(Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?)
 }
 
-/// As execvp(3) does it: a script that does not say what it is for is one for the shell. Returns the words to start [`SHELL`] with in
-/// place of these.
+/// As execvp(3) does it: a script that does not say what it is for is one for the shell. Returns the words to start [`SHELL`]
+/// with in place of these.
 pub(super) fn words_for_shell(program: &OsStr, words: &[CString]) -> io::Result<Vec<CString>> {
     let script = found(program).map_or_else(|| program.to_owned(), OsString::from);
     let mut all = vec![c"sh".to_owned(), c_string(script)?];

@@ -121,7 +121,8 @@ fn replace(path: &Path, text: &str) -> io::Result<File> {
     let permissions = permissions(path)?;
     let name = path.file_name().ok_or(io::ErrorKind::NotFound)?.to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    // Perhaps left by an earlier process of this number; never somebody else's symbolic link, in a folder that all may write to.
+    // Perhaps left by an earlier process of this number; never somebody else's symbolic link, in a folder that all may write
+    // to.
     let _ = fs::remove_file(&temporary);
     let written = File::create_new(&temporary).and_then(|mut file| {
         // Where this can't be had, no one can tell whether we live.

@@ -7,10 +7,10 @@
 //! ```
 //!
 //! HOST and PROCESS are heimdall's own, and there from the login on. ` @SECONDS` is when the lock was taken, by the server's
-//! clock in seconds since 1970, and TOKEN the fencing token to the base of 36: the server adds them by the statement that puts the
-//! settings into force (`lock/sql.rs`). The name goes first: where little room is left there is no TOKEN, then HOST loses its
-//! beginning, since the end tells hosts and pods apart, and where there is none, the name stands alone. A name that the user has
-//! set (`application_name`, `PGAPPNAME`) is left as it is.
+//! clock in seconds since 1970, and TOKEN the fencing token to the base of 36: the server adds them by the statement that
+//! puts the settings into force (`lock/sql.rs`). The name goes first: where little room is left there is no TOKEN, then HOST
+//! loses its beginning, since the end tells hosts and pods apart, and where there is none, the name stands alone. A name that
+//! the user has set (`application_name`, `PGAPPNAME`) is left as it is.
 
 use std::process;
 use std::time::{Duration, UNIX_EPOCH};

@@ -55,8 +55,9 @@ pub(in crate::cli) fn can_draw() -> bool {
     io::stdout().is_terminal() && !["", "dumb"].contains(&kind.as_str())
 }
 
-/// Returns what draws these lines in place of all that the terminal shows, in one go and so without flicker. They are cut to its
-/// size; the last row is the cursor's. No mode of the terminal is changed: whoever kills us, at any moment, leaves it in order.
+/// Returns what draws these lines in place of all that the terminal shows, in one go and so without flicker. They are cut to
+/// its size; the last row is the cursor's. No mode of the terminal is changed: whoever kills us, at any moment, leaves it in
+/// order.
 pub(in crate::cli) fn screen<'a>(lines: impl Iterator<Item = &'a str>, size: Size) -> String {
     let lines: Vec<&str> = lines.collect();
     let rows = size.rows.saturating_sub(1).max(2);

@@ -44,8 +44,8 @@ impl Beside {
     }
 }
 
-/// Returns how long the command may take: the job, too, is gone three quarters of a lease after the last answer where silence has
-/// told of the loss.
+/// Returns how long the command may take: the job, too, is gone three quarters of a lease after the last answer where silence
+/// has told of the loss.
 pub(in crate::cli) fn limit(lease: Duration) -> Duration {
     lease / 4
 }

@@ -66,7 +66,8 @@ impl Holding {
             kept.start_heartbeat(now)?;
         }
         let processed = kept.process(now);
-        // Also where the lock is lost with the answer that told of it: who is waited for to end must not wait for the lock again.
+        // Also where the lock is lost with the answer that told of it: who is waited for to end must not wait for the lock
+        // again.
         if kept.is_asked() {
             return Ok(Then::GiveBack);
         }

@@ -22,14 +22,14 @@ pub struct NotBefore {
 }
 
 /// After a break of the session that was known at that moment: the server may have forgotten the lock while its holder's job
-/// lives. That was answered before the break for the last time, and so is dead three quarters of a lease after it, by a clock that
-/// may be 10 % slower than ours: 3/4 · 10/9 = 5/6.
+/// lives. That was answered before the break for the last time, and so is dead three quarters of a lease after it, by a clock
+/// that may be 10 % slower than ours: 3/4 · 10/9 = 5/6.
 pub fn after_break(broken: Moment, lease: Duration) -> NotBefore {
     NotBefore { moment: broken.after(lease * 5 / 6), reason: Reason::Broken }
 }
 
-/// On a server that had kept its locks for so long at `now`: a lease after it began to, whatever holder it may have forgotten. It
-/// counts by the server's clock, which has more to forget than a break that was seen.
+/// On a server that had kept its locks for so long at `now`: a lease after it began to, whatever holder it may have
+/// forgotten. It counts by the server's clock, which has more to forget than a break that was seen.
 pub fn on_server(age: Duration, now: Moment, lease: Duration) -> NotBefore {
     NotBefore { moment: now.after(lease.saturating_sub(age)), reason: Reason::FreshServer }
 }

@@ -24,7 +24,8 @@ use service::Service;
 /// The connection parameters after all sources have been asked. Values are as they were given; what
 /// they mean, and whether they are valid, is for [`Config`](super::Config) to say.
 ///
-/// Its `Display` is what `--print-conninfo` prints: a line for each parameter, with passwords and the values of settings masked.
+/// Its `Display` is what `--print-conninfo` prints: a line for each parameter, with passwords and the values of settings
+/// masked.
 pub struct Parameters {
     entries: Vec<Entry>,
     hosts: Result<Vec<Host>, Error>,
@@ -63,8 +64,8 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// Finds the value of every parameter, as [`Parameters::resolve`] does, for keywords and values that nothing has to be quoted
-    /// in; a later value replaces an earlier one.
+    /// Finds the value of every parameter, as [`Parameters::resolve`] does, for keywords and values that nothing has to be
+    /// quoted in; a later value replaces an earlier one.
     ///
     /// # Errors
     /// A keyword that there is none of, a NUL in a value, and those of [`Parameters::resolve`].

@@ -206,8 +206,8 @@ fn a_common_name_that_is_an_address_is_held_to_limits_on_addresses() {
     hold("common-addresses", ADDRESSES);
 }
 
-/// OpenSSL decodes a common name before it compares it with limits; libpq compares its bytes with the host. Of some types of strings
-/// both can be had: Chinese characters whose bytes spell a host.
+/// OpenSSL decodes a common name before it compares it with limits; libpq compares its bytes with the host. Of some types of
+/// strings both can be had: Chinese characters whose bytes spell a host.
 #[test]
 fn a_common_name_is_a_host_only_where_its_bytes_are_its_text() {
     let host = HostName::new("db.example.com");

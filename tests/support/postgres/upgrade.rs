@@ -10,8 +10,8 @@ use super::directory::Directory;
 use super::{Cluster, ClusterOptions, path_text};
 
 /// The programs of a later major version than that of the tests' servers, `pg_upgrade` among them: those that
-/// `HEIMDALL_PG_UPGRADE_BIN` names, or of a package. `None` where there are none, or the tests' server lacks programs itself that
-/// `pg_upgrade` needs.
+/// `HEIMDALL_PG_UPGRADE_BIN` names, or of a package. `None` where there are none, or the tests' server lacks programs itself
+/// that `pg_upgrade` needs.
 pub fn later_version() -> Option<&'static Path> {
     static LATER: OnceLock<Option<PathBuf>> = OnceLock::new();
     let find = || {

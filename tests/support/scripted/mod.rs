@@ -204,7 +204,8 @@ impl Connection {
         assert!(self.received.is_empty(), "instead of an end: {}", self.received.escape_ascii());
     }
 
-    /// Speaks for the client to a real server, which is asked what `rewrite` makes of each query, until the client says goodbye.
+    /// Speaks for the client to a real server, which is asked what `rewrite` makes of each query, until the client says
+    /// goodbye.
     pub fn speak_for(&mut self, server: SocketAddr, mut rewrite: impl FnMut(&str) -> String) {
         let packet = |tag: &[u8], body: &[u8]| {
             [tag, &u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
