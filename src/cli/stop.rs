@@ -6,8 +6,9 @@ use super::connect::{self, failed};
 use super::exit::Exit;
 use super::options::StopOptions;
 use super::report::Report;
-use super::report::event::{Event, who};
+use super::report::event::Event;
 use super::report::session_name;
+use super::report::who::who_holds;
 use super::rules::course::WaitPolicy;
 use crate::conninfo::Config;
 use crate::lock::bell::bell;
@@ -180,7 +181,7 @@ impl Target {
     /// Notes and tells where it stands, so long after the beginning.
     fn come_to(&mut self, state: State, found: Option<&Stoppable>, waited: Duration, report: &Report) {
         self.state = state;
-        let who = || who(&self.holder);
+        let who = || who_holds(&self.holder);
         match state {
             State::New => {}
             State::Stops => self.has_said = true,
@@ -205,7 +206,7 @@ impl Target {
     }
 
     fn complain(&self, waited: Duration, ringing: &[(Key, i32)], report: &Report) {
-        let who = who(&self.holder);
+        let who = who_holds(&self.holder);
         let rings = self.pid.is_some_and(|pid| ringing.contains(&(self.key, pid)));
         match self.state {
             State::Asked if !rings => report.error(format_args!(

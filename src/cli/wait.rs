@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::report::Report;
-use super::report::event::{Event, Level, held_briefly};
+use super::report::event::{Event, Level};
+use super::report::who::held_briefly;
 use super::rules::waiter::{Found, Next, TELL_AGAIN, Waiter};
 use super::tend::{tend, tend_during};
 use crate::lock::{self, Contender, Guard, Holder, LockRequest, Moment, Outcome};

@@ -12,6 +12,7 @@ pub(super) mod session_name;
 pub(super) mod standing;
 pub(super) mod stderr;
 pub(super) mod terminal;
+pub(super) mod who;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
