@@ -7,6 +7,8 @@ use super::json::{self, Value};
 #[derive(Debug)]
 pub(super) struct Standing {
     state: &'static str,
+    /// Where it stood last without being suspended.
+    awake: &'static str,
     /// When it came to stand there, and when the lock was taken, in RFC 3339.
     since: String,
     held_since: Option<String>,
@@ -16,7 +18,14 @@ pub(super) struct Standing {
 
 impl Standing {
     pub(super) fn new() -> Self {
-        Self { state: "connecting", since: String::new(), held_since: None, program: None, restarts: 0 }
+        Self {
+            state: "connecting",
+            awake: "connecting",
+            since: String::new(),
+            held_since: None,
+            program: None,
+            restarts: 0,
+        }
     }
 
     /// Notes an event; tells whether it has changed anything.
@@ -39,8 +48,9 @@ impl Standing {
                 RUNNING
             }
             Event::Draining => "draining",
-            Event::Suspended { .. } => "suspended",
-            Event::Resumed { .. } => RUNNING,
+            Event::Suspended { .. } => SUSPENDED,
+            // The program may have ended before, and what it has left be waited for.
+            Event::Resumed { .. } => self.awake,
             Event::Stopping { .. } => "stopping",
             Event::Lost { .. } => {
                 self.held_since = None;
@@ -72,6 +82,9 @@ impl Standing {
 
     fn come_to(&mut self, state: &'static str, now: &str) {
         self.state = state;
+        if state != SUSPENDED {
+            self.awake = state;
+        }
         now.clone_into(&mut self.since);
     }
 
@@ -101,12 +114,18 @@ pub(in crate::cli) fn state(text: &str) -> Option<&str> {
 /// The state in which the lock is held, and the program runs under it.
 pub(in crate::cli) const RUNNING: &str = "running";
 
+const SUSPENDED: &str = "suspended";
+
 /// Known while the lock is held.
 const OF_SESSION: [&str; 2] = ["pid", "token"];
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::cli::exit::Status;
+    use crate::cli::rules::action::Why;
 
     #[test]
     fn who_connects_again_for_a_lock_whose_release_was_not_confirmed_holds_none() {
@@ -117,5 +136,23 @@ mod tests {
         assert_eq!(text, format!("{expected}\n"));
         assert_eq!(state(&text), Some("connecting"));
         assert_eq!(["", "{}", r#"{"state":7}"#, r#"{"state":""#].map(state), [None; 4]);
+    }
+
+    #[test]
+    fn who_goes_on_stands_where_it_stood_before_it_was_suspended() {
+        let why = || Why::Silence(Duration::from_secs(1));
+        let ended = || Event::Exited { status: Status::Exited(0), ran: Duration::ZERO };
+        for (before, expected) in [
+            (vec![Event::Started { pid: 7 }], RUNNING),
+            (vec![Event::Started { pid: 7 }, ended(), Event::Draining], "draining"),
+            (vec![Event::Started { pid: 7 }, Event::Suspended { why: why() }, ended()], "held"),
+        ] {
+            let mut standing = Standing { held_since: Some("then".to_owned()), ..Standing::new() };
+            let around = [Event::Suspended { why: why() }, Event::Suspended { why: why() }];
+            for event in before.into_iter().chain(around).chain([Event::Resumed { why: why() }]) {
+                assert!(standing.note(&event, "now"));
+            }
+            assert_eq!(state(&standing.text(&[], 42)), Some(expected));
+        }
     }
 }
