@@ -328,6 +328,32 @@ fn nothing_but_a_file_is_replaced() {
 }
 
 #[test]
+fn a_file_that_someone_else_has_written_is_left_as_it_is() {
+    let folder = folder();
+    let [status, metrics] = ["status", "metrics"].map(|name| folder.join(name));
+    let series = "# TYPE node_load1 gauge\nnode_load1 1\n";
+    let own = "# TYPE heimdall_held gauge\nheimdall_held{} 1\n";
+    for (in_status, in_metrics) in [
+        ("#!/bin/sh\n".as_bytes(), series.as_bytes()),
+        (b"{\"state\":7}", [own, series].concat().as_bytes()),
+        (own.as_bytes(), b"{\"state\":\"running\"}\n"),
+        (b"\xff", b"\xff"),
+    ] {
+        fs::write(&status, in_status).unwrap();
+        fs::write(&metrics, in_metrics).unwrap();
+        let run = heimdall("left alone").arg("--status-file").arg(&status).arg("--metrics").arg(&metrics);
+        let outcome = run.arg("true").run();
+        assert_eq!(outcome.code, Some(0));
+        for (what, path) in [("status file", &status), ("metrics", &metrics)] {
+            let told = format!("cannot write the {what} {path:?}: what is in it is not heimdall's");
+            assert_eq!(outcome.stderr.matches(&told).count(), 1, "{}", outcome.stderr);
+        }
+        assert_eq!(fs::read(&status).unwrap(), in_status);
+        assert_eq!(fs::read(&metrics).unwrap(), in_metrics);
+    }
+}
+
+#[test]
 fn a_file_that_is_replaced_keeps_its_mode() {
     let folder = folder();
     let files = ["status", "metrics"].map(|name| folder.join(name));

@@ -60,6 +60,32 @@ fn the_answer_is_yes_while_the_program_runs_under_the_lock_and_no_otherwise() {
 }
 
 #[test]
+fn a_file_tells_of_the_heimdall_that_keeps_it_until_that_has_ended() {
+    let file = status_file();
+    let kept = |name: &str| heimdall(name).arg("--status-file").arg(&file);
+    let script = ["sh", "-c", "echo up; exec cat"];
+    let mut holder = kept("kept here").args(script).pipe_stdin().spawn();
+    holder.wait_for_stdout_line("up");
+    wait_for_state(&file, "running");
+    let process = |pid| format!("\"process\":{pid},");
+    let other = kept("kept here").arg("true").run();
+    assert_eq!(other.code, Some(75));
+    let told = format!("heimdall: cannot write the status file {file:?}: another heimdall keeps it; ");
+    assert_eq!(other.stderr.matches(&told).count(), 1, "{}", other.stderr);
+    let waiter = kept("kept here").arg("--wait").args(script).pipe_stdin().spawn();
+    waiter.wait_for_stderr_line("another heimdall keeps it");
+    assert_eq!(ask(&file).code, Some(0));
+    assert!(fs::read_to_string(&file).unwrap().contains(&process(holder.pid())));
+
+    holder.close_stdin();
+    assert_eq!(holder.wait().code, Some(0));
+    waiter.wait_for_stdout_line("up");
+    let has_it = || (ask(&file).code == Some(0)).then_some(());
+    assert!(poll(Duration::from_secs(30), has_it).is_some(), "{:?}", ask(&file));
+    assert!(fs::read_to_string(&file).unwrap().contains(&process(waiter.pid())));
+}
+
+#[test]
 fn a_heimdall_that_was_killed_leaves_a_file_that_deceives_no_one() {
     let file = status_file();
     let holder = heimdall("killed here")

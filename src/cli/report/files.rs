@@ -3,13 +3,16 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
-use super::metrics::{Changes, extend, merge};
+use super::metrics::{self, Changes, extend, merge};
+use super::standing;
 use super::stderr::start_quiet_thread;
 use crate::net::os_error_text;
 
@@ -78,6 +81,7 @@ impl Shared {
     }
 
     fn write(&self, paths: &Paths, warn: impl Fn(String)) {
+        let mut status = None;
         let mut unwritten = Changes::new();
         let mut told = [false; 2];
         let mut kept = None;
@@ -90,21 +94,23 @@ impl Shared {
         };
         let mut pending = self.lock();
         loop {
-            while pending.is_empty() {
-                pending = self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
-            }
-            let status = pending.status.take();
+            // Another may keep the file, and end soon.
+            let limit = if status.is_some() { RETRY } else { Duration::MAX };
+            let waited = self.changed.wait_timeout_while(pending, limit, |pending| pending.is_empty());
+            (pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            status = pending.status.take().or(status);
             extend(&mut unwritten, std::mem::take(&mut pending.changes));
             pending.is_writing = true;
             drop(pending);
-            if let (Some(path), Some(text)) = (&paths.status, status) {
-                // First, so that no one believes what was true before, should this fail or hang.
-                drop(kept.take());
-                kept = replace(path, &text).map_err(|error| tell(0, "status file", path, &error)).ok();
+            if let (Some(path), Some(text)) = (&paths.status, &status) {
+                match keep(path, text, &mut kept) {
+                    Ok(()) => status = None,
+                    Err(error) => tell(0, "status file", path, &error),
+                }
             }
-            if let Some(path) = &paths.metrics {
+            if let Some(path) = paths.metrics.as_ref().filter(|_| !unwritten.is_empty()) {
                 match change(path, &unwritten) {
-                    Ok(_) => unwritten.clear(),
+                    Ok(()) => unwritten.clear(),
                     Err(error) => tell(1, "metrics", path, &error),
                 }
             }
@@ -115,10 +121,31 @@ impl Shared {
     }
 }
 
-/// Puts the text in the place of the file, whole or not at all. Returns the file, which is locked for as long as it is open: so
-/// it is known whether who wrote it lives, wherever that is (`cli/show/here`).
-fn replace(path: &Path, text: &str) -> io::Result<File> {
-    let permissions = permissions(path)?;
+/// Puts the status in the place of the file, and keeps that locked for as long as it is the status: so it is known whether who
+/// wrote it lives, wherever that is (`cli/show/here`), and no other heimdall writes there.
+fn keep(path: &Path, text: &str, kept: &mut Option<File>) -> io::Result<()> {
+    let old = Old::read(path, |text| standing::state(text).is_some());
+    let is_kept = matches!((&old, &*kept), (Ok(Some(old)), Some(kept)) if is_same(&old.file, kept));
+    // From here on no one believes what was true before, should this fail or hang.
+    *kept = None;
+    let old = old?;
+    if let Some(old) = &old
+        && !is_kept
+        && flock(&old.file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    {
+        return Err(io::Error::other("another heimdall keeps it; give each a file of its own"));
+    }
+    *kept = Some(replace(path, text, old)?);
+    Ok(())
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    let place = |file: &File| file.metadata().map(|found| (found.dev(), found.ino())).ok();
+    place(one) == place(other)
+}
+
+/// Puts the text in the place of the file, whole or not at all. Returns the new file, locked.
+fn replace(path: &Path, text: &str, old: Option<Old>) -> io::Result<File> {
     let name = path.file_name().ok_or(io::ErrorKind::NotFound)?.to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
     // Perhaps left by an earlier process of this number; never somebody else's symbolic link, in a folder that all may write
@@ -128,8 +155,8 @@ fn replace(path: &Path, text: &str) -> io::Result<File> {
         // Where this can't be had, no one can tell whether we live.
         let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         file.write_all(text.as_bytes())?;
-        if let Some(permissions) = permissions {
-            file.set_permissions(permissions)?;
+        if let Some(old) = old {
+            file.set_permissions(old.permissions)?;
         }
         fs::rename(&temporary, path)?;
         Ok(file)
@@ -140,34 +167,49 @@ fn replace(path: &Path, text: &str) -> io::Result<File> {
     written
 }
 
-/// Returns the permissions of the file, if it is there. Refuses what a rename would take away from everyone: a device such as
-/// /dev/null, and a symbolic link such as /dev/stdout.
-fn permissions(path: &Path) -> io::Result<Option<Permissions>> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => Err(io::Error::other("it is no regular file")),
-        Ok(found) => Ok(Some(found.permissions())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// The file that is to be replaced.
+struct Old {
+    file: File,
+    permissions: Permissions,
+    text: String,
+}
+
+impl Old {
+    /// Reads the file, if it is there. Refuses what a rename would take away from everyone: a device such as /dev/null, a
+    /// symbolic link such as /dev/stdout, and what someone else has written.
+    fn read(path: &Path, is_ours: impl FnOnce(&str) -> bool) -> io::Result<Option<Self>> {
+        let found = match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found?,
+        };
+        if !found.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let file = File::open(path)?;
+        let mut bytes = Vec::new();
+        (&file).take(MAX_BYTES).read_to_end(&mut bytes)?;
+        let text = String::from_utf8(bytes).ok().filter(|text| text.is_empty() || is_ours(text));
+        let text =
+            text.ok_or_else(|| io::Error::other("what is in it is not heimdall's; name another file"))?;
+        Ok(Some(Self { file, permissions: found.permissions(), text }))
     }
 }
 
 /// Changes the metrics in the file, which other heimdalls may change too.
-fn change(path: &Path, changes: &Changes) -> io::Result<File> {
-    permissions(path)?;
+fn change(path: &Path, changes: &Changes) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = File::open(folder)?;
     // Where this can't be had, as on some network file systems, a count may get lost when two write at once.
     let _ = flock(&folder, FlockOperation::LockExclusive);
-    let mut old = String::new();
-    match File::open(path) {
-        Ok(file) => drop(file.take(MAX_BYTES).read_to_string(&mut old)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    replace(path, &merge(&old, changes))
+    let old = Old::read(path, metrics::are_ours)?;
+    let text = merge(old.as_ref().map_or("", |old| &old.text), changes);
+    replace(path, &text, old).map(drop)
 }
 
 /// More than the metrics of a thousand locks.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Between two attempts to write a status.
+const RETRY: Duration = Duration::from_secs(1);
 
 const STACK: usize = 256 * 1024;

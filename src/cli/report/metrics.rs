@@ -168,7 +168,17 @@ pub(super) fn extend(earlier: &mut Changes, later: Changes) {
     }
 }
 
-/// Returns the file's new text. Series of other locks stay as they are; what is no metric of heimdall's goes.
+/// Whether a file's text is nothing but metrics of heimdall's, of whichever version.
+pub(super) fn are_ours(text: &str) -> bool {
+    let is_ours = |line: &str| {
+        ["", "# HELP ", "# TYPE "]
+            .iter()
+            .any(|before| line.strip_prefix(before).is_some_and(|line| line.starts_with(PREFIX)))
+    };
+    text.lines().all(is_ours)
+}
+
+/// Returns the file's new text. Series of other locks stay as they are; those that this version does not know go.
 pub(super) fn merge(old: &str, changes: &Changes) -> String {
     let samples = old.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let (series, value) = line.rsplit_once(' ')?;
@@ -291,7 +301,7 @@ mod tests {
         let one = counting("one");
         let ended = Event::Exited { status: Status::Exited(0), ran: Duration::from_millis(1500) };
         let now = Duration::from_secs(1_700_000_000);
-        let mut text = "garbage\nheimdall_waits_total{} x\nother_metric 3\n".to_owned();
+        let mut text = "heimdall_waits_total{} x\nheimdall_other 3\n".to_owned();
         for name in ["one", "other", "one"] {
             let mut counting = counting(name);
             let mut changes = counting.beginning();
@@ -318,7 +328,7 @@ mod tests {
             runs.starts_with("heimdall_runs_total{namespace=\"a\\\"b\\\\c\\nd\",name=\"one\",key=\""),
             "{runs}"
         );
-        assert!(!text.contains("garbage") && !text.contains("other_metric"), "{text}");
+        assert!(are_ours(&text) && !text.contains("heimdall_other"), "{text}");
         assert_eq!(merge(&text, &Changes::new()), text);
         let bounds: Vec<&str> =
             text.lines().filter_map(|line| line.split("le=\"").nth(1)?.split('"').next()).collect();
