@@ -159,18 +159,27 @@ impl Job {
         if stops { sent.with(SignalBits::of(Signal::CONT)) } else { sent }
     }
 
-    /// Continues the program, and its process group where it leads one, if it is stopped; or what it has left of the kind.
+    /// Continues the program and its process group, where it leads one, if any of them is stopped; or what it has left of the
+    /// kind.
     pub(super) fn wake(&mut self) {
         // It may have been continued together with us.
         self.collect();
         if self.is_stopped {
             return send(self.target(), Signal::CONT);
         }
-        if self.status.is_some() {
-            let Ok(all) = self.all() else { return self.signal_unseen(Signal::CONT) };
-            for process in all.iter().filter(|process| process.is_still) {
-                let _ = kill_process(process.pid, Signal::CONT);
+        match self.all() {
+            // Of a group that was told to stop, the program may have gone on, and others not. Who goes on already is to get
+            // no second SIGCONT.
+            Ok(all) => {
+                let is_meant = |process: &&Process| {
+                    process.is_still && (self.status.is_some() || self.is_in_group(process))
+                };
+                for process in all.iter().filter(is_meant) {
+                    let _ = kill_process(process.pid, Signal::CONT);
+                }
             }
+            Err(_) if self.status.is_some() => self.signal_unseen(Signal::CONT),
+            Err(_) => {}
         }
     }
 
