@@ -190,6 +190,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "terminal::job_control::a_job_that_was_suspended_longer_than_its_lease_goes_on_if_the_lock_is_still_its",
             "terminal::job_control::a_job_whose_lock_was_lost_while_it_was_suspended_is_stopped_when_it_goes_on",
             "promises::suspended::away_from_a_terminal_too_the_job_is_stopped_with_heimdall",
+            "promises::suspended::who_is_continued_before_the_job_has_stopped_goes_on",
             "promises::suspended::who_reads_late_that_the_lock_is_granted_asks_again_before_the_program_starts",
         ],
     ),

@@ -40,7 +40,7 @@ pub(super) fn supervise(
         // To find out whom signals were for takes a moment, in which a host that wakes up late must not go on. Otherwise the
         // round looks at the clock as soon.
         if ready.signals || ready.witness {
-            supervision.feed(&mut run, Event::Tick);
+            supervision.feed(&mut run, Event::Woken);
         }
         let received = run.receive(ready);
         let then = supervision.round(&mut run, received, ready.connection);
@@ -200,12 +200,15 @@ impl Run<'_> {
         if ready.signals || ready.witness {
             let signals = &mut *self.sources.signals;
             let has_reached_program = self.job.sent_to_group(|| received.extend(signals.take()));
-            received.retain(|received| match received {
-                Received::Sent(signal) | Received::Stop(signal) => {
-                    !has_reached_program.contain(signal.as_raw())
+            let is_new = |one: Received| match one {
+                Received::Sent(signal) | Received::Stop(signal)
+                    if has_reached_program.contain(signal.as_raw()) =>
+                {
+                    (signal == Signal::CONT).then_some(Received::StopTakenBack)
                 }
-                Received::Child | Received::Typed | Received::TypedStop(_) => true,
-            });
+                one => Some(one),
+            };
+            received = received.into_iter().filter_map(is_new).collect();
         }
         received
     }

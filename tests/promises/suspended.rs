@@ -104,6 +104,19 @@ fn promise_13_away_from_a_terminal_too_the_job_is_stopped_with_heimdall() {
     assert_eq!(outcome.stdout.matches("goes on").count(), 3);
 }
 
+#[test]
+fn promise_13_who_is_continued_before_the_job_has_stopped_goes_on() {
+    // Does not stop, and ends when the time is over that it has for that.
+    let script = "exec {pause}<> <(:); trap 'echo hears' TSTP; trap 'read -t 1 -u $pause; exit 7' CONT; echo ready; \
+                  while :; do read -t 0.02 -u $pause; done";
+    let running = Heimdall::new().database(&ours()).args(["--name", "not yet", "bash", "-c", script]).spawn();
+    running.wait_for_stdout_line("ready");
+    running.signal(20);
+    running.wait_for_stdout_line("hears");
+    running.signal(18);
+    assert_eq!(running.wait().code, Some(7));
+}
+
 fn is_stopped(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
     stat.contains(") T ")

@@ -33,7 +33,9 @@ pub struct Terms {
 /// What can happen while the program runs, and after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// Time has passed.
+    /// heimdall looks at the clock before all that has come: this host may have been suspended.
+    Woken,
+    /// Time has passed, and what had come by then is told.
     Tick,
     /// A signal came for heimdall alone.
     Signal(Signal),
@@ -43,6 +45,8 @@ pub enum Event {
     TypedStop(Signal),
     /// A signal came for heimdall alone that asks it to stop.
     Stop(Signal),
+    /// A SIGCONT came that the program has got too.
+    StopTakenBack,
     /// heimdall goes on after [`Action::StopOurselves`].
     Continued,
     /// The program has been stopped, by this signal.

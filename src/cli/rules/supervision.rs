@@ -87,6 +87,8 @@ pub enum Received {
     Typed,
     /// The same, of one that stops who gets it.
     TypedStop(Signal),
+    /// A SIGCONT for our whole group: the program has got it too.
+    StopTakenBack,
 }
 
 /// The supervision of one run.
@@ -142,7 +144,7 @@ impl Supervision {
         is_readable: bool,
     ) -> Then {
         // Before anything else: if this host wakes up late, the job must not go on.
-        self.feed(supervised, Event::Tick);
+        self.feed(supervised, Event::Woken);
         for received in received {
             match received {
                 Received::Child => self.reap(supervised),
@@ -150,8 +152,11 @@ impl Supervision {
                 Received::TypedStop(signal) => self.feed(supervised, Event::TypedStop(signal)),
                 Received::Sent(signal) => self.feed(supervised, Event::Signal(signal)),
                 Received::Stop(signal) => self.feed(supervised, Event::Stop(signal)),
+                Received::StopTakenBack => self.feed(supervised, Event::StopTakenBack),
             }
         }
+        // What has come, such as the program's end, may have been there before what is due now.
+        self.feed(supervised, Event::Tick);
         if is_readable || self.has_more {
             self.listen(supervised);
         }
@@ -239,5 +244,114 @@ impl Supervision {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::exit::Status;
+    use crate::cli::rules::action::ExitReason;
+
+    const TERMS: Terms = Terms {
+        timeout: Some(Duration::from_secs(2)),
+        kill_after: Duration::from_secs(10),
+        lease: Duration::from_secs(60),
+        min_hold: Duration::ZERO,
+        drains: false,
+        sweeps: false,
+        is_group_shared: false,
+        has_command: true,
+    };
+
+    /// A job and a lock, to which things happen between two rounds.
+    struct Played {
+        now: Moment,
+        /// How the program has ended, until that is reaped.
+        ended: Option<Status>,
+        is_lost: bool,
+        done: Vec<Action>,
+        is_beside_left: bool,
+    }
+
+    impl Supervised for Played {
+        type Lost = ();
+
+        fn now(&self) -> Moment {
+            self.now
+        }
+
+        fn act(&mut self, action: Action) -> Option<Event> {
+            self.done.extend(Some(action).filter(|action| !matches!(action, Action::Tell(_))));
+            None
+        }
+
+        fn reap(&mut self) -> Vec<Event> {
+            self.ended.take().map(Event::Ended).into_iter().collect()
+        }
+
+        fn last_answered(&self) -> Moment {
+            Moment::START
+        }
+
+        fn start_heartbeat(&mut self, _: Moment) -> Result<(), ()> {
+            Ok(())
+        }
+
+        fn listen(&mut self) -> Result<Heard, ()> {
+            Ok(Heard::Nothing)
+        }
+
+        fn tick(&mut self, _: Moment) -> Result<(), ()> {
+            if self.is_lost { Err(()) } else { Ok(()) }
+        }
+
+        fn renew(&mut self, _: Moment) -> Result<(), ()> {
+            Ok(())
+        }
+
+        fn start_beside(&mut self) {
+            self.is_beside_left = true;
+        }
+
+        fn kill_beside(&mut self) {}
+
+        fn is_beside_left(&self) -> bool {
+            self.is_beside_left
+        }
+
+        fn lose(&mut self, (): ()) {}
+    }
+
+    fn begin(terms: Terms) -> (Supervision, Played) {
+        let mut played = Played {
+            now: Moment::START,
+            ended: None,
+            is_lost: false,
+            done: Vec::new(),
+            is_beside_left: false,
+        };
+        (Supervision::begin(terms, &mut played), played)
+    }
+
+    const DONE: Status = Status::Exited(0);
+
+    #[test]
+    fn a_program_that_had_ended_when_its_timeout_ran_out_has_ended_by_itself() {
+        let (mut supervision, mut played) = begin(TERMS);
+        (played.now, played.ended) = (Moment::START.after(Duration::from_secs(3)), Some(DONE));
+        let then = supervision.round(&mut played, [Received::Child], false);
+        assert_eq!((then, played.done), (Then::Exit(ExitReason::Ended(DONE)), vec![]));
+    }
+
+    #[test]
+    fn who_was_asked_to_go_on_before_it_would_stop_does_not_stop() {
+        let (mut supervision, mut played) = begin(TERMS);
+        supervision.round(&mut played, [Received::Stop(Signal::TSTP)], false);
+        played.now = Moment::START.after(Duration::from_secs(1));
+        supervision.round(&mut played, [Received::Sent(Signal::CONT)], false);
+        assert_eq!(played.done, [Signal::TSTP, Signal::CONT].map(Action::Signal));
     }
 }

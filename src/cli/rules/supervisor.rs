@@ -86,6 +86,7 @@ impl Supervisor {
     pub fn step(&mut self, event: Event, now: Moment) -> Actions {
         let mut actions = Vec::new();
         match event {
+            Event::Woken => _ = self.is_woken_late(now, &mut actions),
             Event::Tick => self.tick(now, &mut actions),
             Event::Signal(signal) => self.pass_on(signal, now, &mut actions),
             // Only heimdall is left to obey, and all it does is hold the lock.
@@ -94,6 +95,7 @@ impl Supervisor {
             Event::TypedStop(signal) => self.typed_stop(signal, &mut actions),
             Event::Stop(signal) => self.stop(signal, now, &mut actions),
             Event::Stopped(signal) => self.stopped(signal, &mut actions),
+            Event::StopTakenBack => self.take_back_stop(),
             Event::Continued => self.go_on(now, &mut actions),
             Event::Ended(status) => self.end(status, now, &mut actions),
             Event::Reaped => self.look(&mut actions),
@@ -106,6 +108,9 @@ impl Supervisor {
     }
 
     fn pass_on(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
+        if signal == Signal::CONT {
+            self.take_back_stop();
+        }
         match self.state {
             State::Over(_) if !HARMLESS.contains(&signal) => self.hold_until = now,
             State::Over(_) => {}
@@ -134,6 +139,13 @@ impl Supervisor {
             State::Over(_) => actions.push(Action::StopOurselves(signal)),
             // What is to end ends first.
             State::Stopping { .. } | State::Terminating { .. } | State::Killing { .. } => {}
+        }
+    }
+
+    /// No one would continue heimdall once more.
+    fn take_back_stop(&mut self) {
+        if matches!(self.state, State::Stopping { .. }) {
+            self.state = State::Running;
         }
     }
 
@@ -194,22 +206,35 @@ impl Supervisor {
         Heartbeat::is_fresh(self.last_answered, self.terms.lease, now)
     }
 
-    /// What a host that wakes up late does first: the job might run beside the next holder's.
-    fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let is_late = now >= self.job_ends_at();
+    /// What a host that wakes up late does first: the job might run beside the next holder's. Tells whether there was
+    /// something to do.
+    fn is_woken_late(&mut self, now: Moment, actions: &mut Vec<Action>) -> bool {
+        if now < self.job_ends_at() {
+            return false;
+        }
         match self.state {
-            State::Running | State::Stopping { .. } if is_late => {
+            State::Running | State::Stopping { .. } => {
                 let why = Why::Silence(now.since(self.last_answered));
                 self.state = State::Suspended { why, wakes_program: false };
                 // It may turn out at once that the lock is lost: so the server is asked last.
                 actions.extend([Action::Stop, Action::Tell(News::Suspended(why)), Action::Renew]);
             }
-            // Someone else may have let it go on.
-            State::Suspended { .. } => actions.push(Action::Stop),
-            State::Terminating { cause, .. } if is_late => {
+            State::Terminating { cause, .. } => {
                 self.state = State::Killing { cause };
                 actions.extend([Action::Kill, Action::Tell(News::Killed(Reason::Late))]);
             }
+            State::Suspended { .. } | State::Killing { .. } | State::Over(_) => return false,
+        }
+        true
+    }
+
+    fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.is_woken_late(now, actions) {
+            return;
+        }
+        match self.state {
+            // Someone else may have let it go on.
+            State::Suspended { .. } => actions.push(Action::Stop),
             State::Running | State::Stopping { .. }
                 if self.deadline.is_some_and(|deadline| deadline <= now) =>
             {
@@ -756,6 +781,19 @@ mod tests {
         // It is the program that was stopped, perhaps by a key, and heimdall follows it.
         play(TERMS, &[stopped(Signal::TSTP), (9, Event::Continued, &goes_on, Next::Never)]);
         play(TERMS, &[(1, Event::Stopped(Signal::STOP), &[], Next::Never)]);
+    }
+
+    #[test]
+    fn asked_to_go_on_before_it_has_stopped_heimdall_does_not_stop() {
+        let pass_on = [Action::Signal(Signal::TSTP)];
+        let goes_on = [Action::Signal(Signal::CONT), Action::Tell(News::Signalled(Signal::CONT))];
+        let asked = || (1, Event::Stop(Signal::TSTP), &pass_on[..], Next::Grace);
+        // It is to pass that on, or the program has got it too.
+        play(TERMS, &[asked(), (1, Event::Signal(Signal::CONT), &goes_on, Next::Never)]);
+        play(
+            TERMS,
+            &[asked(), (1, Event::StopTakenBack, &[], Next::Never), (2, Event::Tick, &[], Next::Never)],
+        );
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl AsFd for Signals {
 /// process group that no shell watches.
 pub(super) fn stop_ourselves(signal: Signal) {
     // Who can't stop goes on.
-    let _ = SignalQueue::take_effect(signal);
+    let _ = SignalQueue::stop(signal);
 }
 
 /// Ends this process by a signal, so that a shell sees that its command was interrupted. Returns in process 1, where no

@@ -79,6 +79,11 @@ impl SignalQueue {
         Ok(())
     }
 
+    /// Stops this process by the signal.
+    pub(super) fn stop(signal: Signal) -> io::Result<()> {
+        Self::take_effect(signal)
+    }
+
     /// Does to this process what the signal does by default.
     pub(super) fn take_effect(signal: Signal) -> io::Result<()> {
         if LEFT_ALONE.contains(&signal) {

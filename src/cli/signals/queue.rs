@@ -60,14 +60,24 @@ impl SignalQueue {
         Ok(SigSet::all().thread_block()?)
     }
 
-    /// Does to this process what the signal does by default. If that was to stop, takes the SIGCONT that has ended it.
+    /// Stops this process by the signal, and takes the SIGCONT that has ended that. One that has come already would be taken
+    /// back, and no other would come: then this process does not stop.
+    pub(super) fn stop(signal: Signal) -> io::Result<()> {
+        let continued = SignalFd::with_flags(&SigSet::from(NixSignal::SIGCONT), SfdFlags::SFD_NONBLOCK)?;
+        if continued.read_signal()?.is_none() {
+            Self::take_effect(signal)?;
+            continued.read_signal()?;
+        }
+        Ok(())
+    }
+
+    /// Does to this process what the signal does by default.
     pub(super) fn take_effect(signal: Signal) -> io::Result<()> {
         let signal = NixSignal::try_from(signal.as_raw())?;
         let blocked = SigSet::from(signal);
         raise(signal)?;
         blocked.thread_unblock()?;
         blocked.thread_block()?;
-        SignalFd::with_flags(&SigSet::from(NixSignal::SIGCONT), SfdFlags::SFD_NONBLOCK)?.read_signal()?;
         Ok(())
     }
 }
