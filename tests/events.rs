@@ -7,7 +7,7 @@ use std::{fs, thread};
 use heimdall::lock::Key;
 
 use crate::support::heimdall::{Heimdall, Outcome};
-use crate::support::holder::Holder;
+use crate::support::holder::{Holder, host};
 use crate::support::poll;
 use crate::support::postgres::{PASSWORD, shared};
 
@@ -312,8 +312,13 @@ fn the_objects_of_a_list_have_the_fields_that_are_documented() {
     let is_told = |list: &str| list.contains("\"heir\":true") && list.contains("\"since\":");
     let list = || Some(heimdall("listed").arg("--list").run().stdout).filter(|list| is_told(list));
     let list = poll(Duration::from_secs(30), list).expect("an heir");
-    let documented: BTreeSet<String> =
+    let mut documented: BTreeSet<String> =
         table("| field of a lock | value |").into_iter().flat_map(|row| names(row[0])).collect();
+    let name = "heimdall:events/listed";
+    let name = format!("{name} {}:{}", host(name, holder.pid()), holder.pid());
+    if name.len() + " @1234567890#1234567890123".len() > 63 {
+        documented.remove("token");
+    }
     let lines = read(&list);
     assert_eq!(lines.iter().flat_map(|line| line.keys().cloned()).collect::<BTreeSet<_>>(), documented);
     let granted = lines.iter().map(|line| &line["granted"]);

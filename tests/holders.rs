@@ -35,7 +35,7 @@ fn a_busy_lock_names_its_holder_to_the_same_role_and_a_superuser() {
     let expected = format!(
         "heimdall: the lock holders/named is held elsewhere: by process {process} on {} (server process {backend}, \
          from 127.0.0.1, holder since {since})\n",
-        host()
+        host("heimdall:holders/named", process)
     );
     for user in ["trust_user", "postgres"] {
         assert_eq!(busy(user, "named"), expected, "{user}");
@@ -81,7 +81,7 @@ fn what_a_role_may_not_see_is_left_out() {
     let expected = format!(
         "heimdall: the lock holders/masked is held elsewhere: by process {} on {} (server process {}, holder since {since})\n",
         holder.pid(),
-        host(),
+        host("heimdall:holders/masked", holder.pid()),
         holder.backend
     );
     assert_eq!(busy("trust_user", "masked"), expected);

@@ -115,7 +115,6 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
     let elsewhere = Database::new("list_elsewhere");
     let _other = elsewhere.hold("trust_user", &["--namespace", "a", "--name", "read"]);
 
-    let host = host();
     let expected = |client: &str, named: &dyn Fn(&str) -> String| {
         let [slot, next, read] =
             [Key::slot("a", "slots", 1), Key::slot("a", "slots", 2), Key::named("a", "read")]
@@ -123,7 +122,9 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
         let line = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
         let psql = shared().sql("select pid from pg_stat_activity where application_name = 'psql of a person' and datname = 'list_all'");
         let held = |key: &str, name: &str, mode: &str, holder: &Holder| {
-            let place = format!("{host}:{}", holder.pid());
+            let session =
+                format!("heimdall:{}", if name == "-" { key } else { name.split('#').next().unwrap() });
+            let place = format!("{}:{}", host(&session, holder.pid()), holder.pid());
             line(&[
                 key,
                 name,
@@ -199,7 +200,7 @@ fn what_a_role_may_not_see_is_no_column() {
     let database = Database::new("list_masked");
     let holder = database.hold("postgres", &["--namespace", "a", "--name", "b"]);
     let key = Key::named("a", "b").to_string();
-    let place = format!("{}:{}", host(), holder.pid());
+    let place = format!("{}:{}", host("heimdall:a/b", holder.pid()), holder.pid());
     assert_eq!(
         cells(&database.list("trust_user", &[])),
         rows(&[
@@ -233,14 +234,16 @@ fn in_json_each_lock_is_an_object_of_its_own() {
     assert_eq!(read("mode"), "exclusive | shared");
     assert_eq!(read("client"), "127.0.0.1 | 127.0.0.1");
     let applications = read("application");
-    let own = format!("heimdall:\"quoted\"/back\\slash {}:{} @", host(), holder.pid());
+    let own = "heimdall:\"quoted\"/back\\slash";
+    let host = host(own, holder.pid());
+    let own = format!("{own} {host}:{} @", holder.pid());
     assert!(
         applications.starts_with(&own) && applications.ends_with(" | psql of a person"),
         "{applications}"
     );
     let lock = "\\\"quoted\\\"/back\\\\slash";
     assert_eq!(read("lock"), format!("{lock} | {lock}"));
-    assert_eq!(read("host"), format!("{} | ", host()));
+    assert_eq!(read("host"), format!("{host} | "));
     assert_eq!(read("process"), format!("{} | ", holder.pid()));
     for moment in
         [read("since"), read("connected")].join(" | ").split(" | ").filter(|moment| !moment.is_empty())
@@ -258,7 +261,8 @@ fn a_holders_token_is_told_where_its_name_leaves_room() {
         let holder = database.hold("postgres", &options);
         // To whoever may read the session's name.
         let json = list(&[&options[..], &["--log-format=json"]].concat());
-        let own = format!("heimdall:t/{name} {}:{}", host(), holder.pid());
+        let own = format!("heimdall:t/{name}");
+        let own = format!("{own} {}:{}", host(&own, holder.pid()), holder.pid());
         let has_room = has_room && own.len() + " @1234567890#1234567890123".len() <= 63;
         assert_eq!(json.contains(&format!(",\"token\":\"{}\"}}", holder.token)), has_room, "{json}");
         assert_eq!(json.contains("\"token\""), has_room, "{json}");

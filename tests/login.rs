@@ -235,7 +235,7 @@ fn the_application_name_says_which_lock() {
     let place = format!("{} user=trust_user dbname=app", shared().tcp());
     let long = "x".repeat(80);
     for (more, name, expected) in [
-        ("", "named", format!("heimdall:login/named {}:PID @SECONDS", host())),
+        ("", "named", "heimdall:login/named HOST:PID @SECONDS".to_owned()),
         ("", long.as_str(), format!("heimdall:login/{}", "x".repeat(48))),
         (" application_name=mine", "named", "mine".to_owned()),
     ] {
@@ -254,7 +254,8 @@ fn the_application_name_says_which_lock() {
         let pid = running.wait_for_stdout_line("");
         // With the token or, on a host of a long name, without.
         let shown = "regexp_replace(application_name, ' @[0-9]{10}(#[0-9a-z]{12,13})?$', ' @SECONDS')";
-        let expected = expected.replace("PID", &running.pid().to_string());
+        let host = host("heimdall:login/named", running.pid());
+        let expected = expected.replace("HOST", &host).replace("PID", &running.pid().to_string());
         shared().wait_for(&format!("select {shown} from pg_stat_activity where pid = {pid}"), &expected);
     }
 }

@@ -26,8 +26,9 @@ fn stop(name: &str) -> Outcome {
 }
 
 /// What heimdall says of a holder, before the moment since when it has the lock.
-fn told(holder: &Holder) -> String {
-    let (process, host, backend) = (holder.pid(), host(), &holder.backend);
+fn told(holder: &Holder, name: &str) -> String {
+    let (process, backend) = (holder.pid(), &holder.backend);
+    let host = host(&format!("heimdall:stopping/{name}"), process);
     format!("process {process} on {host} (server process {backend}, from 127.0.0.1, holder since ")
 }
 
@@ -55,7 +56,7 @@ fn pid(line: &str) -> Pid {
 #[test]
 fn the_holder_is_told_who_asks_and_ends_as_by_sigterm_and_who_asks_is_told_who_has_stopped() {
     let holder = heimdall("asked").hold();
-    let told = told(&holder);
+    let told = told(&holder, "asked");
     let stop = heimdall("asked").arg("--stop").spawn();
     let process = stop.pid();
     let outcome = stop.wait();
@@ -71,7 +72,8 @@ fn the_holder_is_told_who_asks_and_ends_as_by_sigterm_and_who_asks_is_told_who_h
     assert_eq!(outcome.code, Some(143));
     let lines: Vec<&str> = outcome.stderr.lines().collect();
     let [first, sent] = lines[..] else { panic!("{}", outcome.stderr) };
-    let by = format!("heimdall: asked to stop by process {process} on {} (server process ", host());
+    let host = host("heimdall --stop", process);
+    let by = format!("heimdall: asked to stop by process {process} on {host} (server process ");
     assert!(first.starts_with(&by) && first.ends_with(", from 127.0.0.1), as role trust_user"), "{first}");
     assert_eq!(sent, "heimdall: sent SIGTERM to the program: heimdall --stop has asked for it");
 }

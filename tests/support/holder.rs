@@ -67,10 +67,13 @@ impl Drop for Holder {
     }
 }
 
-/// This host's name as heimdall tells it to others: without its domain.
-pub fn host() -> String {
+/// This host's name as the session of this name tells it to others: without its domain, and without its beginning where
+/// there is no room for all of it.
+pub fn host(session: &str, process: i32) -> String {
     let name = rustix::system::uname();
-    name.nodename().to_str().unwrap().split('.').next().unwrap().to_owned()
+    let name = name.nodename().to_str().unwrap().split('.').next().unwrap();
+    let room = 63 - format!("{session} :{process} @1234567890").len();
+    if name.len() <= room { name.to_owned() } else { format!("~{}", &name[name.len() - (room - 1)..]) }
 }
 
 const RUNS: &str = "only finish, wait and drop take it away";

@@ -21,7 +21,8 @@ const ERASE: &str = "\r\x1b[K";
 
 #[test]
 fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
-    let holder = heimdall("drawn").hold();
+    // Of a name that leaves room for the lock's.
+    let holder = heimdall("drawn").env("PGAPPNAME", "ours").hold();
     let mut terminal = waiter("drawn", &[]);
     // Three times, at different moments.
     for seconds in ["0s", "1s", "2s"] {
@@ -44,9 +45,9 @@ fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
 #[test]
 fn on_80_columns_the_line_tells_the_lock_who_holds_it_and_for_how_long() {
     let holder = heimdall("told").hold();
-    let place = format!("{}:{}", host(), holder.pid());
+    let place = format!("{}:{}", host("heimdall:waiting/told", holder.pid()), holder.pid());
     let mut terminal = waiter("told", &[]);
-    terminal.wait_for(&format!("waiting for waiting/told, held by {place} for "));
+    terminal.wait_for(&format!("told, held by {place} for "));
     terminal.wait_for(ERASE);
     // A name that leaves no room for the rest gives way in its middle.
     let long = "x".repeat(80);
@@ -74,10 +75,9 @@ fn quietly_nothing_is_drawn() {
 
 #[test]
 fn control_c_ends_the_wait() {
-    let _holder = heimdall("interrupted").hold();
+    let _holder = heimdall("interrupted").env("PGAPPNAME", "ours").hold();
     let mut terminal = waiter("interrupted", &[]);
-    // The name is cut where that of the holder's host is long.
-    terminal.wait_for("terrupted, held by ");
+    terminal.wait_for("waiting/interrupted, held by ours");
     terminal.press(INTERRUPT);
     assert_eq!(terminal.wait(), 130);
 }
