@@ -38,7 +38,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     assert_eq!(run(&["--name", "b", "--slots", "2", "--close"], &["true"]), Some(0));
     // A lock that somebody else has: who it is, and to wait for it, and who else there is.
     let mut holder = hold(&cluster, "select pg_advisory_lock(8)");
-    for options in [&["--key", "8", "true"][..], &["--key", "8", "-q", "--wait=2s", "true"], &["--list"]] {
+    for options in [&["--key", "8", "true"][..], &["--key", "8", "-q", "--wait=5s", "true"], &["--list"]] {
         let outcome = Heimdall::new().database(&database).args(options).run();
         assert!(matches!(outcome.code, Some(0 | 75)), "{}", outcome.stderr);
     }
@@ -100,7 +100,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
 
 /// What a holder and who has it stop say to each other by way of the server.
 fn stop(cluster: &Cluster, database: &str) {
-    let heimdall = || Heimdall::new().database(database).args(["--key", "5", "--lease=2s"]);
+    let heimdall = || Heimdall::new().database(database).args(["--key", "5", "--lease=6s"]);
     // Slow enough for the holder to say that it is about to stop.
     let slow = "trap 'sleep 1; exit' TERM; echo $HEIMDALL_BACKEND_PID; while :; do sleep 0.05; done";
     let holder = heimdall().args(["sh", "-c", slow]).spawn();
@@ -118,7 +118,7 @@ fn stop(cluster: &Cluster, database: &str) {
     let bell = bell(key, backend.parse().unwrap());
     let (heeds, stops) = (Some(Mark::Heeds), Some(Mark::Stops));
     let settings =
-        Settings::of_session(cluster.version(), Some(Duration::from_secs(2)), &ServersHalf::Tcp, 0);
+        Settings::of_session(cluster.version(), Some(Duration::from_secs(6)), &ServersHalf::Tcp, 0);
     let release = Statement::Release { key, mode: Mode::Exclusive, owner: Owner::Us };
     let expected = [
         (Statement::Keep(settings), heeds),

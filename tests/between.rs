@@ -98,16 +98,16 @@ fn promise_4_behind_a_proxy_the_lock_is_held_while_the_job_lives_and_is_free_aft
 #[test]
 fn behind_a_proxy_a_lock_is_held_for_longer_than_a_lease_also_by_one_who_has_waited() {
     let proxy = proxy();
-    let first = through(&proxy, "first", "3s").hold();
-    let last = through(&proxy, "healthy", "3s").hold();
+    let first = through(&proxy, "first", "6s").hold();
+    let last = through(&proxy, "healthy", "6s").hold();
     let script = "echo $HEIMDALL_BACKEND_PID; exec cat";
-    let mut heir = through(&proxy, "healthy", "3s").args(["--wait", "sh", "-c", script]).pipe_stdin().spawn();
+    let mut heir = through(&proxy, "healthy", "6s").args(["--wait", "sh", "-c", script]).pipe_stdin().spawn();
     heir.wait_for_stderr_line("waiting for the lock");
     last.finish();
     let backend = heir.wait_for_stdout_line("");
-    wait_for_age(shared(), &first.backend, "5s");
+    wait_for_age(shared(), &first.backend, "8s");
     first.finish();
-    wait_for_age(shared(), &backend, "5s");
+    wait_for_age(shared(), &backend, "8s");
     heir.close_stdin();
     let outcome = heir.wait();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
@@ -120,9 +120,9 @@ fn after_kill_9_of_heimdall_the_job_keeps_the_lock_unless_a_proxy_is_in_between(
     let name = "killed, with nothing in between";
     let beside = Heimdall::new()
         .database(&direct)
-        .args(["--namespace", "between", "--name", name, "--lease", "2s"])
+        .args(["--namespace", "between", "--name", name, "--lease", "6s"])
         .hold();
-    let behind = through(&proxy, "killed", "2s").hold();
+    let behind = through(&proxy, "killed", "6s").hold();
     beside.signal(9);
     behind.signal(9);
     if has_idle_timeout("kill -9 of heimdall behind a proxy") {
@@ -131,7 +131,7 @@ fn after_kill_9_of_heimdall_the_job_keeps_the_lock_unless_a_proxy_is_in_between(
     // Since the last heartbeat.
     let backend = &beside.backend;
     let is_old =
-        format!("select clock_timestamp() - state_change > '4s' from pg_stat_activity where pid = {backend}");
+        format!("select clock_timestamp() - state_change > '8s' from pg_stat_activity where pid = {backend}");
     shared().wait_for(&is_old, "t");
     assert_eq!(shared().holder(Key::named("between", name)).unwrap().to_string(), *backend);
 }
@@ -144,14 +144,14 @@ fn promise_4_behind_a_pooler_the_lock_of_one_who_is_silent_is_free_after_a_lease
         let name = format!("silent {mode:?}");
         let holder = Heimdall::new()
             .database(&pooler.conninfo())
-            .args(["--allow-pooler", "-v", "--namespace", "between", "--name", &name, "--lease", "3s"])
+            .args(["--allow-pooler", "-v", "--namespace", "between", "--name", &name, "--lease", "6s"])
             .hold();
         let told = holder.wait_for_stderr_line("the server's half of the lease is");
         assert!(told.contains("idle_in_transaction_session_timeout, since a pooler is in between"), "{told}");
         (Key::named("between", &name), holder)
     });
     for (key, holder) in &holders {
-        wait_for_age(shared(), &holder.backend, "4s");
+        wait_for_age(shared(), &holder.backend, "8s");
         assert_eq!(shared().holder(*key).unwrap().to_string(), holder.backend);
         // No one watches the lock then, as after kill -9.
         holder.signal(19);

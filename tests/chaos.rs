@@ -21,7 +21,7 @@ use record::Record;
 
 /// From the moment that the server takes a lock away to the end of the job: it gets SIGTERM at once and SIGKILL after
 /// [`KILL_AFTER`]; the rest is for a machine that is busy with other tests.
-const STOP_LATENCY: Duration = Duration::from_millis(KILL_AFTER.as_millis() as u64 + 1000);
+const STOP_LATENCY: Duration = Duration::from_millis(KILL_AFTER.as_millis() as u64 + 3000);
 
 /// Two on each route.
 const CONTENDERS: usize = 10;

@@ -42,7 +42,7 @@ fn is_held(name: &str) -> bool {
     shared().sql(&sql) == "1"
 }
 
-const LEASE: Duration = Duration::from_secs(3);
+const LEASE: Duration = Duration::from_secs(6);
 
 #[test]
 fn a_function_runs_while_the_lock_is_held_and_not_where_it_is_held_elsewhere() {

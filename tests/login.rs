@@ -156,7 +156,8 @@ fn a_server_that_is_full_is_unavailable() {
     let guest = format!("{} user=guest dbname=postgres", cluster.tcp());
     let holder = Heimdall::new()
         .database(&guest)
-        .args(["--name", "first", "sh", "-c", "echo holding; sleep 300"])
+        // Who made the role may not have gone yet.
+        .args(["--name", "first", "--wait", "sh", "-c", "echo holding; sleep 300"])
         .spawn();
     holder.wait_for_stdout_line("holding");
     assert_refused(&guest, 69, "FATAL:");

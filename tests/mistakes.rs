@@ -200,9 +200,9 @@ fn in_folder(folder: &Path) -> Heimdall {
 fn flocks_way_to_write_a_wait_is_read() {
     let heimdall = || Heimdall::new().url(&database()).args(["--name", &this_test()]);
     let holder = heimdall().hold();
-    let outcome = heimdall().args(["-w1", "true"]).run();
+    let outcome = heimdall().args(["-w3", "true"]).run();
     assert!(
-        outcome.code == Some(75) && outcome.stderr.contains("still held elsewhere after 1."),
+        outcome.code == Some(75) && outcome.stderr.contains("still held elsewhere after 3."),
         "{outcome:?}"
     );
     // After PROGRAM it is the program's own.

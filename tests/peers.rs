@@ -177,6 +177,7 @@ fn a_server_that_can_not_fork_is_unavailable_and_is_asked_the_same_again() {
         let waiter =
             Heimdall::new().url(&conninfo).args(["--name", "peers", "--wait", "echo", "ran"]).spawn();
         let codes: Vec<u32> = asked.iter().take(4).collect();
+        waiter.wait_for_stderr_line(words);
         waiter.signal(15);
         let outcome = waiter.wait();
         assert!(outcome.stdout.is_empty() && outcome.stderr.contains(words), "{}", outcome.stderr);

@@ -51,11 +51,11 @@ fn promise_9_nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
         &["--key", "7", "--shared"],
     ] {
         let holder =
-            heimdall(options).args(["--lease", "2s", "sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
+            heimdall(options).args(["--lease", "6s", "sh", "-c", "echo holding; cat"]).pipe_stdin().spawn();
         holder.wait_for_stdout_line("holding");
         if !options.contains(&"--shared") && !options.contains(&"--slots") {
             assert_eq!(heimdall(options).arg("true").run().code, Some(75));
-            assert_eq!(heimdall(options).args(["--wait=100ms", "true"]).run().code, Some(75));
+            assert_eq!(heimdall(options).args(["--wait=3s", "true"]).run().code, Some(75));
         }
         assert_eq!(heimdall(options).args(["--list"]).run().code, Some(0));
         assert_eq!(heimdall(&["--list"]).run().code, Some(0));
@@ -287,7 +287,7 @@ fn settings_that_the_server_does_not_take_are_reported_also_before_the_program_s
     });
     let outcome = Heimdall::new()
         .database(&format!("{} user=trust_user dbname=app", other.tcp()))
-        .args(["--name", "settles", "--settle", "--lease", "2s", "true"])
+        .args(["--name", "settles", "--settle", "--lease", "6s", "true"])
         .run();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("starting the program in"), "{}", outcome.stderr);
@@ -327,8 +327,8 @@ fn promise_9_a_role_whose_transactions_wait_for_a_safe_snapshot_delays_nothing()
     let first = shared().sql(&since("query_start"));
     shared().wait_for(&since(&format!("query_start > '{first}'")), "t");
     assert_eq!(heimdall().arg("true").run().code, Some(75));
-    assert_eq!(heimdall().args(["--wait=100ms", "true"]).run().code, Some(75));
     assert_eq!(heimdall().arg("--list").run().stdout.lines().count(), 2);
+    assert_eq!(heimdall().args(["--wait=3s", "true"]).run().code, Some(75));
     assert_eq!(heimdall().arg("--stop").run().code, Some(0));
     let outcome = holder.wait();
     assert!(outcome.stderr.starts_with("heimdall: asked to stop by "), "{}", outcome.stderr);

@@ -182,7 +182,7 @@ fn promise_10_pipelines_work() {
 fn promise_2_in_the_foreground_the_program_and_its_descendants_are_stopped() {
     let mut terminal = bash();
     let script = "sh -c 'sleep 300 & echo child $!; setsid sleep 300 & echo child $!; wait'";
-    terminal.enter(&format!("heimdall --name overtime --timeout 500ms {script}; echo \"code $?\""));
+    terminal.enter(&format!("heimdall --name overtime --timeout 3s {script}; echo \"code $?\""));
     let children = [(); 2].map(|()| {
         terminal.wait_for("child ");
         Pid::from_raw(terminal.wait_for("\r\n").parse().unwrap()).unwrap()

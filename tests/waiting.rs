@@ -67,12 +67,12 @@ fn quietly_who_waits_says_nothing() {
 #[test]
 fn a_wait_that_is_too_short_ends_as_a_busy_lock_does() {
     let _holder = heimdall("short").hold();
-    for (options, code) in [(&["--wait=700ms"][..], 75), (&["--wait=700ms", "-E", "9"], 9)] {
+    for (options, code) in [(&["--wait=3s"][..], 75), (&["--wait=3s", "-E", "9"], 9)] {
         let outcome = heimdall("short").args(options).args(["echo", "ran"]).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{}", outcome.stderr);
         let lines: Vec<&str> = outcome.stderr.lines().collect();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[1].contains("is still held elsewhere after 700.0ms: by process "), "{lines:?}");
+        assert!(lines[1].contains("is still held elsewhere after 3.0s: by process "), "{lines:?}");
     }
 }
 

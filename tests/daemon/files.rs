@@ -62,7 +62,7 @@ fn counters_go_on_from_run_to_run_and_gauges_tell_what_is() {
     }
 
     // Another one is turned away meanwhile, and touches none of the holder's.
-    let holder = metered(name).args(["--lease", "2s"]).hold();
+    let holder = metered(name).args(["--lease", "6s"]).hold();
     wait_for(&file, "heimdall_held", 1.0);
     assert_eq!(metered(name).arg("true").run().code, Some(75));
     let quiet = metered(name).args(["-q", "-E", "0", "true"]).run();
@@ -104,10 +104,10 @@ fn a_host_whose_release_was_not_confirmed_holds_nothing_any_more() {
 fn a_lock_that_is_lost_before_a_program_starts_is_told_and_counted_as_lost() {
     let file = folder().join("pause.prom");
     let name = "lost in a pause";
-    let script = "[ $HEIMDALL_RESTARTS = 1 ] && exec sleep 300; exit 3";
-    let restarts = heimdall(name).args(["--restart", "--lease=2s", "--metrics"]).arg(&file);
+    let script = "[ $HEIMDALL_RESTARTS = 3 ] && exec sleep 300; exit 3";
+    let restarts = heimdall(name).args(["--restart", "--lease=6s", "--metrics"]).arg(&file);
     let running = restarts.args(["sh", "-c", script]).spawn();
-    running.wait_for_stderr_line("starting the program again in 1s");
+    running.wait_for_stderr_line("starting the program again in 4s");
     lose(name);
     running.wait_for_stderr_line("lost the lock daemon/lost in a pause at ");
     running.wait_for_stderr_line("before the program was started; waiting for it again");
@@ -201,7 +201,7 @@ fn the_page_lists_every_metric_with_its_type_and_no_other() {
     let outcome = heimdall("all metrics")
         .arg("--metrics")
         .arg(&file)
-        .args(["--lease=2s", "sh", "-c", "sleep 1; exit 0"])
+        .args(["--lease=6s", "sh", "-c", "sleep 2; exit 0"])
         .run();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     heimdall("all metrics").arg("--metrics").arg(&file).arg("false").run();
@@ -258,6 +258,9 @@ fn the_status_file_says_where_heimdall_stands() {
     }
     waiter.signal(20);
     wait("suspended");
+    // Sent at once, it would keep heimdall from stopping.
+    let is_stopped = || fs::read_to_string(format!("/proc/{}/stat", waiter.pid())).unwrap().contains(") T ");
+    poll(Duration::from_secs(30), || is_stopped().then_some(())).expect("it stops");
     waiter.signal(18);
     wait("running");
     waiter.close_stdin();

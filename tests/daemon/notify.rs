@@ -5,7 +5,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::heimdall;
 use crate::support::did_not_run;
@@ -45,7 +45,9 @@ impl Manager {
     /// Waits for a message that begins like this, and returns those before it and it.
     fn until(&self, start: &str) -> Vec<String> {
         let mut messages = Vec::new();
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
+            assert!(Instant::now() < end, "{start} is missing: {messages:?}");
             messages.push(self.message());
             if messages.last().unwrap().starts_with(start) {
                 return messages;
@@ -66,7 +68,7 @@ fn it_is_told_that_the_program_has_started_what_goes_on_and_the_end() {
     let script = "echo up ${NOTIFY_SOCKET-no} ${WATCHDOG_USEC-no}; exec cat";
     let mut running = heimdall(name)
         .env("NOTIFY_SOCKET", &manager.path)
-        .env("WATCHDOG_USEC", "200000")
+        .env("WATCHDOG_USEC", "2000000")
         .args(["--wait", "sh", "-c", script])
         .pipe_stdin()
         .spawn();

@@ -8,7 +8,7 @@ const SCRIPT: &str =
 #[test]
 fn when_its_time_is_over_the_program_gets_the_signal_that_was_asked_for() {
     for signal in ["INT", "SIGINT", "2"] {
-        let options = ["--signal", signal, "--timeout", "300ms", "sh", "-c", SCRIPT];
+        let options = ["--signal", signal, "--timeout", "2s", "sh", "-c", SCRIPT];
         let outcome = heimdall("signal timeout").args(options).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(124), "up\ngot INT\n"), "{signal}");
         assert_eq!(outcome.stderr, "heimdall: sent SIGINT to the program: --timeout ran out\n");
@@ -18,7 +18,7 @@ fn when_its_time_is_over_the_program_gets_the_signal_that_was_asked_for() {
 #[test]
 fn when_the_lock_is_lost_too_and_sigkill_follows() {
     let script = "trap 'echo got INT' INT; echo up; while :; do sleep 0.02; done";
-    let options = ["-s", "int", "--kill-after", "200ms", "sh", "-c", script];
+    let options = ["-s", "int", "--kill-after", "2s", "sh", "-c", script];
     let running = heimdall("signal lost").args(options).spawn();
     running.wait_for_stdout_line("up");
     lose("signal lost");

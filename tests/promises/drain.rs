@@ -56,7 +56,7 @@ fn promise_2_what_drains_is_stopped_when_the_lock_is_lost() {
 
 #[test]
 fn promise_2_timeout_stops_what_drains() {
-    let running = drained("times out", &["--timeout=1s"]);
+    let running = drained("times out", &["--timeout=4s"]);
     let job = ["left", "daemon"].map(|word| pid_behind(&running, word));
     assert_eq!(running.wait().code, Some(124));
     assert_stopped(&job);

@@ -14,9 +14,9 @@ use crate::support::postgres::{Cluster, ClusterOptions, Stop};
 fn promise_14_a_waiter_whose_session_broke_starts_when_the_last_holders_job_must_be_dead() {
     let cluster = Cluster::start(&ClusterOptions::default());
     let stubborn = "trap '' TERM; echo up; while :; do sleep 0.1; done";
-    let holder = heimdall(&cluster).args(["--lease=6s", "sh", "-c", stubborn]).spawn();
+    let holder = heimdall(&cluster).args(["--lease=12s", "sh", "-c", stubborn]).spawn();
     holder.wait_for_stdout_line("up");
-    let waiter = heimdall(&cluster).args(["--lease=6s", "--wait", "echo", "had its turn"]).spawn();
+    let waiter = heimdall(&cluster).args(["--lease=12s", "--wait", "echo", "had its turn"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     let broken = Instant::now();
     cluster.stop(Stop::Immediate);
@@ -31,7 +31,7 @@ fn promise_14_a_waiter_whose_session_broke_starts_when_the_last_holders_job_must
     assert_eq!(heimdall(&cluster).arg("true").run().code, Some(75));
     waiter.wait_for_stdout_line("had its turn");
     let elapsed = broken.elapsed();
-    assert!(elapsed >= Duration::from_secs(5), "{elapsed:?}");
+    assert!(elapsed >= Duration::from_secs(10), "{elapsed:?}");
     assert_eq!(holder.wait().code, Some(74));
     let outcome = waiter.wait();
     assert_eq!(outcome.code, Some(0));

@@ -114,7 +114,7 @@ fn promise_2_as_process_1_heimdall_stops_what_the_process_table_does_not_show() 
         let script = "setsid sh -c 'trap \"\" TERM; exec sleep 300' & sleep 300";
         let outcome = heimdall
             .url(&database())
-            .args(["--name", "blind init", "--timeout", "300ms", "--kill-after", "100ms", "sh", "-c", script])
+            .args(["--name", "blind init", "--timeout", "3s", "--kill-after", "100ms", "sh", "-c", script])
             .run();
         assert_eq!(outcome.code, Some(124), "{}", outcome.stderr);
         // The end of process 1 would kill it too, but heimdall says that it has done so while it lives.

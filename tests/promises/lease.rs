@@ -75,7 +75,7 @@ fn an_answer_that_came_while_heimdall_stood_still_is_in_time() {
         does_stand.recv().unwrap();
         connection.answer(Some("42"));
         // More than the third of a lease that an answer may take, and less than the half that is borne.
-        thread::sleep(Duration::from_millis(2200));
+        thread::sleep(Duration::from_millis(4200));
         asked.send(()).unwrap();
         connection.answer_holder();
         asked.send(()).unwrap();
@@ -83,7 +83,7 @@ fn an_answer_that_came_while_heimdall_stood_still_is_in_time() {
     });
     let mut running = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["--name", "stood still", "--lease", "6s", "sh", "-c", "cat; exit 5"])
+        .args(["--name", "stood still", "--lease", "12s", "sh", "-c", "cat; exit 5"])
         .pipe_stdin()
         .spawn();
     is_asked.recv().unwrap();

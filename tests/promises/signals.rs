@@ -157,7 +157,7 @@ fn a_signal_that_meets_the_end_of_the_program_changes_nothing_else() {
 
 #[test]
 fn a_signal_while_connecting_ends_heimdall_and_leaves_nothing_on_the_server() {
-    let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::from_millis(500));
+    let proxy = Proxy::start(([127, 0, 0, 1], shared().port()).into(), Duration::from_secs(2));
     let running = Heimdall::new()
         .database(&format!("{} user=trust_user dbname=app", proxy.tcp()))
         .args(["--name", "half connected", "echo", "ran"])

@@ -27,7 +27,7 @@ fn promise_2_a_lost_lock_stops_the_program_and_its_children() {
 fn promise_2_timeout_stops_the_program_and_its_children() {
     let running = Heimdall::new()
         .url(&database())
-        .args(["--name", "timeout", "--timeout", "300ms", "sh", "-c", FAMILY])
+        .args(["--name", "timeout", "--timeout", "3s", "sh", "-c", FAMILY])
         .spawn();
     let family = pids(&running.wait_for_stdout_line(" "));
     let outcome = running.wait();

@@ -39,7 +39,7 @@ fn promise_2_descendants_that_left_the_group_are_stopped_when_the_lock_is_lost()
 fn promise_2_descendants_that_left_the_group_are_stopped_by_timeout() {
     let running = Heimdall::new()
         .database(&ours())
-        .args(["--name", "late leavers", "--timeout", "1s", "--kill-after", "200ms", "sh", "-c", LEAVERS])
+        .args(["--name", "late leavers", "--timeout", "4s", "--kill-after", "200ms", "sh", "-c", LEAVERS])
         .spawn();
     let all = leavers(&running);
     let outcome = running.wait();

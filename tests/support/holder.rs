@@ -19,9 +19,13 @@ pub struct Holder {
 impl Heimdall {
     /// Starts it with a program of the holder's, and returns when that runs.
     pub fn hold(self) -> Holder {
-        let script =
-            "echo $HEIMDALL_BACKEND_PID $HEIMDALL_SLOT $HEIMDALL_KEY $HEIMDALL_FENCING_TOKEN; exec cat";
-        let running = self.args(["sh", "-c", script]).pipe_stdin().spawn();
+        self.hold_by("echo $TOLD; exec cat")
+    }
+
+    /// Starts it with a shell that does this, and returns when that has said what it was told of the lock.
+    pub fn hold_by(self, script: &str) -> Holder {
+        let told = "$HEIMDALL_BACKEND_PID $HEIMDALL_SLOT $HEIMDALL_KEY $HEIMDALL_FENCING_TOKEN";
+        let running = self.args(["sh", "-c", &format!("TOLD=\"{told}\"; {script}")]).pipe_stdin().spawn();
         let line = running.wait_for_stdout_line("");
         let [backend, slot, key, token] =
             line.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap();

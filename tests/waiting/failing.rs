@@ -33,7 +33,7 @@ impl Place {
     fn waits(&self) -> Running {
         let waiter = self
             .heimdall("trust_user")
-            .args(["--wait=30s", "-v", "--lease=2s", "sh", "-c", PROGRAM])
+            .args(["--wait=30s", "-v", "--lease=6s", "sh", "-c", PROGRAM])
             .pipe_stdin()
             .spawn();
         waiter.wait_for_stderr_line("waiting for the lock");
@@ -163,7 +163,7 @@ fn who_is_canceled_while_becoming_the_heir_tries_again_and_waits_on() {
         let holder = super::heimdall(name).hold();
         let mut waiter = Heimdall::new()
             .database(&format!("{} user=trust_user dbname=app", server.tcp()))
-            .args(["--namespace", "waiting", "--name", name, "--wait", "--lease=2s", "sh", "-c", PROGRAM])
+            .args(["--namespace", "waiting", "--name", name, "--wait", "--lease=6s", "sh", "-c", PROGRAM])
             .pipe_stdin()
             .spawn();
         if let Some(reason) = reason {

@@ -12,7 +12,7 @@ use crate::support::scripted::{Connection, Scripted, backend};
 fn a_session_that_was_ended_while_it_waited_is_made_anew() {
     let holder = heimdall("terminated").hold();
     let waiter = heimdall("terminated")
-        .args(["--wait", "--lease=2s", "echo", "had its turn"])
+        .args(["--wait", "--lease=9s", "echo", "had its turn"])
         .env("PGAPPNAME", "waits to be terminated")
         .spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
@@ -70,7 +70,7 @@ fn a_server_that_was_restarted_is_found_again() {
     let named =
         |options: &[&str]| Heimdall::new().database(&database).args(["--name", "restart"]).args(options);
     let holder = named(&[]).hold();
-    let waiter = named(&["--wait", "--lease=2s", "echo", "had its turn"]).spawn();
+    let waiter = named(&["--wait", "--lease=9s", "echo", "had its turn"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     cluster.stop(Stop::Fast);
     waiter.wait_for_stderr_line("waiting for the server");

@@ -99,7 +99,7 @@ fn promise_7_who_comes_later_does_not_overtake_the_heir_and_takes_over_when_it_i
     heir.signal(19);
     holder.finish();
     // The lock is free, and the heir there for four seconds more.
-    let late = heimdall(name).args(["-q", "--wait=200ms", "true"]).run();
+    let late = heimdall(name).args(["-q", "--wait=2s", "true"]).run();
     assert_eq!(late.code, Some(75), "{}", late.stderr);
     let next = heimdall(name).args(["--wait=12s", "echo", "mine"]).run();
     assert_eq!((next.code, next.stdout.as_str()), (Some(0), "mine\n"), "{}", next.stderr);

@@ -24,12 +24,20 @@ fn on_a_terminal_one_line_is_redrawn_in_its_place_and_taken_away() {
     // Of a name that leaves room for the lock's.
     let holder = heimdall("drawn").env("PGAPPNAME", "ours").hold();
     let mut terminal = waiter("drawn", &[]);
-    // Three times, at different moments.
-    for seconds in ["0s", "1s", "2s"] {
-        terminal.wait_for(&format!("{ERASE}heimdall: {seconds} waiting for waiting/drawn, held by "));
-    }
+    let mut wait_until = |second: u32| {
+        let mut drawn = 0;
+        while drawn < second {
+            terminal.wait_for(&format!("{ERASE}heimdall: "));
+            drawn = terminal.wait_for("s waiting for wai").parse().unwrap();
+        }
+        drawn
+    };
+    let seconds = wait_until(1);
+    wait_until(seconds + 1);
     terminal.resize(24, 40);
-    terminal.wait_for("3s waiting");
+    for _ in 0..2 {
+        terminal.wait_for("s waiting");
+    }
     holder.finish();
     assert_eq!(terminal.wait(), 0);
     let all = terminal.all();

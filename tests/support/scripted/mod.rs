@@ -272,7 +272,7 @@ impl Connection {
     /// Reads what the client says without waiting for us. It counts into the flight that began with
     /// what we have already heard, though the script may only get to it later.
     fn hear_out(&mut self) {
-        while self.read_within(Duration::from_millis(40)).is_some_and(|length| length > 0) {}
+        while self.read_within(Duration::from_millis(200)).is_some_and(|length| length > 0) {}
     }
 
     fn read_within(&mut self, limit: Duration) -> Option<usize> {
