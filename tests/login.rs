@@ -66,6 +66,32 @@ fn a_wrong_password_is_told_in_the_servers_words() {
 }
 
 #[test]
+fn a_password_in_any_script_is_normalized_as_by_the_server() {
+    let cluster = Cluster::start(&ClusterOptions {
+        hba: "host all all 127.0.0.1/32 scram-sha-256".to_owned(),
+        ..ClusterOptions::default()
+    });
+    cluster.sql("create role guest login");
+    for password in [
+        "ä1",
+        "x\u{37e}",
+        "\u{ad}\u{2168}",
+        // What is allowed, unassigned, prohibited or of two directions only before normalization, or only after it.
+        "a\u{2135}",
+        "x\u{340}",
+        "x\u{2090}",
+        "p\u{32ff}",
+        "p\u{1f130}",
+        "\u{627}\u{fb1d}",
+    ] {
+        cluster.sql(&format!(
+            "set password_encryption = 'scram-sha-256'; alter role guest password '{password}'"
+        ));
+        assert_ran(&format!("{} user=guest dbname=postgres password='{password}'", cluster.tcp()));
+    }
+}
+
+#[test]
 fn a_missing_password_is_told_as_such() {
     for (user, method) in [("md5_user", "md5"), ("scram_user", "scram-sha-256")] {
         assert_refused(

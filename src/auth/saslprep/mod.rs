@@ -23,14 +23,17 @@ pub(super) fn normalize(password: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The steps of RFC 4013 §2; `None` if the text is prohibited.
+///
+/// The RFC would have the normalized text be allowed. PostgreSQL looks at the one before, and so does psql.
 fn prepare(text: &str, tables: &Tables) -> Option<String> {
-    let mapped = text.chars().filter_map(|c| match tables.kind(c.into()) {
+    let map = |c: char| match tables.kind(c.into()) {
         Kind::Nothing => None,
         Kind::Space => Some(' '.into()),
         _ => Some(c.into()),
-    });
-    let normalized = nfkc::normalize(mapped, tables);
-    is_allowed(&normalized, tables).then(|| normalized.into_iter().filter_map(char::from_u32).collect())
+    };
+    let mapped: Vec<u32> = text.chars().filter_map(map).collect();
+    is_allowed(&mapped, tables)
+        .then(|| nfkc::normalize(&mapped, tables).into_iter().filter_map(char::from_u32).collect())
 }
 
 /// Whether there is nothing prohibited or unassigned in a text, and directions are not mixed (RFC 3454 §6).
@@ -46,13 +49,14 @@ fn is_allowed(text: &[u32], tables: &Tables) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use stringprep::tables::{commonly_mapped_to_nothing, non_ascii_space_character};
     use unicode_normalization::UnicodeNormalization;
 
     use super::*;
 
     #[test]
     fn passwords_are_normalized_as_postgresql_does() {
-        let table: [(&str, &[u8], &[u8]); 10] = [
+        let table: [(&str, &[u8], &[u8]); 16] = [
             ("ASCII is left alone", b"open sesame", b"open sesame"),
             ("RFC 4013 §3: soft hyphen is mapped to nothing", "I\u{ad}X".as_bytes(), b"IX"),
             ("RFC 4013 §3: case is preserved", b"USER", b"USER"),
@@ -60,7 +64,17 @@ mod tests {
             ("RFC 4013 §3: NFKC of a numeral", "\u{2168}".as_bytes(), b"IX"),
             ("a space is a space", "a\u{a0}b".as_bytes(), b"a b"),
             ("prohibited: raw", b"\x07", b"\x07"),
-            ("mixed directions: raw", "\u{627}1".as_bytes(), "\u{627}1".as_bytes()),
+            ("one direction", "\u{627}\u{5d0}".as_bytes(), "\u{627}\u{5d0}".as_bytes()),
+            ("one direction at its end alone: raw", "\u{627}1".as_bytes(), "\u{627}1".as_bytes()),
+            ("mixed directions: raw", "\u{aa}\u{627}".as_bytes(), "\u{aa}\u{627}".as_bytes()),
+            ("mixed directions by NFKC alone", "a\u{2135}".as_bytes(), "a\u{5d0}".as_bytes()),
+            (
+                "mixed directions before NFKC alone: raw",
+                "\u{aa}\u{5d0}".as_bytes(),
+                "\u{aa}\u{5d0}".as_bytes(),
+            ),
+            ("prohibited before NFKC alone: raw", "\u{340}\u{aa}".as_bytes(), "\u{340}\u{aa}".as_bytes()),
+            ("unassigned before NFKC alone: raw", "\u{2090}\u{aa}".as_bytes(), "\u{2090}\u{aa}".as_bytes()),
             ("nothing left: raw", "\u{ad}".as_bytes(), "\u{ad}".as_bytes()),
             ("no UTF-8: raw", b"\xffpass\xad", b"\xffpass\xad"),
         ];
@@ -69,27 +83,31 @@ mod tests {
         }
     }
 
-    /// Holds each text against what the crate stringprep, which has tables of its own, makes of it.
-    fn is_as_by_stringprep(texts: impl Iterator<Item = String>) {
+    /// Holds each text against what the crates stringprep and unicode-normalization, which have tables of their own, make
+    /// of it; `Tables` has a test for what is allowed.
+    fn is_as_by_postgresql(texts: impl Iterator<Item = String>) {
         let tables = Tables::read();
         for text in texts.filter(|text| !text.is_ascii()) {
-            let expected = stringprep::saslprep(&text).ok();
-            assert_eq!(prepare(&text, &tables).as_deref(), expected.as_deref(), "{text:?}");
+            let spaced = text.chars().map(|c| if non_ascii_space_character(c) { ' ' } else { c });
+            let mapped: Vec<char> = spaced.filter(|c| !commonly_mapped_to_nothing(*c)).collect();
+            let codes: Vec<u32> = mapped.iter().copied().map(u32::from).collect();
+            let expected = is_allowed(&codes, &tables).then(|| mapped.into_iter().nfkc().collect::<String>());
+            assert_eq!(prepare(&text, &tables), expected, "{text:?}");
         }
     }
 
     #[test]
-    fn every_character_is_normalized_as_by_stringprep() {
+    fn every_character_is_normalized_as_by_postgresql() {
         // Those planes that anything is in but private use.
-        is_as_by_stringprep(('\0'..'\u{40000}').chain('\u{e0000}'..'\u{f0000}').map(String::from));
+        is_as_by_postgresql(('\0'..'\u{40000}').chain('\u{e0000}'..'\u{f0000}').map(String::from));
     }
 
     #[test]
-    fn what_was_taken_apart_is_put_together_as_by_stringprep() {
+    fn what_was_taken_apart_is_put_together_as_by_postgresql() {
         let composed = || ('\0'..=char::MAX).filter(|c| c.nfkd().nth(1).is_some());
-        is_as_by_stringprep(composed().map(|c| c.nfd().collect()));
+        is_as_by_postgresql(composed().map(|c| c.nfd().collect()));
         // In the other order, and twice: marks that are to be sorted, and some that no longer fit.
-        is_as_by_stringprep(composed().map(|c| {
+        is_as_by_postgresql(composed().map(|c| {
             let parts: Vec<char> = c.nfkd().collect();
             let (base, marks) = parts.split_first().unwrap();
             [base].into_iter().chain(marks.iter().rev()).chain(marks).collect()
@@ -97,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_beside_each_other_are_normalized_as_by_stringprep() {
+    fn characters_beside_each_other_are_normalized_as_by_postgresql() {
         let tables = Tables::read();
         let mut all: Vec<char> = ('\0'..=char::MAX)
             .filter(|c| tables.mapping((*c).into()).is_some() || tables.class((*c).into()) != 0)
@@ -111,6 +129,6 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             all[usize::try_from(state >> 33).unwrap() % all.len()]
         };
-        is_as_by_stringprep((0..100_000).map(|_| (0..4).map(|_| next()).collect()));
+        is_as_by_postgresql((0..100_000).map(|_| (0..4).map(|_| next()).collect()));
     }
 }

@@ -2,11 +2,11 @@
 
 use super::tables::Tables;
 
-/// The normal form of a text, as far as SASLprep lets it pass.
-pub(super) fn normalize(text: impl Iterator<Item = u32>, tables: &Tables) -> Vec<u32> {
+/// The normal form of a text that SASLprep lets pass.
+pub(super) fn normalize(text: &[u32], tables: &Tables) -> Vec<u32> {
     let mut apart = Vec::new();
     for c in text {
-        take_apart(c, tables, &mut apart);
+        take_apart(*c, tables, &mut apart);
     }
     order_marks(&mut apart, tables);
     put_together(&apart, tables)

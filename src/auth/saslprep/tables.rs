@@ -205,11 +205,8 @@ mod tests {
             let (mut parts, mut canonical) = (Vec::new(), Vec::new());
             decompose_compatible(c, |part| parts.push(part));
             decompose_canonical(c, |part| canonical.push(part));
-            // A syllable is computed; one with refused parts is refused itself, or as its parts are.
-            let is_left_out = parts == [c]
-                || ('가'..='힣').contains(&c)
-                || parts.iter().any(|part| kind(u32::from(*part)) > 2);
-            if is_left_out {
+            // A syllable is computed; what is refused or mapped is never taken apart.
+            if parts == [c] || ('가'..='힣').contains(&c) || kind(u32::from(c)) > 2 {
                 continue;
             }
             let joined = canonical.split_last().and_then(|(mark, base)| {
