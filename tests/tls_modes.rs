@@ -1,5 +1,7 @@
 //! What each sslmode makes of each certificate, against heimdall and psql on the same server.
 
+use std::fs;
+
 use crate::support::clients::{Comparison, Fate, is_decent};
 use crate::support::postgres::tls;
 
@@ -368,8 +370,24 @@ fn the_systems_authorities_are_those_of_the_environment() {
         clients.check_since(16, file, place, fate);
         clients.check_since(16, file, &format!("{place} sslmode=verify-full"), fate);
     }
-    clients.server.present("wrong_host");
+    // In a directory those that OpenSSL would look up, whatever lies beside them.
+    let folder = clients.server.cluster.folder("authorities");
+    clients.with_variable("SSL_CERT_DIR", &folder);
+    let hash = |name: &str| tls().pki.openssl(&format!("x509 -noout -hash -in {name}.crt")).trim().to_owned();
+    let (root, other) = (hash("root"), hash("other"));
+    for (file, name, fate) in [
+        ("other.crt", format!("{other}.0"), UNTRUSTED),
+        ("root.crt", "root.pem".to_owned(), UNTRUSTED),
+        ("root.crt", format!("{root}.pem"), UNTRUSTED),
+        ("root.crt", format!("{root}."), UNTRUSTED),
+        ("empty", format!("{other}.1"), UNTRUSTED),
+        ("root.crt", format!("{root}.0"), Runs),
+    ] {
+        fs::copy(tls().pki.path(file), folder.join(&name)).unwrap();
+        clients.check_since(16, &name, place, fate);
+    }
     clients.with_variable("SSL_CERT_FILE", &tls().pki.path("root.crt"));
+    clients.server.present("wrong_host");
     clients.check_since(16, "wrong host", place, WRONG_HOST);
 }
 

@@ -206,12 +206,11 @@ fn a_file_that_may_not_be_seen_is_not_said_to_be_missing() {
 #[test]
 fn an_empty_variable_names_no_authority() {
     let mut clients = Comparison::with("good");
-    // An empty directory is none, so that the system's authorities are left, who are not the server's.
-    for (variable, code) in [("SSL_CERT_FILE", &[78][..]), ("SSL_CERT_DIR", &[76, 78])] {
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         clients.with_variable(variable, Path::new(""));
         let conninfo = clients.complete("host=localhost hostaddr=127.0.0.1 user=tls_user sslrootcert=system");
         let outcome = clients.heimdall(&conninfo);
-        assert!(code.contains(&outcome.code.unwrap()), "{variable}: {}", outcome.stderr);
+        assert_eq!(outcome.code, Some(78), "{variable}: {}", outcome.stderr);
         assert!(is_decent(&outcome.stderr, 1), "{}", outcome.stderr);
     }
 }

@@ -1,14 +1,16 @@
 //! Whom to trust: the root certificates and revocation lists that the settings name.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::CertificateDer;
 
 use super::error::{ConfigError, TlsFileKind};
 use super::files;
-use crate::conninfo::{Config, RootCertificates, SslMode};
+use crate::conninfo::{Config, Environment, RootCertificates, SslMode};
 use crate::x509::Anchors;
 
 /// Root certificates, and what their issuers have revoked.
@@ -88,19 +90,58 @@ fn roots(
     }
 }
 
-/// The system's root certificates; honours `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-#[cfg(not(target_vendor = "apple"))]
+/// The system's root certificates: those of a file, and those of directories where OpenSSL would look them up.
 fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let roots = rustls_native_certs::load_native_certs().certs;
+    let variable = Environment::of_process().variable;
+    let (file, directories) = match (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR")) {
+        (None, None) => usual(),
+        // Where only one is set, OpenSSL adds what is usual for the other, but where that is, it knows from its build.
+        (file, directories) => (file.map(PathBuf::from), directories.unwrap_or_default()),
+    };
+    let mut roots = match file {
+        Some(file) => {
+            files::certificates(TlsFileKind::Root, &file, true)?.ok_or(ConfigError::NoSystemRoots)?
+        }
+        None => Vec::new(),
+    };
+    for directory in directories.as_bytes().split(|byte| *byte == b':') {
+        for root in by_hash(Path::new(OsStr::from_bytes(directory))) {
+            // Often the same as in the file.
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+    }
     if roots.is_empty() { Err(ConfigError::NoSystemRoots) } else { Ok(roots) }
 }
 
-/// The system's root certificates, as OpenSSL finds them there and not those of the keychains; honours
-/// `SSL_CERT_FILE`.
-#[cfg(target_vendor = "apple")]
-fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let store = openssl_probe::probe().cert_file.unwrap_or_else(|| APPLE_ROOTS.into());
-    files::certificates(TlsFileKind::Root, &store, true)?.ok_or(ConfigError::NoSystemRoots)
+/// The file and the directory that this system has for them.
+fn usual() -> (Option<PathBuf>, OsString) {
+    let file = openssl_probe::probe().cert_file.unwrap_or_else(|| OTHER_FILE.into());
+    let directory = openssl_probe::candidate_cert_dirs().next().unwrap_or(Path::new(""));
+    (file.exists().then_some(file), directory.into())
+}
+
+/// The certificates in a directory whose files have the names by which OpenSSL finds them: the hash of the subject and a
+/// number, as `openssl rehash` links them. Anything may lie beside those. What can't be read is not there, as to OpenSSL.
+fn by_hash(directory: &Path) -> Vec<CertificateDer<'static>> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
+    names.retain(|name| is_hash(name.as_bytes()));
+    // Of several of one name, the first counts.
+    names.sort();
+    let read = |name| files::certificates(TlsFileKind::Root, &directory.join(name), false);
+    names.into_iter().filter_map(|name| read(name).ok().flatten()).flatten().collect()
+}
+
+fn is_hash(name: &[u8]) -> bool {
+    let is_hexadecimal = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match name.split_at_checked(8) {
+        Some((hash, [b'.', number @ ..])) => {
+            hash.iter().all(is_hexadecimal) && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    }
 }
 
 impl fmt::Display for Source {
@@ -113,5 +154,4 @@ impl fmt::Display for Source {
 }
 
 /// What macOS keeps up to date for programs that read files.
-#[cfg(target_vendor = "apple")]
-const APPLE_ROOTS: &str = "/etc/ssl/cert.pem";
+const OTHER_FILE: &str = "/etc/ssl/cert.pem";
