@@ -387,6 +387,11 @@ fn the_systems_authorities_are_those_of_the_environment() {
         clients.check_since(16, &name, place, fate);
     }
     clients.with_variable("SSL_CERT_FILE", &tls().pki.path("root.crt"));
+    // libpq has no use for a list here: heimdall has for one that is named.
+    clients.with_home("other_list", &[("other.crl", "root.crl")]);
+    clients.check_since(16, "usual list", place, Runs);
+    let refused = IsStricter(76, "certificate verify failed", "psql accepts what the list revokes");
+    clients.check_since(16, "named list", &format!("{place} sslcrl=DIR/other.crl"), refused);
     clients.server.present("wrong_host");
     clients.check_since(16, "wrong host", place, WRONG_HOST);
 }

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::error::{ConfigError, TlsFileKind};
 use super::files;
-use crate::conninfo::{Config, Environment, RootCertificates, SslMode};
+use crate::conninfo::{Config, Environment, RootCertificates, SslMode, TlsFile};
 use crate::x509::Anchors;
 
 /// Root certificates, and what their issuers have revoked.
@@ -45,7 +45,9 @@ impl Trust {
                 _ => Ok(None),
             };
         };
-        let crls = match &config.sslcrl {
+        // libpq reads none where the roots are the system's, but one that is named is meant.
+        let is_read = |file: &&TlsFile| file.explicit || source != Source::System;
+        let crls = match config.sslcrl.as_ref().filter(is_read) {
             None => Vec::new(),
             Some(file) => match files::crls(file, warnings)? {
                 Some(crls) => crls,
