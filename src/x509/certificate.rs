@@ -69,14 +69,14 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// From when to when it is valid, both included.
+    /// From when on it is valid, and from when on it is no longer, as OpenSSL reads the latter.
     pub(super) fn validity(&self) -> Result<(Seconds, Seconds), Malformed> {
         let (from, to) = &self.validity;
         Ok((time::read(from)?, time::read(to)?))
     }
 
     pub(super) fn is_valid_at(&self, now: Seconds) -> bool {
-        self.validity().is_ok_and(|(from, to)| (from..=to).contains(&now))
+        self.validity().is_ok_and(|(from, to)| (from..to).contains(&now))
     }
 
     /// Whether it names itself as its issuer.

@@ -128,7 +128,7 @@ impl<'a> Verification<'a> {
             if self.now < from {
                 return Err(CertificateError::NotYetValid);
             }
-            if self.now > to {
+            if self.now >= to {
                 return Err(CertificateError::Expired);
             }
         }

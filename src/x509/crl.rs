@@ -114,7 +114,7 @@ impl<'a> Crl<'a> {
     }
 
     pub(super) fn is_current(&self, now: Seconds) -> bool {
-        self.this_update <= now && self.next_update.is_none_or(|next| now <= next)
+        self.this_update <= now && self.next_update.is_none_or(|next| now < next)
     }
 }
 

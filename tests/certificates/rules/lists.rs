@@ -48,6 +48,18 @@ const LISTS: &[Rule] = &[
         "certificate revoked",
         Agrees,
     ),
+    (
+        "a list that begins with this second",
+        |trio| trio.lists[0].this_update = utc_time("270115080000Z"),
+        "",
+        Agrees,
+    ),
+    (
+        "a list that ends with this second",
+        |trio| trio.lists[0].next_update = Some(utc_time("270115080000Z")),
+        "CRL has expired",
+        Agrees,
+    ),
     ("a list of servers only", |trio| scope(trio, 0x81), "", Agrees),
     ("a list of authorities only", |trio| scope(trio, 0x82), "different CRL scope", Agrees),
     ("a list of attributes only", |trio| scope(trio, 0x85), "different CRL scope", Agrees),

@@ -1,11 +1,18 @@
-//! What a certificate may be used for, and how many authorities may stand below one.
+//! What a certificate may be used for, and when, and how many authorities may stand below one.
 
 use super::Openssl::Agrees;
 use super::{Rule, Trio, hold};
 use crate::support::der::{bits, boolean, magnitude, null, oid, sequence, value};
-use crate::support::forge::{ALT_NAME, BASIC, EXTENDED, NETSCAPE};
+use crate::support::forge::{ALT_NAME, BASIC, EXTENDED, NETSCAPE, utc_time};
 
 const PURPOSES: &[Rule] = &[
+    ("from this second on", |trio| trio.leaf.not_before = utc_time("270115080000Z"), "", Agrees),
+    (
+        "until this second",
+        |trio| trio.leaf.not_after = utc_time("270115080000Z"),
+        "certificate has expired",
+        Agrees,
+    ),
     (
         "for Netscape's clients",
         |trio| trio.leaf.put(NETSCAPE, false, bits(7, &[0x80])),
