@@ -17,6 +17,8 @@ fn what_is_mistyped_is_named() {
         (&["-x", "true"], "unexpected argument '-x'"),
         (&["--name", "x"], "no PROGRAM to run is given"),
         (&["true"], "the lock has no name: give --name or --key"),
+        (&["--name", "x", "", "y"], "the program is empty, as from a variable that is not set"),
+        (&["--name", "x", "--timeout", "30M", "true"], "minutes are m or min"),
         (&["--namespace", "x", "true"], "the lock has no name"),
         (&["--key", "1", "--name", "x", "true"], "'--key <N|A,B>' cannot be used with '--name <TEXT>'"),
         (&["--key", "1", "--namespace", "x", "true"], "cannot be used with '--namespace <TEXT>'"),

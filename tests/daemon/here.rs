@@ -128,6 +128,9 @@ fn what_is_no_status_file_is_a_mistake_or_a_no() {
 
     fs::write(&file, "{\"state\":\"running\"").unwrap();
     assert_no(&file, "the heimdall that was here is gone");
+    fs::write(&file, "root:x:0:0\n").unwrap();
+    assert_no(&file, "that is no status file");
+    fs::write(&file, "{\"state\":\"running\"").unwrap();
     let kept = fs::File::open(&file).unwrap();
     rustix::fs::flock(&kept, rustix::fs::FlockOperation::LockExclusive).unwrap();
     assert_eq!(ask(&file).code, Some(0));

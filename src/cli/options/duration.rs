@@ -7,6 +7,10 @@ const MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Reads a duration.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
+    // To humantime it is a month, and to who writes 30M for half an hour a program that is never stopped.
+    if text.contains('M') {
+        return Err("minutes are m or min, and a month is written out".to_owned());
+    }
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let read = if is_plain { seconds(text) } else { humantime::parse_duration(text).ok() };
     match read {
@@ -77,9 +81,21 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in
-            ["", "-1", "1x", "s", "1..5", ".", "1e9", "inf", "NaN", "99999999999999999999", "5000000000"]
-        {
+        for text in [
+            "",
+            "-1",
+            "1x",
+            "s",
+            "1M",
+            "1h30M",
+            "1..5",
+            ".",
+            "1e9",
+            "inf",
+            "NaN",
+            "99999999999999999999",
+            "5000000000",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

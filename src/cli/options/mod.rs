@@ -294,6 +294,9 @@ impl TryFrom<Args> for Command {
             return Err("the name in --name is empty, as from a variable that is not set".to_owned());
         }
         let lock = name.map(|name| Lock { name, mode, slots: args.slots.unwrap_or(1) });
+        if args.program.first().is_some_and(|program| program.is_empty()) {
+            return Err("the program is empty, as from a variable that is not set".to_owned());
+        }
         let mut words = args.program.into_iter();
         let action = match (words.next(), lock) {
             _ if args.print_conninfo => Action::PrintConninfo,

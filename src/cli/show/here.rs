@@ -51,18 +51,15 @@ fn look(path: &Path) -> io::Result<Option<NotHere>> {
     };
     let mut text = Vec::new();
     (&file).take(MAX_BYTES).read_to_end(&mut text)?;
+    let text = printable(&text);
+    let Some(state) = standing::state(&text) else { return Ok(Some(NotHere::NoStatus)) };
     // Who wrote it keeps it locked for as long as that is the state (`cli/report/files`).
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => return Ok(Some(NotHere::Gone)),
         Err(Errno::WOULDBLOCK) => {}
         Err(error) => return Err(error.into()),
     }
-    let text = printable(&text);
-    Ok(match standing::state(&text) {
-        Some(RUNNING) => None,
-        Some(state) => Some(NotHere::State(state.to_owned())),
-        None => Some(NotHere::NoStatus),
-    })
+    Ok((state != RUNNING).then(|| NotHere::State(state.to_owned())))
 }
 
 impl fmt::Display for NotHere {
