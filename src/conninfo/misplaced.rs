@@ -2,7 +2,7 @@
 //! is neither printed, nor looked up, nor sent to a server.
 
 use super::error::Error;
-use super::table::{Parameter, TABLE};
+use super::table::{self, Parameter};
 
 /// Refuses the value of a parameter, whatever source it is from.
 pub(super) fn refuse(parameter: &Parameter, value: &str) -> Result<(), Error> {
@@ -48,14 +48,18 @@ pub(super) fn is_credentials(text: &str) -> bool {
     text.contains('@') && text.contains(':')
 }
 
+/// Whether a text has the name of a secret in it, in whatever case.
+pub(super) fn names_a_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    table::secrets().any(|name| text.contains(name))
+}
+
 /// Whether a text has a `password=` in it, as where parameters are separated by something else than spaces.
 fn sets_a_secret(text: &str) -> bool {
-    TABLE.iter().filter(|parameter| parameter.is_secret()).any(|parameter| {
-        text.match_indices(parameter.keyword).any(|(at, keyword)| {
-            let rest = text.get(at + keyword.len()..).unwrap_or_default();
-            rest.trim_start().starts_with('=')
-        })
-    })
+    let text = text.to_ascii_lowercase();
+    let mut before = text.split('=');
+    before.next_back();
+    before.any(|before| table::secrets().any(|name| before.trim_end().ends_with(name)))
 }
 
 /// Refuses a list of hosts in which one can't be the name of a host, a directory or an abstract socket.
@@ -123,6 +127,10 @@ mod tests {
             ("port", "1;password=hunter2"),
             ("user", "u:hunter2@h"),
             ("user", "u password = hunter2"),
+            ("user", "u;Password=hunter2"),
+            ("dbname", "d;PWD = hunter2"),
+            ("host", "/run;pass=hunter2"),
+            ("sslkey", "k;Passwd=hunter2"),
             ("dbname", "postgres://u:hunter2@h/d"),
             ("dbname", "d&password=hunter2"),
             ("application_name", "a;sslpassword=hunter2"),
@@ -150,6 +158,7 @@ mod tests {
             ("dbname", "postgres://ann@h/x"),
             ("options", "-c a.password=x"),
             ("application_name", "password"),
+            ("dbname", "a=password"),
             ("sslkey", "/a b/=@:"),
         ] {
             assert_eq!(refused(keyword, value), None, "{keyword}={value}");

@@ -51,14 +51,21 @@ pub(super) fn nearest(word: &str) -> Option<&'static str> {
     spelling::nearest(&word, TABLE.iter().map(|parameter| parameter.keyword))
 }
 
+/// The names by which a secret is given, in lower case: libpq's, and what other programs call them.
+pub(super) fn secrets() -> impl Iterator<Item = &'static str> {
+    let ours = TABLE.iter().filter(|parameter| parameter.is_secret()).map(|parameter| parameter.keyword);
+    ours.chain(FOREIGN.iter().filter(|(_, keyword)| *keyword == "password").map(|(foreign, _)| *foreign))
+}
+
 /// What other programs call it.
-const FOREIGN: [(&str, &str); 9] = [
+const FOREIGN: [(&str, &str); 10] = [
     ("database", "dbname"),
     ("db", "dbname"),
     ("hostname", "host"),
     ("server", "host"),
     ("username", "user"),
     ("pass", "password"),
+    ("passwd", "password"),
     ("pwd", "password"),
     ("ssl", "sslmode"),
     ("timeout", "connect_timeout"),

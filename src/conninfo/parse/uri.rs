@@ -6,6 +6,7 @@
 use super::foreign::{self, Foreign};
 use super::settings::Settings;
 use crate::conninfo::error::{Error, Excerpt};
+use crate::conninfo::misplaced;
 use crate::conninfo::table;
 use crate::conninfo::values;
 
@@ -21,12 +22,12 @@ pub(super) fn body(text: &str) -> Option<&str> {
 
 /// Reads a URI; `body` is what follows its scheme.
 pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
-    let private = body.contains('@') && body.contains(':') || body.contains("password");
+    let private = body.contains('@') && body.contains(':') || misplaced::names_a_secret(body);
     let mut uri = Uri { text: uri, private, settings: Settings::default() };
     let rest = uri.user_and_password(body)?;
     // After the only "@" there is no piece of the password in front of it.
     if rest.len() < body.len() {
-        uri.private = rest.contains('@') || rest.contains("password");
+        uri.private = rest.contains('@') || misplaced::names_a_secret(rest);
     }
     let rest = uri.hosts_and_ports(rest)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
