@@ -83,13 +83,19 @@ pub enum Error {
     #[error("unexpected {0:?} before the URI: a connection URI begins with postgresql:// or postgres://")]
     BeforeUri(char),
     /// The name of a variable in place of its value.
-    #[error("a variable that no shell has expanded: the connection string begins with \"$\"")]
+    #[error("a variable that nothing has expanded: the connection string begins with \"$\" or \"{{{{\"")]
     Unexpanded,
-    /// What looks like a URI without its scheme.
+    /// What would be the name of a database, and is hardly meant to be one.
     #[error(
-        "a connection string with user, password and host is a URI, and begins with postgresql:// or postgres://"
+        "neither keywords and values, as in host=db, nor a URI, which begins with postgresql:// or postgres://; a database \
+         whose name is blank or has a \":\" is given as dbname=NAME"
     )]
-    CredentialsWithoutScheme,
+    NoDatabase,
+    /// A URI whose user has a `:` in it, without a password.
+    #[error(
+        "a user with a \":\" in it, and no password: the \":\" between the two must not be percent-encoded"
+    )]
+    ColonInUser,
     /// A parameter that was to be a name and looks like a URI.
     #[error("{0} holds \":\" and \"@\", as a URI does: give the parts of the URI each in its parameter")]
     HoldsCredentials(&'static str),

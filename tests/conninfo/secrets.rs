@@ -30,8 +30,9 @@ const STRINGS: &[&str] = &[
 
 const DELIMITERS: &str = ":/@?&=;,#%'\"\\[]| \n\t";
 
-/// What one slip makes of a string: a delimiter in the password, or a character more, less or another than there should
-/// be elsewhere. But for one: without the ":" after a URI's user nothing says that there is a password.
+/// What one slip makes of a string: a delimiter in the password, a character more, less or another than there should be
+/// elsewhere, or a delimiter that is percent-encoded, as may be all of them. But for one: without the ":" after a URI's user
+/// nothing says that there is a password.
 fn mangled(string: &str) -> BTreeSet<String> {
     let (before, after) = string.split_once("MARK").unwrap();
     let cut = DELIMITERS.chars().map(|c| format!("{before}{HALF}{c}{HALF}{after}"));
@@ -42,9 +43,15 @@ fn mangled(string: &str) -> BTreeSet<String> {
         let instead = DELIMITERS.chars().map(|other| format!("{left}{other}{right}"));
         let instead = instead.chain([format!("{left}{right}")]).filter(|_| !is_the_only_sign);
         let besides = DELIMITERS.chars().map(|other| format!("{left}{other}{c}{right}"));
-        found.extend(instead.chain(besides).map(|text| text.replace("MARK", MARK)));
+        let encoded = [format!("{left}{}{right}", encoded(c))];
+        found.extend(instead.chain(besides).chain(encoded).map(|text| text.replace("MARK", MARK)));
     }
+    found.insert(string.replace("MARK", MARK).chars().map(encoded).collect());
     found
+}
+
+fn encoded(c: char) -> String {
+    if DELIMITERS.contains(c) { format!("%{:02X}", u32::from(c)) } else { c.to_string() }
 }
 
 /// What would be seen of a secret; `None` if nothing.

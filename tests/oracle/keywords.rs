@@ -7,6 +7,8 @@ const PSQL_HAS_ITS_OWN: &str = "psql says its own fallback instead";
 
 const AS_WITHOUT: &str = "it changes nothing on the server";
 
+const A_SLIP: &str = "a misspelt connection string, often with a password in it, is never a database";
+
 const AN_OPTION: &str = "where the value was forgotten, the next option is not taken for it";
 
 const UTF8_ONLY: &str = "libpq takes it from the locale, heimdall reads nothing else";
@@ -89,17 +91,20 @@ pub const ROWS: &[Row] = &[
     // A database's name.
     row("other", Reaches("a:5432 ann other -")),
     row("", Reaches("a:5432 ann app -")),
-    row(" ", Reaches("a:5432 ann   -")),
+    row(" ", IsStricter("a:5432 ann   -", 78, "whose name is blank", A_SLIP)),
     row("my db", Reaches("a:5432 ann my db -")),
     row("d☃", Reaches("a:5432 ann d☃ -")),
     row("{user}", Reaches("a:5432 ann {user} -")),
     row("'other'", Reaches("a:5432 ann 'other' -")),
     row(r"a\b", Reaches(r"a:5432 ann a\b -")),
     row("postgres", Reaches("a:5432 ann postgres -")),
-    row("postgres:/app", Reaches("a:5432 ann postgres:/app -")),
-    row("postgres:", Reaches("a:5432 ann postgres: -")),
+    row(
+        "postgres:/app",
+        IsStricter("a:5432 ann postgres:/app -", 78, "a URI, which begins with postgresql://", A_SLIP),
+    ),
+    row("dbname=postgres:/app", Reaches("a:5432 ann postgres:/app -")),
     row("/other", Reaches("a:5432 ann /other -")),
-    row("127.0.0.1:{port}", Reaches("a:5432 ann 127.0.0.1:{port} -")),
+    row("127.0.0.1:{port}", IsStricter("a:5432 ann 127.0.0.1:{port} -", 78, "nor a URI", A_SLIP)),
     row("bob@h/other", Reaches("a:5432 ann bob@h/other -")),
     row("-x", IsStricter("a:5432 ann -x -", 64, "unexpected argument '-x' found", AN_OPTION)),
     // Malformed.

@@ -37,6 +37,11 @@ pub const ROWS: &[Row] = &[
     row("postgres://bob:%2541@/", Reaches("a:5432 bob app %41")),
     row("postgres://bob&x=y@/", Reaches("a:5432 bob&x=y app -")),
     row("postgres://bob:a&b=c@/", Reaches("a:5432 bob app a&b=c")),
+    row(
+        "postgres://bob%3Apw@/",
+        IsStricter("a:5432 bob:pw app -", 78, "a user with a \":\" in it, and no password", A_PIECE),
+    ),
+    row("postgres://b%3Ab:pw@/", Reaches("a:5432 b:b app pw")),
     // A "?" does not end what stands before "@".
     row(
         "postgres://b?password=x@/",

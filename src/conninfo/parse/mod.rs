@@ -22,8 +22,9 @@ pub(in crate::conninfo) fn connection_string(text: &str) -> Result<Settings, Err
     if text.contains('=') {
         return keywords(text);
     }
-    if misplaced::is_credentials(text) {
-        return Err(Error::CredentialsWithoutScheme);
+    // Rather a misspelt URI, a line of a password file or nothing. A database of such a name is given as dbname=NAME.
+    if misplaced::has_colon(text) || !text.is_empty() && text.trim().is_empty() {
+        return Err(Error::NoDatabase);
     }
     let mut settings = Settings::default();
     if !text.is_empty() {
@@ -38,7 +39,7 @@ fn refuse_misspelt_uri(text: &str) -> Result<(), Error> {
     if let (Some(first), Some(_)) = (text.chars().next(), uri::body(unwrapped)) {
         return Err(Error::BeforeUri(first));
     }
-    if text.starts_with('$') && !text.contains('=') {
+    if (text.starts_with('$') || text.starts_with("{{")) && !text.contains('=') {
         return Err(Error::Unexpanded);
     }
     match text.split_once("://") {
@@ -109,13 +110,24 @@ mod tests {
         }
         assert_eq!(dbname("dbname=postgres://h/db").as_deref(), Some("postgres://h/db"));
         assert_eq!(dbname(" my db ").as_deref(), Some(" my db "));
-        assert_eq!(dbname("postgres:/db").as_deref(), Some("postgres:/db"));
+        assert_eq!(dbname("dbname=postgres:/db").as_deref(), Some("postgres:/db"));
         assert_eq!(dbname(""), None);
     }
 
     #[test]
-    fn a_misspelt_scheme_is_no_database_and_its_password_stays_unseen() {
-        for misspelt in ["postgress://u:hunter2@h/db", "jdbc:postgresql://u:hunter2@h/db?ssl=true"] {
+    fn a_misspelt_uri_is_no_database_and_its_password_stays_unseen() {
+        for misspelt in [
+            "postgress://u:hunter2@h/db",
+            "jdbc:postgresql://u:hunter2@h/db?ssl=true",
+            "postgres%3A%2F%2Fu%3Ahunter2%40h%2Fdb",
+            "postgres%3a%2f%2fh%2fdb%3fpassword%3dhunter2",
+            "h:5432:db:u:hunter2",
+            "*:*:*:*:hunter2",
+            "user:u password:hunter2",
+            "127.0.0.1:5432/hunter2",
+            "{{ hunter2 }}",
+            " ",
+        ] {
             let error = connection_string(misspelt).err().unwrap();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }

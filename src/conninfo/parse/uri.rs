@@ -39,6 +39,11 @@ pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
         uri.set("dbname", dbname)?;
     }
     uri.query(query)?;
+    // A role that is called so is given in keywords and values.
+    let has_password = uri.settings.get("password").is_some_and(|password| !password.is_empty());
+    if !has_password && uri.settings.get("user").is_some_and(misplaced::has_colon) {
+        return Err(Error::ColonInUser);
+    }
     Ok(uri.settings)
 }
 
@@ -241,6 +246,7 @@ mod tests {
         let table: &[(&str, &[(&str, &str)])] = &[
             ("postgres://u:a:b@h", &[("user", "u"), ("password", "a:b"), ("host", "h")]),
             ("postgres://u:@h", &[("user", "u"), ("host", "h")]),
+            ("postgres://u%3Av:p@h", &[("user", "u:v"), ("password", "p"), ("host", "h")]),
             ("postgres://u:%2f%40%3a@h", &[("user", "u"), ("password", "/@:"), ("host", "h")]),
             ("postgres://a%2Cb", &[("host", "a,b")]),
             ("postgres://h1,h2:5433", &[("host", "h1,h2"), ("port", ",5433")]),
@@ -314,6 +320,10 @@ mod tests {
         for uri in [
             "postgres://u:%hunter2@h",
             "postgres://u:x hunter2@h",
+            "postgres://u%3Ahunter2@h",
+            "postgres://u%3ahunter2:@h",
+            "postgres://u%253Ahunter2@h",
+            "postgres://h/d?user=u:hunter2",
             "postgres://u:hunter2%00@h",
             "postgres://u:x@hunter2@h",
             "postgres://u:x@hunter2%zz@h",
