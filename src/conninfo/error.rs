@@ -118,11 +118,13 @@ pub enum Error {
     /// An address in brackets.
     #[error("brackets around the address in {0}: only a URI has them")]
     Brackets(&'static str),
-    /// A name with a newline at its end.
-    #[error("{0} ends in a newline, as from a file or \"echo\"; remove it")]
+    /// A name with the end of a line at its end.
+    #[error(
+        "{0} ends in a newline or carriage return, as from \"echo\" or a file with DOS line ends; remove it"
+    )]
     TrailingNewline(&'static str),
     /// A host with this character, at this byte of the list of hosts.
-    #[error("unexpected {1:?} at position {2} in {0}: it is no part of a host name{hint}", hint = separators(*.1))]
+    #[error("unexpected {1:?} at position {2} in {0}: it is no part of a host name{hint}", hint = host_hint(*.1))]
     NoHost(&'static str, char, usize),
     /// A keyword that does not exist.
     #[error("invalid connection option {}{}", .0.or("(a value with spaces needs quotes)"), .0.nearest())]
@@ -300,8 +302,13 @@ fn other_drivers_word(keyword: &str, value: &Excerpt) -> &'static str {
     }
 }
 
-fn separators(found: char) -> &'static str {
-    if found == '=' { " (parameters are separated by spaces, not by \",\", \";\" or \"&\")" } else { "" }
+fn host_hint(found: char) -> &'static str {
+    match found {
+        '=' => " (parameters are separated by spaces, not by \",\", \";\" or \"&\")",
+        '$' | '{' | '}' | '<' | '>' => " (as in a variable that nothing has expanded)",
+        '\n' | '\r' => " (as from \"echo\" or a file with DOS line ends)",
+        _ => "",
+    }
 }
 
 /// What to do about a password with delimiters in it.

@@ -19,7 +19,7 @@ pub(super) fn refuse(parameter: &Parameter, value: &str) -> Result<(), Error> {
     }
     match keyword {
         "host" | "hostaddr" => refuse_no_host(keyword, value),
-        "user" | "dbname" | "service" if value.ends_with('\n') => Err(Error::TrailingNewline(keyword)),
+        "user" | "dbname" | "service" if value.ends_with(LINE_ENDS) => Err(Error::TrailingNewline(keyword)),
         // Any text will do there.
         "options" | "application_name" | "fallback_application_name" => Ok(()),
         _ if is_credentials(value) => Err(Error::HoldsCredentials(keyword)),
@@ -36,7 +36,7 @@ pub(super) fn refuse_no_path(name: &'static str, value: &str) -> Result<(), Erro
     if value.contains("://") && is_credentials(value) {
         return Err(Error::HoldsCredentials(name));
     }
-    if value.contains('\n') || value.contains("-----BEGIN") {
+    if value.contains(LINE_ENDS) || value.contains("-----BEGIN") {
         return Err(Error::FileContents(name));
     }
     Ok(())
@@ -84,10 +84,14 @@ fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
             return Err(Error::SocketFile(keyword));
         }
         let found = host.char_indices().find(|(at, c)| match c {
-            '\n' => true,
-            '=' => !is_path,
-            '@' => !is_path && *at > 0,
-            _ => false,
+            '\n' | '\r' => true,
+            _ if is_path => false,
+            '=' => true,
+            '@' => *at > 0,
+            // An address has its scope after it.
+            '%' => !host.contains(':'),
+            _ if host.starts_with('@') => false,
+            c => "${}<>\"'".contains(*c) || c.is_whitespace() || c.is_control(),
         });
         if let Some((at, c)) = found {
             return Err(Error::NoHost(keyword, c, position + at));
@@ -102,6 +106,9 @@ fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// How a line ends in a file, also in one from Windows.
+pub(super) const LINE_ENDS: [char; 2] = ['\n', '\r'];
 
 /// Whether this has the form of an IPv6 address, with or without a scope: groups of at most four digits, and perhaps an
 /// IPv4 address. libpq leaves it to the resolver whether they are digits.
@@ -133,7 +140,13 @@ mod tests {
             ("host", "[hunter2]"),
             ("host", "/hunter2/.s.PGSQL.5432"),
             ("host", "hunter2\n"),
+            ("host", "/hunter2\r"),
+            ("host", "${hunter2}"),
+            ("host", "h<hunter2>"),
+            ("host", "u%3Ahunter2"),
+            ("host", "h,hunter2 "),
             ("user", "hunter2\n"),
+            ("user", "hunter2\r"),
             ("dbname", "hunter2\n"),
             ("service", "hunter2\n"),
             ("hostaddr", "127.0.0.1&x=hunter2"),
@@ -156,6 +169,7 @@ mod tests {
             ("sslcrl", "a\n"),
             ("sslcrldir", "a\n"),
             ("passfile", "*:*:*:*:hunter2\n"),
+            ("passfile", "/hunter2\r"),
         ] {
             let error = refused(keyword, value).expect(value);
             assert!(error.contains(keyword) && !error.contains("hunter2"), "{error}");
@@ -166,7 +180,7 @@ mod tests {
     fn what_is_in_its_place_is_not_refused() {
         for (keyword, value) in [
             ("password", "password=x@y:z\n-----BEGIN"),
-            ("host", "h,/a=b@c:1,@abstract:1,::1,fe80::1%eth0,::ffff:10.0.0.1,"),
+            ("host", "h,/a =b@c:1${d},@abstract {:1,::1,fe80::1%eth0,::ffff:10.0.0.1,"),
             ("user", "ann@example.com"),
             ("dbname", "a:b"),
             ("dbname", "postgres://ann@h/x"),

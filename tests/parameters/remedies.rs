@@ -135,7 +135,16 @@ const REMEDIES: &[Row] = &[
     ("postgres://h/app\n", &[], &["dbname ends in a newline", "remove it"]),
     ("postgres://h\n", &[], &["unexpected '\\n' at position 2 in host"]),
     ("", &[("PGDATABASE", "app\n")], &["PGDATABASE: dbname ends in a newline"]),
-    ("", &[("PGUSER", "ann\n")], &["PGUSER: user ends in a newline"]),
+    ("", &[("PGUSER", "ann\r")], &["PGUSER: user ends in a newline or carriage return", "DOS line ends"]),
+    ("postgres://h/app\r", &[], &["dbname ends in a newline or carriage return"]),
+    ("", &[("PGHOST", "127.0.0.1\r")], &["PGHOST: unexpected '\\r' at position 10 in host", "DOS line ends"]),
+    ("", &[("PGHOST", "/nowhere\r")], &["PGHOST: unexpected '\\r' at position 9 in host"]),
+    ("", &[("PGHOST", "a, b")], &["PGHOST: unexpected ' ' at position 3 in host"]),
+    (
+        "postgres://u:s3cret@${DB_HOST}:5432/app",
+        &[],
+        &["unexpected '$' at position 1 in host", "a variable that nothing has expanded"],
+    ),
     ("$DATABASE_URL", &[], &["a variable that nothing has expanded"]),
     ("${DATABASE_URL}", &[], &["a variable that nothing has expanded"]),
     ("{{ secrets.DATABASE_URL }}", &[], &["a variable that nothing has expanded", "\"$\" or \"{{\""]),
@@ -229,13 +238,15 @@ fn an_empty_url_is_a_mistake_and_not_the_local_socket() {
 }
 
 #[test]
-fn a_password_with_a_newline_at_its_end_is_tried_and_warned_of() {
+fn a_password_with_the_end_of_a_line_at_its_end_is_tried_and_warned_of() {
     let conninfo = format!("{} user=scram_user dbname=app", shared().tcp());
-    let outcome = connect(&conninfo).env("PGPASSWORD", format!("{PASSWORD}\n")).arg("true").run();
-    assert_eq!(outcome.code, Some(77), "{}", outcome.stderr);
-    let words = "PGPASSWORD: the password ends in a newline";
-    assert!(outcome.stderr.starts_with(&format!("heimdall: {words}")), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("password authentication failed"), "{}", outcome.stderr);
+    for end in ["\n", "\r"] {
+        let outcome = connect(&conninfo).env("PGPASSWORD", format!("{PASSWORD}{end}")).arg("true").run();
+        assert_eq!(outcome.code, Some(77), "{}", outcome.stderr);
+        let words = "PGPASSWORD: the password ends in a newline or carriage return";
+        assert!(outcome.stderr.starts_with(&format!("heimdall: {words}")), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("password authentication failed"), "{}", outcome.stderr);
+    }
 }
 
 #[test]

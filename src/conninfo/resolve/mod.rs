@@ -104,12 +104,9 @@ impl Parameters {
         match parameters.entry("password") {
             None => parameters.read_passfile(),
             // It may be a part of the password, but hardly ever is.
-            Some(password) if password.value.ends_with('\n') => {
-                let warning = format!(
-                    "{}: the password ends in a newline, as from a file or \"echo\"",
-                    password.origin
-                );
-                parameters.warnings.push(warning);
+            Some(password) if password.value.ends_with(misplaced::LINE_ENDS) => {
+                let warning = Error::TrailingNewline("the password").at(&password.origin);
+                parameters.warnings.push(warning.to_string());
             }
             Some(_) => {}
         }
