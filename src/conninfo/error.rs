@@ -73,8 +73,8 @@ pub enum Error {
     /// A keyword/value string with an open quote.
     #[error("unterminated quoted string in connection info string; a \"'\" in a value is written \\'")]
     UnterminatedQuote,
-    /// An empty `DATABASE_URL`, which was hardly meant to lead to the default socket.
-    #[error("it is empty, and nothing else says where the server is")]
+    /// An empty `--database` or `DATABASE_URL`, which was hardly meant to lead to the default socket.
+    #[error("it is empty, as from a variable that is not set, and nothing else says where the server is")]
     EmptyUrl,
     /// A URI of another scheme than libpq's.
     #[error("unknown scheme {}: a connection URI begins with postgresql:// or postgres://", .0.or("in URI"))]

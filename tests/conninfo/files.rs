@@ -48,7 +48,7 @@ impl Home {
         let mut all = vec![("HOME", home.as_str()), ("PGSYSCONFDIR", "/nonexistent")];
         // The first of a name counts.
         all.splice(0..0, variables.iter().copied());
-        resolve(Some(database), &all)
+        resolve(Some(database).filter(|database| !database.is_empty()), &all)
     }
 
     fn config(&self, database: &str, variables: &[(&str, &str)]) -> Config {

@@ -3,9 +3,10 @@
 
 use std::fs;
 
-use super::connect;
+use super::{assert_failed, assert_ran, connect};
 use crate::support::heimdall::Heimdall;
 use crate::support::postgres::{PASSWORD, shared};
+use crate::support::this_test;
 
 /// The connection string, the environment, and words of the one line that it comes to, with code 78.
 type Row = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
@@ -219,17 +220,26 @@ fn a_mistake_in_a_service_file_is_told_by_its_line() {
 
 #[test]
 fn an_empty_url_is_a_mistake_and_not_the_local_socket() {
-    let run = |variables: &[(&str, &str)]| {
-        let heimdall = Heimdall::new().args(["--name", "empty", "echo", "ran"]).env("DATABASE_URL", "");
-        variables.iter().fold(heimdall, |heimdall, (name, value)| heimdall.env(name, value)).run()
-    };
-    let outcome = run(&[]);
-    let words = "DATABASE_URL: it is empty, and nothing else says where the server is";
-    assert!(outcome.code == Some(78) && outcome.stderr.contains(words), "{}", outcome.stderr);
     let port = shared().port().to_string();
-    let outcome =
-        run(&[("PGHOST", "127.0.0.1"), ("PGPORT", &port), ("PGUSER", "trust_user"), ("PGDATABASE", "app")]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
+    let elsewhere =
+        [("PGHOST", "127.0.0.1"), ("PGPORT", &port), ("PGUSER", "trust_user"), ("PGDATABASE", "app")];
+    let run = |is_variable: bool, variables: &[(&str, &str)]| {
+        let heimdall = if is_variable {
+            Heimdall::new().env("DATABASE_URL", "")
+        } else {
+            // It hides a variable that says where the server is.
+            Heimdall::new().env("DATABASE_URL", "postgres://h/app").database("")
+        };
+        let heimdall = variables.iter().fold(heimdall, |heimdall, (name, value)| heimdall.env(name, value));
+        heimdall.args(["--name", &this_test(), "echo", "ran"]).run()
+    };
+    for (is_variable, source) in [(true, "DATABASE_URL"), (false, "--database")] {
+        let outcome = run(is_variable, &[]);
+        let words =
+            "it is empty, as from a variable that is not set, and nothing else says where the server is";
+        assert_failed(&outcome, 78, &format!("{source}: {words}"));
+        assert_ran(&run(is_variable, &elsewhere));
+    }
     // With nothing at all, the socket is meant; where there is none, the line says what to do.
     let outcome = connect("port=1").arg("true").run();
     let words = "there is no socket";

@@ -50,15 +50,13 @@ impl Parameters {
     /// A malformed connection string, a service that is not found, an environment variable that is not text, or a user
     /// id without a name where one is needed.
     pub fn resolve(explicit: Option<(Source, &str)>, env: &Environment) -> Result<Parameters, Error> {
-        let (source, text) = explicit.unwrap_or((Source::Option, ""));
+        // A library's caller may mean the defaults by an empty string.
+        let (source, text) = explicit.unwrap_or((Source::ConnectionString, ""));
         let origin = Origin::ConnectionString(source);
         let settings = parse::connection_string(text).map_err(|error| error.at(&origin))?;
         let parameters = Parameters::complete(origin, settings, env)?;
         let says_where = ["host", "hostaddr"].iter().any(|keyword| parameters.get(keyword).is_some());
-        if matches!(source, Source::HeimdallDatabaseUrl | Source::DatabaseUrl)
-            && text.is_empty()
-            && !says_where
-        {
+        if source != Source::ConnectionString && text.is_empty() && !says_where {
             return Err(Error::EmptyUrl.at(&Origin::ConnectionString(source)));
         }
         Ok(parameters)
