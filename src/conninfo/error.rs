@@ -35,14 +35,9 @@ pub enum Error {
     /// A URI with this delimiter, at this byte, where libpq would take a part of the password for something else.
     #[error("malformed URI: unexpected \"{0}\" at position {1}; {ENCODE}")]
     MisplacedDelimiter(char, usize),
-    /// A URI with something else than a port after a `:`, at this byte.
-    #[error("invalid value for connection option \"port\" at position {0} in URI; {ENCODE}")]
-    UriPort(usize),
-    /// A URI with an IPv6 address without brackets, of which this byte would be the port.
-    #[error(
-        "invalid value for connection option \"port\" at position {0} in URI; an IPv6 address goes in brackets: [::1]"
-    )]
-    UnbracketedAddress(usize),
+    /// A URI with something else than a port after a `:`, at this byte, and what to do.
+    #[error("invalid value for connection option \"port\" at position {0} in URI; {1}")]
+    UriPort(usize, &'static str),
     /// A URI query parameter without `=`.
     #[error("missing key/value separator \"=\" in URI query parameter{0}; a \"&\" in a value is written %26")]
     NoSeparator(Excerpt),

@@ -5,7 +5,7 @@
 
 use super::foreign::{self, Foreign};
 use super::settings::Settings;
-use crate::conninfo::error::{Error, Excerpt};
+use crate::conninfo::error::{ENCODE, Error, Excerpt};
 use crate::conninfo::misplaced;
 use crate::conninfo::table;
 use crate::conninfo::values;
@@ -26,10 +26,11 @@ pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
     let mut uri = Uri { text: uri, private, settings: Settings::default() };
     let rest = uri.user_and_password(body)?;
     // After the only "@" there is no piece of the password in front of it.
-    if rest.len() < body.len() {
+    let is_after_user = rest.len() < body.len();
+    if is_after_user {
         uri.private = rest.contains('@') || misplaced::names_a_secret(rest);
     }
-    let rest = uri.hosts_and_ports(rest)?;
+    let rest = uri.hosts_and_ports(rest, is_after_user)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     // An empty name is not stored, so that PGDATABASE still applies.
     if let Some(dbname) = path.strip_prefix('/').filter(|dbname| !dbname.is_empty()) {
@@ -85,7 +86,7 @@ impl<'a> Uri<'a> {
     }
 
     /// Stores the hosts and the ports, each joined with commas and decoded afterwards.
-    fn hosts_and_ports(&mut self, mut rest: &'a str) -> Result<&'a str, Error> {
+    fn hosts_and_ports(&mut self, mut rest: &'a str, is_after_user: bool) -> Result<&'a str, Error> {
         let (mut hosts, mut ports) = (String::new(), String::new());
         loop {
             let (element, _) = until(rest, &['/', '?', ',']);
@@ -99,11 +100,15 @@ impl<'a> Uri<'a> {
                 let (port, next) = until(after, &['/', '?', ',']);
                 // In user:pass/word@host libpq sees the host "user" and the port "pass".
                 if !is_ports(port) {
-                    return Err(if is_ipv6(element) {
-                        Error::UnbracketedAddress(self.position(after))
+                    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+                    let remedy = if is_ipv6(element) {
+                        "an IPv6 address goes in brackets: [::1]"
+                    } else if after.contains('@') || !is_after_user && !is_number {
+                        ENCODE
                     } else {
-                        Error::UriPort(self.position(after))
-                    });
+                        "expected 1 to 65535"
+                    };
+                    return Err(Error::UriPort(self.position(after), remedy));
                 }
                 ports.push_str(port);
                 rest = next;
@@ -235,7 +240,6 @@ const SCHEMES: [&str; 3] = ["postgresql", "postgres", "postgis"];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conninfo::error::ENCODE;
 
     fn read(uri: &str) -> Result<Settings, Error> {
         parse(uri, body(uri).unwrap())
@@ -295,7 +299,7 @@ mod tests {
             ),
             (
                 "postgres://h:1,g:0/",
-                &format!("invalid value for connection option \"port\" at position 18 in URI; {ENCODE}"),
+                "invalid value for connection option \"port\" at position 18 in URI; expected 1 to 65535",
             ),
             (
                 "postgres://fe80::1/",
