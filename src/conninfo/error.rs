@@ -222,8 +222,10 @@ pub enum FileFault {
 pub enum LineFault {
     /// It is longer than libpq's buffer.
     TooLong,
-    /// It is neither a section nor a parameter.
+    /// It is neither a section nor a parameter and its value.
     Syntax,
+    /// There is no such parameter; the one that is most like it, if any is.
+    Unknown(Option<&'static str>),
     /// It names another service.
     Nested,
 }
@@ -259,8 +261,7 @@ impl Excerpt {
 
     /// The known keyword that is most like this one, as a question.
     fn nearest(&self) -> String {
-        let known = self.0.as_deref().and_then(table::nearest);
-        known.map(|keyword| format!("; did you mean \"{keyword}\"?")).unwrap_or_default()
+        question(self.0.as_deref().and_then(table::nearest))
     }
 
     /// The piece in quotes, or `other` where it must not be shown.
@@ -278,6 +279,10 @@ impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |text| write!(f, ": {text:?}"))
     }
+}
+
+fn question(keyword: Option<&str>) -> String {
+    keyword.map(|keyword| format!("; did you mean \"{keyword}\"?")).unwrap_or_default()
 }
 
 fn no_equals(word: &Excerpt, position: usize) -> String {
@@ -320,7 +325,12 @@ fn service_line(path: &str, line: usize, fault: LineFault) -> String {
     match fault {
         LineFault::TooLong => format!("line {line} too long in service file {path:?}"),
         LineFault::Syntax => format!(
-            "syntax error in service file {path:?}, line {line}; expected a parameter and its value, as in host=db"
+            "syntax error in service file {path:?}, line {line}; expected a parameter and its value, as in host=db, without \
+             blanks around \"=\""
+        ),
+        LineFault::Unknown(nearest) => format!(
+            "syntax error in service file {path:?}, line {line}; there is no such parameter{}",
+            question(nearest)
         ),
         LineFault::Nested => {
             format!("nested service specifications not supported in service file {path:?}, line {line}")

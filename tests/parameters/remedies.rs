@@ -211,7 +211,15 @@ fn a_mistake_in_a_service_file_is_told_by_its_line() {
         ("[s]\nhost=u:s3cret@h\n", "services\", line 2: unexpected '@' at position 9 in host"),
         ("[s]\ndbname=u:s3cret@h\n", "services\", line 2: dbname holds \":\" and \"@\""),
         ("[s]\nhost=h;password=s3cret\n", "services\", line 2: host holds another parameter"),
-        ("[s]\npasswrd=s3cret\n", "services\", line 2; expected a parameter and its value, as in host=db"),
+        (
+            "[s]\npasswrd=s3cret\n",
+            "services\", line 2; there is no such parameter; did you mean \"password\"?",
+        ),
+        ("[s]\ns3cret=x\n", "services\", line 2; there is no such parameter\n"),
+        (
+            "[s]\npassword = s3cret\n",
+            "services\", line 2; expected a parameter and its value, as in host=db, without",
+        ),
         ("[s]\ns3cret\n", "services\", line 2; expected a parameter and its value, as in host=db"),
     ] {
         fs::write(&file, text).unwrap();

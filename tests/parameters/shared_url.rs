@@ -174,7 +174,7 @@ fn in_keywords_and_in_service_files_nothing_is_ignored() {
     for (conninfo, words) in [
         ("host=h schema=public", "invalid connection option \"schema\""),
         ("host=h pool_size=5", "invalid connection option \"pool_size\""),
-        ("service=s", "line 2; expected a parameter and its value"),
+        ("service=s", "line 2; there is no such parameter"),
     ] {
         let heimdall =
             Heimdall::new().env("DATABASE_URL", conninfo).env("PGSERVICEFILE", home.join("services"));

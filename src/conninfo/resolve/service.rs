@@ -94,7 +94,10 @@ fn assign(line: &str, number: usize, section: &mut Section) -> Result<(), LineFa
     if key == "service" {
         return Err(LineFault::Nested);
     }
-    let parameter = table::find(key).ok_or(LineFault::Syntax)?;
+    if key.ends_with(is_space) {
+        return Err(LineFault::Syntax);
+    }
+    let parameter = table::find(key).ok_or_else(|| LineFault::Unknown(table::nearest(key)))?;
     section.0.entry(parameter.keyword).or_insert_with(|| (value.to_owned(), number));
     Ok(())
 }
@@ -172,8 +175,9 @@ mod tests {
         for (text, line, fault) in [
             ("[s]\nhost", 2, LineFault::Syntax),
             ("[s]\nhost =x", 2, LineFault::Syntax),
-            ("[s]\n\nuzer=x", 3, LineFault::Syntax),
-            ("[s]\nrequiressl=1", 2, LineFault::Syntax),
+            ("[s]\n\nuzer=x", 3, LineFault::Unknown(Some("user"))),
+            ("[s]\n=x", 2, LineFault::Unknown(None)),
+            ("[s]\nfoo=1", 2, LineFault::Unknown(None)),
             ("[s]\nservice=t", 2, LineFault::Nested),
             (&format!("{long}\n[s]"), 1, LineFault::TooLong),
         ] {
