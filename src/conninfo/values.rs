@@ -51,10 +51,6 @@ words! {
         ReadOnly = "read-only",
         /// One that is not in recovery.
         Primary = "primary",
-        /// One in recovery.
-        Standby = "standby",
-        /// One in recovery if there is one.
-        PreferStandby = "prefer-standby",
     }
 
     /// In which order hosts and addresses are tried (`load_balance_hosts`).

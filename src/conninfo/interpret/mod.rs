@@ -95,7 +95,7 @@ impl Config {
             ssl_max_protocol_version,
             min_protocol_version,
             max_protocol_version,
-            target_session_attrs: read.word("target_session_attrs")?,
+            target_session_attrs: read.target_session_attrs()?,
             load_balance_hosts: read.word("load_balance_hosts")?,
         };
         if let Some((keyword, error)) = config.weakness() {
@@ -119,6 +119,18 @@ impl Reader<'_> {
     fn word<T: FromStr<Err = UnknownWord>>(&self, keyword: &'static str) -> Result<T, Error> {
         let word = self.0.get(keyword).unwrap_or_default();
         word.parse().map_err(|expected| self.invalid(keyword, word, &expected))
+    }
+
+    /// Which of the hosts will do; libpq knows more words.
+    fn target_session_attrs(&self) -> Result<TargetSessionAttrs, Error> {
+        let keyword = "target_session_attrs";
+        match self.0.get(keyword) {
+            Some("standby" | "prefer-standby") => {
+                let why = Error::Unsupported(keyword, "a lock on a standby would not exclude");
+                Err(self.0.mistake(keyword, why))
+            }
+            _ => self.word(keyword),
+        }
     }
 
     /// The error for a value that is not one of its parameter's.
@@ -242,10 +254,6 @@ fn refuse_unsupported(config: &Config, parameters: &Parameters) -> Result<(), Er
     }
     if config.ssl_max_protocol_version.is_some_and(|max| max < TlsVersion::V1_2) {
         return unsupported("ssl_max_protocol_version", "TLS before version 1.2 is not supported");
-    }
-    if matches!(config.target_session_attrs, TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby)
-    {
-        return unsupported("target_session_attrs", "a lock on a standby would not exclude");
     }
     if cfg!(feature = "tls") { Ok(()) } else { refuse_tls(config, parameters) }
 }
@@ -427,6 +435,9 @@ mod tests {
             let error = config(text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
+        // What is refused is not offered.
+        let error = config("target_session_attrs=x").unwrap_err().to_string();
+        assert!(error.ends_with("expected one of any, read-write, read-only, primary"), "{error}");
     }
 
     #[test]
