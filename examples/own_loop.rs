@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     println!("holding, fencing token {}", guard.token());
 
-    guard.start_heartbeat(Duration::from_secs(60), Moment::now())?;
+    guard.start_heartbeat(Duration::from_secs(60))?;
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut buffer = [0; 1024];
     loop {

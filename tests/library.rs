@@ -5,14 +5,16 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use heimdall::conninfo::{Config, Environment};
-use heimdall::lock::{self, Guard, Key, LockRequest, Lost, Mode, Outcome, Release};
+use heimdall::lock::{self, Guard, Key, LockRequest, Lost, Mode, Moment, Outcome, Release};
 use heimdall::net::{ConnectOptions, Deadline};
 
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::poll;
+use crate::support::ports;
 use crate::support::postgres::shared;
 use crate::support::proxy::Proxy;
 use crate::support::scripted::{Connection, Scripted, backend};
@@ -95,6 +97,25 @@ fn a_thread_keeps_the_lock_alive_and_knows_of_a_silent_server_after_half_a_lease
     assert!(silence >= LEASE / 3, "after {silence:?}");
     assert!(reason.starts_with("the server has been silent for"), "{reason}");
     assert!(matches!(held.release(), Err(Lost::Silent(_))));
+}
+
+#[test]
+fn however_long_it_took_to_connect_the_server_has_been_silent_only_since_it_was_asked() {
+    let lease = Duration::from_secs(9);
+    let slow = format!("{} options='-c post_auth_delay=5'", shared().tcp());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let held = acquire(&slow, "slow login").keep_alive(lease).unwrap();
+            assert!(held.lost().is_none(), "{:?}", held.lost());
+            assert!(matches!(held.release(), Ok(Release::Confirmed)));
+        });
+        let silent = ports::listen();
+        let ports = format!("{},{}", silent.local_addr().unwrap().port(), shared().port());
+        let start = Moment::now();
+        let guard =
+            acquire(&format!("host=127.0.0.1,127.0.0.1 port={ports} connect_timeout=3"), "second host");
+        assert!(guard.last_answered() >= start.after(Duration::from_secs(3)));
+    });
 }
 
 #[test]

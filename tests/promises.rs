@@ -199,6 +199,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
         &[
             "promises::failover::a_waiter_whose_session_broke_starts_when_the_last_holders_job_must_be_dead",
             "promises::failover::with_settle_a_server_that_has_started_crashed_or_been_promoted_is_given_a_lease",
+            "promises::failover::a_login_that_takes_half_a_lease_is_no_silence_of_the_server_that_settles",
             "promises::failover::a_lock_that_is_lost_before_the_program_starts_is_waited_for_again",
             "promises::failover::a_signal_ends_who_waits_for_a_server_to_settle",
         ],

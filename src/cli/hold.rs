@@ -26,15 +26,15 @@ pub(super) fn hold(
     loop {
         match holding.round(&mut Held { guard, lease, report }, Moment::now())? {
             Then::Start => return Ok(true),
-            Then::Confirm => return tend_during(report, || guard.confirm(lease)).map(|()| true),
+            Then::Confirm => tend_during(report, || guard.confirm(lease))?,
             Then::GiveBack => {
                 guard.asker().into_iter().for_each(|asker| report.event(&Event::Asked { asker }));
                 return Ok(false);
             }
             Then::Wait(until) => {
-                timer.wait([Some(guard.as_fd())], until.into_iter().chain(tend(report)).min())
+                timer.wait([Some(guard.as_fd())], until.into_iter().chain(tend(report)).min());
             }
-        };
+        }
     }
 }
 
@@ -56,7 +56,7 @@ impl Kept for Held<'_> {
     }
 
     fn start_heartbeat(&mut self, now: Moment) -> Result<(), Lost> {
-        self.guard.start_heartbeat(self.lease, now)
+        self.guard.begin_heartbeat(self.lease, now)
     }
 
     fn process(&mut self, now: Moment) -> Result<(), Lost> {

@@ -128,7 +128,7 @@ impl Supervised for Run<'_> {
     fn start_heartbeat(&mut self, now: Moment) -> Result<(), Lost> {
         // A lock that is kept from one program to the next has one.
         match self.sources.guard.next_tick() {
-            None => self.sources.guard.start_heartbeat(self.lease, now),
+            None => self.sources.guard.begin_heartbeat(self.lease, now),
             Some(_) => Ok(()),
         }
     }

@@ -74,10 +74,8 @@ fn attempt(
     let owner = if options.allows_pooler() { Owner::Pooler } else { Owner::Unknown };
     let sources = Sources::ALL;
     let query = Statement::Acquire { request: request.clone(), owner, turn, sources }.query();
-    // It travels with the login, at some moment after this.
-    let asked = Moment::now();
     net::connect(options, &query, limit, |connection, deadline| {
-        let request = request.clone();
+        let (request, asked) = (request.clone(), connection.began());
         let allows_pooler = options.allows_pooler();
         Contender { connection, request, allows_pooler, owner, turn, sources }
             .first_answer(options, asked, deadline)

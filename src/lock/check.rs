@@ -76,7 +76,7 @@ fn look(guard: &mut Guard, lease: Duration) -> Result<Checked, Error> {
     let deadline = Deadline::after(ANSWER_TIMEOUT);
     let settings =
         guard.connection().run(&Statement::RoleSettings.query(), deadline, setting).map_err(failed)?;
-    guard.start_heartbeat(lease, Moment::now()).map_err(Error::Lost)?;
+    guard.start_heartbeat(lease).map_err(Error::Lost)?;
     let rows = guard.connection().answer(deadline, |row| Some(row.clone()));
     let not_in_force = match rows {
         Ok(rows) => not_in_force(guard, &rows).map_err(Error::Lost)?,

@@ -175,14 +175,22 @@ impl Guard {
 
     /// From now on the lock is kept for as long as both sides hear from each other: the server frees it `lease` after this
     /// host has vanished, and is asked for a sign of life well before, in [`Guard::tick`]. Also switches off the settings
-    /// of the session that could end it.
+    /// of the session that could end it. Where the answer that granted the lock is not fresh, the server is asked first, as by
+    /// [`Guard::confirm`].
     ///
     /// What the lock protects may run for as long as [`Guard::last_answered`] is less than three quarters of `lease` ago: a
     /// process that was stopped, or a host that was suspended, looks at that before anything else.
     ///
     /// # Errors
     /// The lock is lost.
-    pub fn start_heartbeat(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
+    pub fn start_heartbeat(&mut self, lease: Duration) -> Result<(), Lost> {
+        self.confirm(lease)?;
+        self.begin_heartbeat(lease, Moment::now())
+    }
+
+    /// As [`Guard::start_heartbeat`], without waiting for the server: however old the answer is that granted the lock, it is
+    /// what counts.
+    pub(crate) fn begin_heartbeat(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
         self.lease = Some(lease);
         let settings = self.wanted_settings();
         if self.settings.as_ref().is_none_or(|attempt| *attempt.settings() != settings) {
@@ -266,34 +274,38 @@ impl Guard {
     }
 
     /// Makes sure that the lock is still ours, before anything that it protects is started: where the answer that granted it
-    /// is older than a third of the lease, because we were stopped or suspended, the server is asked again, and has as long
-    /// to answer.
+    /// is older than a third of the lease, because the login took that long, or we were stopped or suspended, the server is
+    /// asked again, and has as long to answer.
     ///
     /// # Errors
     /// The lock is lost: no answer came in time, or by what the server has sent.
     pub fn confirm(&mut self, lease: Duration) -> Result<(), Lost> {
-        let now = Moment::now();
-        if Heartbeat::is_fresh(self.last_answered(), lease, now) {
-            return Ok(());
-        }
-        self.ping(now)?;
-        let patience = Heartbeat::patience(lease);
-        let backends: Result<Vec<i32>, _> =
-            self.connection.answer(Deadline::after(patience), |row| row.parse(sql::settings::PID));
-        match backends {
-            Ok(backends) if backends.iter().any(|backend| *backend != self.grant.backend_pid) => {
-                return Err(Lost::OtherBackend(self.grant.backend_pid));
+        // Once more where we were stopped again before we read the answer.
+        while !Heartbeat::is_fresh(self.last_answered(), lease, Moment::now()) {
+            // One question at a time: the server counts its patience from the first answer of which it does not know that it
+            // has arrived.
+            let in_flight = self.kept.filter(|_| !self.connection.is_idle());
+            let asked = in_flight.unwrap_or_else(Moment::now);
+            if in_flight.is_none() {
+                self.ping(asked)?;
             }
-            Ok(_) | Err(QueryError::Failed(_)) => self.check_transaction()?,
-            Err(QueryError::Ended(net::Error::TimedOut(_))) => {
-                return Err(Lost::Silent(Moment::now().since(self.asked)));
+            let patience = Heartbeat::patience(lease);
+            let backends: Result<Vec<i32>, _> =
+                self.connection.answer(Deadline::after(patience), |row| row.parse(sql::settings::PID));
+            match backends {
+                Ok(backends) if backends.iter().any(|backend| *backend != self.grant.backend_pid) => {
+                    return Err(Lost::OtherBackend(self.grant.backend_pid));
+                }
+                Ok(_) | Err(QueryError::Failed(_)) => self.check_transaction()?,
+                Err(QueryError::Ended(net::Error::TimedOut(_))) => {
+                    return Err(Lost::Silent(Moment::now().since(self.last_answered())));
+                }
+                Err(QueryError::Ended(error)) => return Err(error.into()),
             }
-            Err(QueryError::Ended(error)) => return Err(error.into()),
+            self.asked = asked;
+            self.heartbeat.iter_mut().for_each(Heartbeat::answered);
         }
-        self.asked = now;
-        // We may have been stopped again before we read it.
-        let read = Moment::now();
-        if Heartbeat::is_fresh(now, lease, read) { Ok(()) } else { Err(Lost::Silent(read.since(now))) }
+        Ok(())
     }
 
     /// Returns for how long the server has kept its locks, at least, since a start, a crash or a promotion has it forget

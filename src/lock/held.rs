@@ -41,10 +41,11 @@ pub fn run<T>(
         }
     };
     let held = guard.keep_alive(lease).map_err(Error::NoHeartbeat)?;
-    let result = work(&held);
+    // Not where it was lost before: then it has no result either.
+    let result = held.lost().is_none().then(|| work(&held));
     // A release that is not confirmed is no failure: the work is done, and the server frees the lock soon.
     held.release().map_err(Error::Lost)?;
-    Ok(Some(result))
+    Ok(result)
 }
 
 /// A held lock, and a thread that sends its heartbeats.
@@ -64,17 +65,19 @@ pub struct Held {
 
 impl Guard {
     /// Hands the guard to a thread that sends the heartbeats, in place of a loop that calls [`Guard::process`]. The lease
-    /// is that of [`Guard::start_heartbeat`].
+    /// is that of [`Guard::start_heartbeat`], which is called first.
     ///
     /// # Errors
     /// The system has no thread or no pipe left. The connection is closed, so the server frees the lock.
-    pub fn keep_alive(self, lease: Duration) -> io::Result<Held> {
+    pub fn keep_alive(mut self, lease: Duration) -> io::Result<Held> {
         let (stopped, stop) = io::pipe()?;
+        let started = self.start_heartbeat(lease);
         let shared = Arc::new(Shared::new(self.last_answered(), lease));
+        shared.end(started);
         let grant = *self;
         let heartbeat = thread::Builder::new().name("heartbeat".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || keep_alive(self, lease, &stopped, &shared)
+            move || keep_alive(self, &stopped, &shared)
         })?;
         Ok(Held { grant, shared, stop, heartbeat })
     }
@@ -169,7 +172,7 @@ impl Shared {
         self.lost.get().is_none()
     }
 
-    /// The thread has come to its end: no one else tells those who wait that the lock is lost.
+    /// No heartbeat follows: no one else tells those who wait that the lock is lost.
     fn end(&self, result: Result<(), Lost>) {
         if let Err(lost) = result {
             self.lost.get_or_init(|| lost);
@@ -190,24 +193,15 @@ impl fmt::Debug for Shared {
 
 /// Returns the guard when the holder is done with it, or the lock is lost. Either way the connection stays open until
 /// then, so that the server frees the lock no sooner than it must while someone may still be at work.
-fn keep_alive(mut guard: Guard, lease: Duration, stopped: &PipeReader, shared: &Shared) -> Guard {
-    let result = send_heartbeats(&mut guard, lease, stopped, shared);
+fn keep_alive(mut guard: Guard, stopped: &PipeReader, shared: &Shared) -> Guard {
+    let result = send_heartbeats(&mut guard, stopped, shared);
     shared.end(result);
     guard
 }
 
-fn send_heartbeats(
-    guard: &mut Guard,
-    lease: Duration,
-    stopped: &PipeReader,
-    shared: &Shared,
-) -> Result<(), Lost> {
-    guard.start_heartbeat(lease, Moment::now())?;
-    while !is_stopped(guard, stopped)? {
+fn send_heartbeats(guard: &mut Guard, stopped: &PipeReader, shared: &Shared) -> Result<(), Lost> {
+    while shared.answered(guard.last_answered()) && !is_stopped(guard, stopped)? {
         guard.process(Moment::now())?;
-        if !shared.answered(guard.last_answered()) {
-            break;
-        }
     }
     Ok(())
 }

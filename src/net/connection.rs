@@ -10,6 +10,7 @@ use super::address::Address;
 use super::deadline::Deadline;
 use super::ends::Ends;
 use super::error::{Error, Phase};
+use super::moment::Moment;
 use super::socket::Received;
 use super::stream::Stream;
 use crate::proto::{self, Query, Row, Server, ServerMessage, Session, Stage, Step, Transaction};
@@ -19,6 +20,7 @@ pub(crate) struct Connection {
     stream: Stream,
     session: Session,
     server_address: String,
+    began: Moment,
     is_local: bool,
     /// What was verified of the server, and by what.
     verified: Option<String>,
@@ -49,6 +51,7 @@ impl Connection {
             stream,
             session,
             server_address: address.to_string(),
+            began: Moment::now(),
             is_local: matches!(address, Address::Socket { .. }),
             verified,
         };
@@ -188,6 +191,12 @@ impl Connection {
     #[must_use]
     pub(crate) fn server_address(&self) -> &str {
         &self.server_address
+    }
+
+    /// Returns when the login began, with which the first query travels: no server has seen any of it before.
+    #[must_use]
+    pub(crate) fn began(&self) -> Moment {
+        self.began
     }
 
     /// Returns the ends of the TCP connection; `None` for a Unix socket.

@@ -106,6 +106,15 @@ fn promise_14_a_lock_that_is_lost_before_the_program_starts_is_waited_for_again(
 }
 
 #[test]
+fn promise_14_a_login_that_takes_half_a_lease_is_no_silence_of_the_server_that_settles() {
+    let cluster = Cluster::start(&ClusterOptions::default());
+    let slow = heimdall(&cluster).env("PGOPTIONS", "-c post_auth_delay=5");
+    let outcome = slow.args(["--settle", "--lease=9s", "echo", "ran"]).run();
+    assert_eq!((outcome.code, &*outcome.stdout), (Some(0), "ran\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("starting the program in"), "{}", outcome.stderr);
+}
+
+#[test]
 fn promise_14_a_signal_ends_who_waits_for_a_server_to_settle() {
     let cluster = Cluster::start(&ClusterOptions::default());
     let settling = heimdall(&cluster).args(["--settle", "echo", "ran"]).spawn();

@@ -38,7 +38,9 @@ impl World {
         this.tries_since = Time::NEVER;
         self.tell(|_| format!("heimdall {run} connects"));
         let statement = self.acquire(run);
-        let connection = self.connect(run, statement);
+        // Of a server that asks others who we are.
+        let login = self.dice.once_in(6).then(|| self.dice.between(Duration::ZERO, self.setting.lease));
+        let connection = self.connect(run, login.unwrap_or_default(), statement);
         self.runs[run].connection = Some(connection);
         self.ambush(run, 6, self.setting.lease / 3);
     }
@@ -66,6 +68,7 @@ impl World {
                 self.tell(|_| format!("heimdall {run} has the lock: {grant}"));
                 self.runs[run].unanswered -= 1;
                 self.runs[run].grant = Some(grant);
+                self.judge_read(run);
                 self.settle(run, grant, now);
             }
             Some(ToClient::Answer(Answer::Acquired(None, is_heir))) => {
@@ -128,12 +131,9 @@ impl World {
         self.wait_again(run, now);
     }
 
-    /// As `Guard::confirm`: where the answer has come late, it is asked again before the program starts.
+    /// As `Guard::confirm`, where the answer has come late.
     pub fn confirm(&mut self, run: usize, now: Moment) {
         let lease = self.setting.lease;
-        if Heartbeat::is_fresh(self.runs[run].asked, lease, now) || self.has(Mutant::TrustsALateAnswer) {
-            return self.start_program(run, now);
-        }
         self.tell(|_| format!("heimdall {run} asks again, since the answer has come late"));
         self.ask(run, Statement::Ping, now);
         self.runs[run].stage = Stage::Confirming { deadline: now.after(Heartbeat::patience(lease)) };
@@ -149,7 +149,11 @@ impl World {
             Some(ToClient::Answer(_)) => {
                 self.runs[run].unanswered -= 1;
                 self.judge_heard(run);
-                self.start_program(run, now);
+                if self.has(Mutant::TrustsALateConfirmation) {
+                    self.start_program(run, now);
+                } else {
+                    self.hold(run, now);
+                }
             }
             Some(ToClient::Closed | ToClient::Reset) => self.lose_before_start(run, now),
             None if deadline <= now => self.lose_before_start(run, now),

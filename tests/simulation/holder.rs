@@ -49,10 +49,19 @@ impl World {
                 self.runs[run].stage = Stage::Holding { until };
                 return false;
             }
+            Ok(HoldingThen::Confirm) if self.has(Mutant::TrustsALateAnswer) && until <= now => {
+                self.start_program(run, now);
+            }
+            Ok(HoldingThen::Confirm) if self.has(Mutant::TakesTheLoginForSilence) && now < until => {
+                let _ = Supervised::start_heartbeat(&mut Watched { world: self, run }, now);
+            }
             Ok(HoldingThen::Confirm) => self.confirm(run, now),
             Ok(HoldingThen::Start) => self.start_program(run, now),
             Ok(HoldingThen::GiveBack) => self.release(run, Afterwards::Exit(Exit::Ended), now),
-            Err(Lost) => self.lose_before_start(run, now),
+            Err(Lost) => {
+                self.judge_patience(run);
+                self.lose_before_start(run, now);
+            }
         }
         true
     }

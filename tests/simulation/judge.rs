@@ -38,6 +38,8 @@ struct Case {
     session: usize,
     slot: usize,
     token: u64,
+    /// When heimdall has read that the lock is granted.
+    read: Option<Time>,
     /// When its job began.
     started: Option<Time>,
     lost: Option<(Time, Loss)>,
@@ -107,8 +109,17 @@ impl World {
         }
         let heard = self.runs[run].asked;
         let Grant { slot, token, .. } = grant;
-        let case =
-            Case { session, slot, token, started: None, lost: None, learned: None, heard, beside: None };
+        let case = Case {
+            session,
+            slot,
+            token,
+            read: None,
+            started: None,
+            lost: None,
+            learned: None,
+            heard,
+            beside: None,
+        };
         // Not where heimdall has given up this connection, and connected again.
         if self.runs[run].connection == Some(self.server.sessions[session].connection) {
             if self.is_running(run) {
@@ -122,6 +133,28 @@ impl World {
             self.complain(format!("heimdall {run} gets {grant} after someone else got {last}"));
         }
         self.ambush(run, 6, MOMENT);
+    }
+
+    /// heimdall knows that the lock is granted.
+    pub fn judge_read(&mut self, run: usize) {
+        let now = self.now;
+        if let Some(case) = self.judge.cases.get_mut(&run) {
+            case.read = Some(now);
+        }
+    }
+
+    /// A lock counts as lost before the program has started. However long the login took, a server that has just granted the
+    /// lock is not silent: it has a sixth of a lease for its next answer at least.
+    pub fn judge_patience(&mut self, run: usize) {
+        let Some(read) = self.judge.cases.get(&run).and_then(|case| case.read) else { return };
+        let this = &self.runs[run];
+        let host = &self.hosts[this.host];
+        let earliest = read.after(host.clock.takes(self.setting.lease / 6));
+        let is_disturbed = this.is_closed || this.resumed.max(host.resumed) > read;
+        if self.now.after(SLACK) < earliest && !is_disturbed {
+            let time = self.now.since(read);
+            self.complain(format!("heimdall {run} takes a server for silent {time:?} after it has the lock"));
+        }
     }
 
     /// A session is over.

@@ -20,6 +20,8 @@ pub enum Mutant {
     TrustsALateAnswer,
     /// So it does when the answer to the question whether the lock is still held was read late.
     TrustsALateConfirmation,
+    /// The time that the login took counts as the server's silence while the lock is held before the program.
+    TakesTheLoginForSilence,
     /// The server is not told how long the client may be silent.
     ServerIsNotTold,
     /// The server is told half of it.
@@ -84,10 +86,11 @@ pub enum Mutant {
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 39] = [
+pub const MUTANTS: [Mutant; 40] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
     Mutant::TrustsALateConfirmation,
+    Mutant::TakesTheLoginForSilence,
     Mutant::KillsAfterAWholeLease,
     Mutant::NeverKills,
     Mutant::KillsTheProgramAlone,

@@ -187,8 +187,8 @@ impl<M: Copy> Way<M> {
 }
 
 impl World {
-    /// Opens a connection for a run, which sends its login.
-    pub fn connect(&mut self, run: usize, first: Statement) -> usize {
+    /// Opens a connection for a run; its login ends after that time, and this statement travels along.
+    pub fn connect(&mut self, run: usize, login: Duration, first: Statement) -> usize {
         let id = self.connections.len();
         self.connections.push(Connection {
             run,
@@ -200,8 +200,15 @@ impl World {
             to_server: Way::new(),
             to_client: Way::new(),
         });
-        self.send(id, ToServer::Login(first));
+        self.schedule(login, Event::Login(id, first));
         id
+    }
+
+    /// The login ends, unless it was given up.
+    pub fn log_in(&mut self, id: usize, first: Statement) {
+        if self.connections[id].owners > 0 {
+            self.send(id, ToServer::Login(first));
+        }
     }
 
     /// Sends to the server.

@@ -14,7 +14,7 @@ use super::faults::Fault;
 use super::judge::Judge;
 use super::mutants::Mutant;
 use super::network::{Connection, Host, ToClient, ToServer};
-use super::postgres::Server;
+use super::postgres::{Server, Statement};
 use super::run::{Options, Run};
 use super::time::Time;
 
@@ -69,6 +69,8 @@ pub enum Event {
     BesideEnds(usize, u32),
     /// A process of a job makes another one, if it is still that process.
     Forks(usize, usize, u32),
+    /// A connection sends what its login ends with.
+    Login(usize, Statement),
     /// Something arrives that has this number on its connection.
     AtServer(usize, u32, ToServer),
     /// The server gets to what had arrived before.
@@ -177,6 +179,7 @@ impl World {
             Event::ProcessEnds(run, member, turn) => self.end_process(run, member, turn),
             Event::BesideEnds(run, turn) => self.end_beside(run, turn),
             Event::Forks(run, member, born) => self.fork(run, member, born),
+            Event::Login(connection, first) => self.log_in(connection, first),
             Event::AtServer(connection, number, message) => {
                 self.arrive_at_server(connection, number, message);
             }

@@ -45,7 +45,7 @@ pub struct Holding {
 pub enum Then {
     /// Wait for the server to say something, and for that moment.
     Wait(Option<Moment>),
-    /// Make sure that the answer which has granted the lock is fresh, or get another one; then a program may start.
+    /// Get another answer than the one that has granted the lock, which was asked for too long ago; then look again.
     Confirm,
     /// A program may start.
     Start,
@@ -60,8 +60,12 @@ impl Holding {
     /// The lock is lost.
     pub fn round<K: Kept>(self, kept: &mut K, now: Moment) -> Result<Then, K::Lost> {
         if kept.next_tick().is_none() {
-            if self.until <= now {
+            // Before heartbeats begin: they would take the time that the login took for the server's silence.
+            if !Heartbeat::is_fresh(kept.last_answered(), self.lease, now) {
                 return Ok(Then::Confirm);
+            }
+            if self.until <= now {
+                return Ok(Then::Start);
             }
             kept.start_heartbeat(now)?;
         }
@@ -152,10 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn who_may_start_at_once_only_looks_whether_the_grant_is_fresh() {
-        let mut server = Server { heartbeat: None, is_silent: false, is_asked: false };
-        assert_eq!(Holding { lease: LEASE, until: at(5) }.round(&mut server, at(5)), Ok(Then::Confirm));
-        assert!(server.heartbeat.is_none());
+    fn a_grant_that_is_not_fresh_is_confirmed_before_a_program_starts_and_before_heartbeats_begin() {
+        for (until, now, then) in [
+            (0, 19, Then::Start),
+            (0, 20, Then::Confirm),
+            (90, 20, Then::Confirm),
+            (90, 30, Then::Confirm),
+            (90, 1000, Then::Confirm),
+        ] {
+            let mut server = Server { heartbeat: None, is_silent: false, is_asked: false };
+            let holding = Holding { lease: LEASE, until: at(until) };
+            assert_eq!(holding.round(&mut server, at(now)), Ok(then), "{until} {now}");
+            assert!(server.heartbeat.is_none());
+        }
     }
 
     #[test]
