@@ -102,6 +102,27 @@ fn options_that_contradict_each_other_are_both_named() {
             assert_usage(arguments, word);
         }
     }
+    for action in ["--check", "--list", "--stop"] {
+        for option in [
+            "--timeout=5",
+            "--signal=TERM",
+            "--kill-after=5",
+            "--on-lost=:",
+            "--restart",
+            "--restart-limit=1",
+            "--yield",
+            "--drain",
+            "--min-hold=5",
+            "--settle",
+            "--close",
+            "--metrics=f",
+            "--status-file=f",
+            "--ready=started",
+            "--pass-notify",
+        ] {
+            assert_usage(&["--name", "x", action, option], "cannot be used with");
+        }
+    }
     for arguments in [["--list", "--namespace=x"], ["--list", "--slots=2"], ["--list", "--shared"]] {
         assert_usage(&arguments, "the lock has no name: give --name");
     }

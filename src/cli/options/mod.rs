@@ -136,17 +136,17 @@ pub(super) struct Args {
     #[arg(help_heading = OUTPUT, long, value_name = "FORMAT", value_enum, default_value = "text")]
     log_format: Format,
     /// Say whether this connection is good for locking: a report, and the exit code that a run would have
-    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["list", "print_key", "print_conninfo", "program", "wait"])]
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["list", "print_key", "print_conninfo", "program", "wait"], conflicts_with_all = OF_A_RUN)]
     check: bool,
     /// Print who holds and who waits, for the named lock or for all of the database
-    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"])]
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"], conflicts_with_all = OF_A_RUN)]
     list: bool,
     /// List again and again: redraw on a terminal, elsewhere print the list whenever it has changed [bare: every 2s]
     #[arg(help_heading = INSTEAD, long, value_name = "INTERVAL", value_parser = duration::parse_interval, num_args = 0..=1, require_equals = true,
           default_missing_value = "2s")]
     watch: Option<Duration>,
     /// Ask the holder, wherever it is, to stop its job and to free the lock then; wait until it has
-    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "is_held_here", "list", "print_key", "print_conninfo", "program", "allow_pooler"])]
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "is_held_here", "list", "print_key", "print_conninfo", "program", "allow_pooler"], conflicts_with_all = OF_A_RUN)]
     stop: bool,
     /// Exit with 0 if the heimdall that keeps --status-file FILE runs its program under the lock, else with 1; asks no server
     #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "list", "print_key", "print_conninfo", "program", "wait"])]
@@ -176,6 +176,25 @@ const PROGRAM: &str = "Program";
 const CONNECTION: &str = "Connection";
 const OUTPUT: &str = "Output";
 const INSTEAD: &str = "Instead of running a program";
+
+/// What says how a program runs, and is refused where it would have no meaning and seem to have one.
+const OF_A_RUN: [&str; 15] = [
+    "timeout",
+    "signal",
+    "kill_after",
+    "on_lost",
+    "restart",
+    "restart_limit",
+    "yields",
+    "drain",
+    "min_hold",
+    "settle",
+    "close",
+    "metrics",
+    "status_file",
+    "ready",
+    "pass_notify",
+];
 
 /// What to do.
 #[derive(Debug)]
