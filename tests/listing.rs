@@ -186,11 +186,13 @@ fn all_locks_of_the_database_are_listed_whoever_holds_them() {
     let kinds: Vec<[&str; 3]> = one[1..].iter().map(|row| [&*row[1], &*row[2], &*row[3]]).collect();
     assert_eq!(kinds, [["a/read", "shared", "granted"], ["a/read", "exclusive", "waiting"]]);
     // The plain lock is the first slot; with all slots there are two.
-    for (options, count) in [(&["--name", "slots"][..], 1), (&["--name", "slots", "--slots", "9"], 2)] {
-        assert_eq!(
-            cells(&database.list("trust_user", &[&["--namespace", "a"], options].concat())).len() - 1,
-            count
-        );
+    let further = "heimdall: further slots of the lock a/slots are held: give --slots 2\n";
+    for (options, count, told) in [(&[][..], 1, further), (&["--slots", "9"], 2, "")] {
+        let list =
+            Heimdall::new().database(&database.conninfo("trust_user")).args(["--list", "--name=slots"]);
+        let outcome = list.args(["--namespace", "a"]).args(options).run();
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), told));
+        assert_eq!(cells(&outcome.stdout).len() - 1, count);
     }
     assert_eq!(cells(&database.list("trust_user", &["--key=-7"])).len() - 1, 1);
 }

@@ -177,7 +177,10 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
             connection.send(&backend::row_description(&["column"; 9]));
             // As it is counted: the text, and what a row takes besides.
             connection.send(&row.repeat(2_000));
-            connection.send(&[backend::command_complete("SELECT"), backend::ready_for_query(b'I')].concat());
+            let end = [backend::command_complete("SELECT"), backend::ready_for_query(b'I')].concat();
+            connection.send(&end);
+            connection.expect(b'Q');
+            connection.send(&end);
             connection.drain();
         },
         &["--list"],
@@ -192,7 +195,10 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
             connection.send(&backend::row_description(&["column"; 9]));
             let wide = holder(&"x".repeat(200), &"x".repeat(200), &"x".repeat(200));
             connection.send(&[wide, holder("heimdall:a/b", "local", "").repeat(25_000)].concat());
-            connection.send(&[backend::command_complete("SELECT"), backend::ready_for_query(b'I')].concat());
+            let end = [backend::command_complete("SELECT"), backend::ready_for_query(b'I')].concat();
+            connection.send(&end);
+            connection.expect(b'Q');
+            connection.send(&end);
             connection.drain();
         },
         &["--list"],

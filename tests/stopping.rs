@@ -150,11 +150,28 @@ fn all_holders_of_the_slots_or_the_shared_lock_are_asked_and_by_its_key_one_alon
     let rest = heimdall("slots").args(["--slots", "3", "--stop"]).run();
     assert_eq!((rest.code, rest.stderr.lines().count()), (Some(0), 4), "{}", rest.stderr);
     assert_eq!([first.wait().code, third.wait().code], [Some(143); 2]);
+    assert_eq!(stop("slots").code, Some(0));
 
     let shared = || heimdall("shared").arg("--shared").hold();
     let (first, second) = (shared(), shared());
     assert_eq!(stop("shared").code, Some(0));
     assert_eq!([first.wait().code, second.wait().code], [Some(143); 2]);
+}
+
+#[test]
+fn who_asks_for_fewer_slots_than_are_held_is_told_of_the_others() {
+    let slot = || heimdall("more slots").args(["--slots", "3"]).hold();
+    let (first, second, third) = (slot(), slot(), slot());
+    let further = "heimdall: further slots of the lock stopping/more slots are held: give --slots 3\n";
+    for lines in [3, 1] {
+        let outcome = stop("more slots");
+        assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(75), lines), "{}", outcome.stderr);
+        assert!(outcome.stderr.starts_with(further), "{}", outcome.stderr);
+    }
+    assert_eq!(first.wait().code, Some(143));
+    assert_eq!(heimdall("more slots").args(["--slots=2", "--stop", "-E", "7"]).run().code, Some(7));
+    assert_eq!(second.wait().code, Some(143));
+    third.finish();
 }
 
 #[test]

@@ -88,9 +88,13 @@ enum State {
 fn ask(asking: &mut Asking, options: &StopOptions, start: Moment, report: &Report) -> Result<Exit, Error> {
     let mut seen = asking.holders()?;
     let asked = Moment::now();
-    if seen.is_empty() {
-        report.event(&Event::Free);
+    let further = options.lock.further_slots(&asking.others(options.lock.all_slots())?);
+    match &further {
+        Some(text) => report.error(text),
+        None if seen.is_empty() => report.event(&Event::Free),
+        None => {}
     }
+    let exit = |targets: &[Target]| exit(targets, further.is_some(), options);
     let mut targets: Vec<Target> = seen.iter().map(Target::new).collect();
     let mut ringing: Vec<(Key, i32)> = Vec::new();
     loop {
@@ -103,13 +107,13 @@ fn ask(asking: &mut Asking, options: &StopOptions, start: Moment, report: &Repor
             }
         }
         if targets.iter().all(Target::is_done) {
-            return Ok(exit(&targets, options));
+            return Ok(exit(&targets));
         }
         if let Some(limit) = overdue(&targets, options.wait, now.since(start), now.since(asked)) {
             for target in &targets {
                 target.complain(limit, &ringing, report);
             }
-            return Ok(exit(&targets, options));
+            return Ok(exit(&targets));
         }
         let silent: Vec<(Key, i32)> = targets
             .iter()
@@ -135,11 +139,12 @@ fn overdue(targets: &[Target], wait: WaitPolicy, waited: Duration, asked: Durati
     }
 }
 
-fn exit(targets: &[Target], options: &StopOptions) -> Exit {
+/// Returns how heimdall ends where the targets have come so far, and others hold further slots or not.
+fn exit(targets: &[Target], has_others: bool, options: &StopOptions) -> Exit {
     let all_are = |state| targets.iter().all(|target| target.state == state);
     if targets.iter().any(|target| target.state == State::Forbids) {
         Exit::Authentication
-    } else if all_are(State::Gone) {
+    } else if all_are(State::Gone) && !has_others {
         Exit::Success
     } else {
         Exit::Busy(options.conflict_exit_code)

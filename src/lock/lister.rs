@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::error::{Error, UnsafeServer};
 use super::holder::{Holder, in_line};
+#[cfg(feature = "cli")]
+use super::key::Key;
 use super::line::Line;
 use super::request::{LockRequest, Mode};
 use super::sql::{self, Statement};
@@ -74,6 +76,20 @@ impl Lister {
     /// The session has ended.
     pub fn poll(&mut self) -> Result<(), Error> {
         self.connection.listen(Deadline::after(Duration::ZERO)).map_err(|error| self.failed(error))
+    }
+
+    /// Returns the sessions that hold or want these keys too.
+    ///
+    /// # Errors
+    /// No answer.
+    #[cfg(feature = "cli")]
+    pub(crate) fn others(&mut self, keys: Vec<Key>) -> Result<Vec<Holder>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = Statement::Holders(keys).query();
+        let answer = self.connection.run(&query, Deadline::after(ANSWER_TIMEOUT), Holder::read);
+        answer.map_err(|error| self.failed(error))
     }
 
     /// The session, for who has more to ask in it.

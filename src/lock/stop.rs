@@ -67,6 +67,14 @@ impl Asking {
         Ok(all)
     }
 
+    /// Returns the sessions that hold or want these keys.
+    ///
+    /// # Errors
+    /// No answer.
+    pub(crate) fn others(&mut self, keys: Vec<Key>) -> Result<Vec<Holder>, Error> {
+        self.lister.others(keys)
+    }
+
     /// Rings the bells of those sessions, which hold these keys; returns of each whether it rings now. Someone else may have
     /// it for a moment.
     ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::lock::{Key, LockRequest, Mode};
+use crate::lock::{Holder, Key, LockRequest, Mode};
 
 /// A lock or several, and how to hold them.
 #[derive(Debug)]
@@ -69,6 +69,24 @@ impl Lock {
             }
             _ => LockRequest::one(self.key(), self.mode),
         }
+    }
+
+    /// Returns the keys of all slots that this lock may have elsewhere; a raw key has none.
+    pub(in crate::cli) fn all_slots(&self) -> Vec<Key> {
+        match &self.name {
+            Name::Named { namespace, name } => {
+                LockRequest::slots(namespace, name, MAX_SLOTS).keys().collect()
+            }
+            Name::Key(_) => Vec::new(),
+        }
+    }
+
+    /// Returns what to say where one of these holds such a slot beyond ours.
+    pub(in crate::cli) fn further_slots(&self, holders: &[Holder]) -> Option<String> {
+        let is_held = |key: &Key| holders.iter().any(|holder| holder.is_granted && holder.key == *key);
+        let enough = self.all_slots().iter().rposition(is_held)? + 1;
+        (enough > usize::from(self.slots))
+            .then(|| format!("further slots of the lock {} are held: give --slots {enough}", self.short()))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::cli::connect::{self, failed};
 use crate::cli::exit::Exit;
 use crate::cli::options::name::Lock;
 use crate::cli::report::{Format, Report, os_error_text};
-use crate::lock::{self, Key, sql};
+use crate::lock::{Key, Lister, sql};
 use crate::net::Deadline;
 use list::ListOptions;
 
@@ -28,9 +28,16 @@ pub(super) fn holders(
     let connect = connect::options(&config, "heimdall --list", options.allows_pooler, report);
     let lock = options.lock.as_ref();
     let request = lock.map(Lock::request);
-    let holders = lock::list(&connect, request.as_ref(), Deadline::after(None))
+    let (mut lister, holders) = Lister::connect(&connect, request.as_ref(), Deadline::after(None))
         .map_err(|error| failed(report, &error))?;
-    Ok(print(|out| list::write(&holders, lock, format, out), report))
+    let exit = print(|out| list::write(&holders, lock, format, out), report);
+    if let Some(lock) = lock
+        && let Ok(others) = lister.others(lock.all_slots())
+    {
+        lock.further_slots(&others).iter().for_each(|text| report.warning(text));
+    }
+    lister.close();
+    Ok(exit)
 }
 
 /// `--print-key`: the keys, and the SQL that finds their holders.
