@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! heimdall:NAMESPACE/NAME HOST:PROCESS @SECONDS#TOKEN      63 bytes at most, as the server cuts it
-//! heimdall:KEY HOST:PROCESS @SECONDS#TOKEN                 for a raw key
+//! heimdall:KEY HOST:PROCESS @SECONDS#TOKEN                 for a raw key, and a name that is not printable ASCII
 //! ```
 //!
 //! HOST and PROCESS are heimdall's own, and there from the login on. ` @SECONDS` is when the lock was taken, by the server's
@@ -38,12 +38,19 @@ pub(in crate::cli) struct Told {
 pub(in crate::cli) fn of(lock: &Lock) -> String {
     with_place(
         &match &lock.name {
-            Name::Named { namespace, name } => format!("{PREFIX}{namespace}/{name}"),
-            Name::Key(key) => format!("{PREFIX}{key}"),
+            Name::Named { namespace, name } if is_kept(namespace) && is_kept(name) => {
+                format!("{PREFIX}{namespace}/{name}")
+            }
+            _ => format!("{PREFIX}{}", lock.key()),
         },
         &host(),
         process::id(),
     )
+}
+
+/// Whether the server keeps this in a session's name as it is. A byte that is not printable ASCII becomes `?`, or four bytes.
+fn is_kept(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Returns the session's name for one who asks the holder to stop.
