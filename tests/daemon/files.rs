@@ -340,7 +340,6 @@ fn a_file_that_someone_else_has_written_is_left_as_it_is() {
         ("#!/bin/sh\n".as_bytes(), series.as_bytes()),
         (b"{\"state\":7}", [own, series].concat().as_bytes()),
         (own.as_bytes(), b"{\"state\":\"running\"}\n"),
-        (b"\xff", b"\xff"),
     ] {
         fs::write(&status, in_status).unwrap();
         fs::write(&metrics, in_metrics).unwrap();

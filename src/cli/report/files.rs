@@ -3,12 +3,11 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, flock, fstat};
 use rustix::io::Errno;
 
 use super::metrics::{self, Changes, extend, merge};
@@ -140,7 +139,7 @@ fn keep(path: &Path, text: &str, kept: &mut Option<File>) -> io::Result<()> {
 }
 
 fn is_same(one: &File, other: &File) -> bool {
-    let place = |file: &File| file.metadata().map(|found| (found.dev(), found.ino())).ok();
+    let place = |file| fstat(file).map(|found| (found.st_dev, found.st_ino));
     place(one) == place(other)
 }
 
@@ -177,7 +176,7 @@ struct Old {
 impl Old {
     /// Reads the file, if it is there. Refuses what a rename would take away from everyone: a device such as /dev/null, a
     /// symbolic link such as /dev/stdout, and what someone else has written.
-    fn read(path: &Path, is_ours: impl FnOnce(&str) -> bool) -> io::Result<Option<Self>> {
+    fn read(path: &Path, is_ours: fn(&str) -> bool) -> io::Result<Option<Self>> {
         let found = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             found => found?,
@@ -185,13 +184,14 @@ impl Old {
         if !found.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
-        let file = File::open(path)?;
-        let mut bytes = Vec::new();
-        (&file).take(MAX_BYTES).read_to_end(&mut bytes)?;
-        let text = String::from_utf8(bytes).ok().filter(|text| text.is_empty() || is_ours(text));
-        let text =
-            text.ok_or_else(|| io::Error::other("what is in it is not heimdall's; name another file"))?;
-        Ok(Some(Self { file, permissions: found.permissions(), text }))
+        let mut file = File::open(path)?.take(MAX_BYTES);
+        let mut text = String::new();
+        // What is no text is not ours either, and the error says that.
+        file.read_to_string(&mut text)?;
+        if !text.is_empty() && !is_ours(&text) {
+            return Err(io::Error::other("what is in it is not heimdall's; name another file"));
+        }
+        Ok(Some(Self { file: file.into_inner(), permissions: found.permissions(), text }))
     }
 }
 
