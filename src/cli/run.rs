@@ -109,7 +109,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         }
         if let Err(lost) = held {
             let text = "the lock was lost before the program was started";
-            report.event(&Event::lost(&lost, &guard));
+            report.event(&Event::lost(&lost, guard.acquired()));
             if !course.lost_before_start(Moment::now()) {
                 report.error(text);
                 return Err(Exit::Unavailable);
@@ -117,7 +117,17 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             report.warning(format_args!("{text}; waiting for it again"));
             continue;
         }
-        let over = programs.run(guard, &mut course, report);
+        let mut over = programs.run(guard, &mut course, report);
+        if !over.is_lost
+            && course.depends_on_loss(over.end)
+            && let Some(guard) = over.guard.take()
+        {
+            let acquired = guard.acquired();
+            if let Err(lost) = give_back(guard, &timer, report) {
+                report.event(&Event::lost(&lost, acquired));
+                over.is_lost = true;
+            }
+        }
         let (pause, keeps_lock) = match course.ended(over.end, over.is_lost, Moment::now()) {
             Next::Again { pause, keeps_lock } => (pause, keeps_lock),
             Next::Exit => return Ok(exit(over, &timer, report)),
@@ -160,7 +170,10 @@ fn settle(guard: &mut Guard, options: &RunOptions, course: &mut Course, report: 
 fn exit(over: Over, timer: &Timer, report: &Report) -> Exit {
     match over.guard {
         Some(guard) => _ = release(guard, timer, report),
-        None => report.error("the lock was lost while the program ran; the program has been stopped"),
+        None if over.end == End::Lost => {
+            report.error("the lock was lost while the program ran; the program has been stopped");
+        }
+        None => {}
     }
     if let Some(typed) = over.typed {
         report.close(FLUSH_TIMEOUT);
@@ -207,20 +220,33 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
 }
 
 /// Gives the lock back; tells whether the server has confirmed it.
-fn release(mut guard: Guard, timer: &Timer, report: &Report) -> bool {
+fn release(guard: Guard, timer: &Timer, report: &Report) -> bool {
+    give_back(guard, timer, report).unwrap_or_else(|lost| {
+        report.warning(format_args!("the release of the lock was not confirmed: {lost}"));
+        false
+    })
+}
+
+/// The same.
+///
+/// # Errors
+/// No confirmation came.
+fn give_back(mut guard: Guard, timer: &Timer, report: &Report) -> Result<bool, Lost> {
     let acquired = guard.acquired();
     if guard.asker().is_some() {
         show_who_asked(&mut guard, timer);
     }
-    let release = tend_during(report, || guard.release());
-    match &release {
-        Release::Confirmed => report.event(&Event::Released { held: Moment::now().since(acquired) }),
-        Release::NotHeld => report.warning("the server says that the lock was not held any more"),
-        Release::Unconfirmed(reason) => {
-            report.warning(format_args!("the release of the lock was not confirmed: {reason}"));
+    match tend_during(report, || guard.release()) {
+        Release::Confirmed => {
+            report.event(&Event::Released { held: Moment::now().since(acquired) });
+            Ok(true)
         }
+        Release::NotHeld => {
+            report.warning("the server says that the lock was not held any more");
+            Ok(false)
+        }
+        Release::Unconfirmed(lost) => Err(lost),
     }
-    matches!(release, Release::Confirmed)
 }
 
 /// Who has asked that the job be stopped is to see that it was, and not only that the lock is free.

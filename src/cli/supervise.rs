@@ -263,7 +263,7 @@ impl Run<'_> {
             }
             News::Lost => {
                 let Some(lost) = &self.lost else { return };
-                event::Event::lost(lost, self.sources.guard)
+                event::Event::lost(lost, self.sources.guard.acquired())
             }
             News::Blind => {
                 return self.report.warning(

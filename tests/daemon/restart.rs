@@ -7,6 +7,7 @@ use rustix::process::Pid;
 use super::{heimdall, lose};
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::processes::is_alive;
+use crate::support::scripted::{Connection, Scripted, backend};
 
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
@@ -73,6 +74,30 @@ fn after_a_loss_it_waits_for_the_lock_again_and_for_the_rest_of_a_lease_and_draw
     assert_eq!(outcome.code, Some(143));
     assert!(!outcome.stderr.contains("error"), "{}", outcome.stderr);
     assert_free(name);
+}
+
+#[test]
+fn a_program_that_meets_the_end_of_the_server_before_heimdall_does_is_started_again_after_a_loss() {
+    let mut is_first = true;
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        connection.send(&backend::answered(&backend::granted("42")));
+        if !std::mem::replace(&mut is_first, false) {
+            return connection.serve_lock();
+        }
+        // What keeps the session; then the lock is given back.
+        assert!(connection.answer_holder());
+        while !String::from_utf8(connection.expect(b'Q')).unwrap().contains("pg_advisory_unlock(") {}
+        connection.close();
+    });
+    let conninfo = format!("{} user=ann", server.tcp());
+    let heimdall = Heimdall::new().database(&conninfo).args(["--name", "meets the end"]);
+    let running = sh(heimdall, &["--restart=lost", "--lease=3s"], "exit $((2 - 2 * HEIMDALL_RESTARTS))");
+    running.wait_for_stderr_line("lost the lock");
+    running.wait_for_stderr_line("going back to waiting for the lock");
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 
 #[test]

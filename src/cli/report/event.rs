@@ -109,10 +109,10 @@ pub(in crate::cli) enum Level {
 }
 
 impl<'a> Event<'a> {
-    /// The lock of this guard was lost just now.
-    pub(in crate::cli) fn lost(lost: &'a Lost, guard: &Guard) -> Self {
+    /// The lock that was acquired at that moment was lost just now.
+    pub(in crate::cli) fn lost(lost: &'a Lost, acquired: Moment) -> Self {
         let when = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        Self::Lost { lost, held: Moment::now().since(guard.acquired()), when }
+        Self::Lost { lost, held: Moment::now().since(acquired), when }
     }
 }
 

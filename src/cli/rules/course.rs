@@ -112,13 +112,17 @@ impl Course {
         if is_lost {
             self.broken = Some(now);
         }
-        match self.restarts.step(end, now) {
-            Next::Again { pause, keeps_lock } => {
-                self.start_at = now.after(pause);
-                Next::Again { pause, keeps_lock: keeps_lock && !is_lost }
-            }
-            over => over,
+        let next = self.restarts.step(end, is_lost, now);
+        if let Next::Again { pause, .. } = next {
+            self.start_at = now.after(pause);
         }
+        next
+    }
+
+    /// Whether it depends on the lock's loss whether another program follows this end. Who was cut off from the server together
+    /// with the program may not know it yet.
+    pub fn depends_on_loss(&self, end: End) -> bool {
+        self.restarts.is_wanted(end, true) && !self.restarts.is_wanted(end, false)
     }
 
     /// Notes that the lock was given back for a while, and whether the server has confirmed it: what other holders of a slot it
@@ -191,6 +195,20 @@ mod tests {
         assert_eq!(course.settle(None, at(101)).unwrap().moment, at(60));
         course.released(false, at(100));
         assert_eq!(course.settle(None, at(101)).unwrap().moment, at(150));
+    }
+
+    #[test]
+    fn who_restarts_after_a_loss_alone_looks_for_one_when_the_program_has_failed() {
+        let failed = End::Ended(Status::Exited(2));
+        for (when, end, depends) in [
+            (When::Lost, failed, true),
+            (When::Lost, End::Ended(Status::Exited(0)), false),
+            (When::Lost, End::Asked, false),
+            (When::No, failed, false),
+            (When::OnFailure, failed, false),
+        ] {
+            assert_eq!(course(WaitPolicy::None, when).depends_on_loss(end), depends, "{when:?} {end:?}");
+        }
     }
 
     #[test]

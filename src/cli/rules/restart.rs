@@ -87,17 +87,24 @@ impl Restarts {
         self.started = Some(now);
     }
 
-    /// Returns what to do after an end.
-    pub fn step(&mut self, end: End, now: Moment) -> Next {
-        let wanted = match end {
-            End::Asked => return Next::Exit,
-            // A slip in its name; later, it may be about to be replaced.
-            End::NotStarted if self.started.is_none() => return Next::Exit,
-            End::Lost => When::Lost,
-            End::Ended(Status::Exited(0)) => When::Always,
-            End::Ended(_) | End::TimedOut | End::NotStarted => When::OnFailure,
-        };
-        if self.policy.when < wanted {
+    /// Whether the program is started again after an end, if the lock is lost by then, or if it is not.
+    pub fn is_wanted(&self, end: End, is_lost: bool) -> bool {
+        self.policy.when
+            >= match end {
+                End::Asked => return false,
+                // A slip in its name; later, it may be about to be replaced.
+                End::NotStarted if self.started.is_none() => return false,
+                End::Lost => When::Lost,
+                End::Ended(Status::Exited(0)) => When::Always,
+                // It may have met the end of the server before we did.
+                End::Ended(_) if is_lost => When::Lost,
+                End::Ended(_) | End::TimedOut | End::NotStarted => When::OnFailure,
+            }
+    }
+
+    /// Returns what to do after an end. The lock may be lost also where that is not what has ended the program.
+    pub fn step(&mut self, end: End, is_lost: bool, now: Moment) -> Next {
+        if !self.is_wanted(end, is_lost) {
             return Next::Exit;
         }
         if self.started.is_some_and(|started| now.since(started) >= WELL) && end != End::NotStarted {
@@ -109,7 +116,7 @@ impl Restarts {
         let pause = LONGEST.min(SHORTEST * 2_u32.saturating_pow(self.in_a_row));
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.all = self.all.saturating_add(1);
-        Next::Again { pause, keeps_lock: end != End::Lost && !self.policy.yields }
+        Next::Again { pause, keeps_lock: !is_lost && !self.policy.yields }
     }
 }
 
@@ -140,18 +147,20 @@ mod tests {
     #[test]
     fn each_policy_starts_the_program_again_after_its_ends_and_keeps_a_lock_that_is_not_lost() {
         let (exit, kept, lost) = (Next::Exit, again(1, true), again(1, false));
-        for (when, expected) in [
-            (When::No, [exit, exit, exit, exit, exit, exit]),
-            (When::Lost, [lost, exit, exit, exit, exit, exit]),
-            (When::OnFailure, [lost, kept, kept, kept, exit, exit]),
-            (When::Always, [lost, kept, kept, kept, kept, exit]),
+        // A program that fails as the lock is lost may have met the end of the server, one that is done has not.
+        for (when, held, too_late) in [
+            (When::No, [exit, exit, exit, exit, exit], [exit, exit, exit, exit, exit, exit]),
+            (When::Lost, [exit, exit, exit, exit, exit], [lost, lost, exit, exit, exit, lost]),
+            (When::OnFailure, [kept, kept, kept, exit, exit], [lost, lost, lost, exit, exit, lost]),
+            (When::Always, [kept, kept, kept, kept, exit], [lost, lost, lost, lost, exit, lost]),
         ] {
-            for (end, next) in
-                [End::Lost, FAILED, KILLED, End::TimedOut, DONE, End::Asked].into_iter().zip(expected)
-            {
+            let ends = [FAILED, KILLED, End::TimedOut, DONE, End::Asked, End::Lost];
+            let held = ends.into_iter().zip(held).map(|(end, next)| (end, false, next));
+            let too_late = ends.into_iter().zip(too_late).map(|(end, next)| (end, true, next));
+            for (end, is_lost, next) in held.chain(too_late) {
                 let mut restarts = Restarts::new(policy(when));
                 restarts.started(Moment::START);
-                assert_eq!(restarts.step(end, Moment::START), next, "{when:?} {end:?}");
+                assert_eq!(restarts.step(end, is_lost, Moment::START), next, "{when:?} {end:?} {is_lost}");
             }
         }
     }
@@ -159,7 +168,7 @@ mod tests {
     #[test]
     fn who_yields_gives_the_lock_back() {
         let mut restarts = Restarts::new(Policy { yields: true, ..policy(When::Always) });
-        assert_eq!(restarts.step(FAILED, Moment::START), again(1, false));
+        assert_eq!(restarts.step(FAILED, false, Moment::START), again(1, false));
     }
 
     #[test]
@@ -169,10 +178,10 @@ mod tests {
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             restarts.started(now);
             now = now.after(Duration::from_secs(59));
-            assert_eq!(restarts.step(FAILED, now), again(seconds, true));
+            assert_eq!(restarts.step(FAILED, false, now), again(seconds, true));
         }
         restarts.started(now);
-        assert_eq!(restarts.step(FAILED, now.after(Duration::from_secs(60))), again(1, true));
+        assert_eq!(restarts.step(FAILED, false, now.after(Duration::from_secs(60))), again(1, true));
         assert_eq!(restarts.count(), 8);
     }
 
@@ -182,21 +191,21 @@ mod tests {
         restarts.started(Moment::START);
         let well = Moment::START.after(WELL);
         for next in [again(1, true), again(1, true), again(1, true)] {
-            assert_eq!(restarts.step(DONE, well), next, "after a minute");
+            assert_eq!(restarts.step(DONE, false, well), next, "after a minute");
         }
         restarts.started(well);
-        assert_eq!(restarts.step(FAILED, well), again(2, true));
-        assert_eq!(restarts.step(FAILED, well), Next::GiveUp(2));
+        assert_eq!(restarts.step(FAILED, false, well), again(2, true));
+        assert_eq!(restarts.step(FAILED, false, well), Next::GiveUp(2));
         let mut never = Restarts::new(Policy { limit: Some(0), ..policy(When::Always) });
-        assert_eq!(never.step(FAILED, Moment::START), Next::GiveUp(0));
+        assert_eq!(never.step(FAILED, false, Moment::START), Next::GiveUp(0));
     }
 
     #[test]
     fn a_program_that_can_not_be_started_at_first_is_a_slip_and_later_a_failure() {
         let mut restarts = Restarts::new(policy(When::Always));
-        assert_eq!(restarts.step(End::NotStarted, Moment::START), Next::Exit);
+        assert_eq!(restarts.step(End::NotStarted, false, Moment::START), Next::Exit);
         restarts.started(Moment::START);
-        assert_eq!(restarts.step(FAILED, Moment::START), again(1, true));
-        assert_eq!(restarts.step(End::NotStarted, Moment::START.after(WELL)), again(2, true));
+        assert_eq!(restarts.step(FAILED, false, Moment::START), again(1, true));
+        assert_eq!(restarts.step(End::NotStarted, false, Moment::START.after(WELL)), again(2, true));
     }
 }
