@@ -23,9 +23,9 @@ use super::rules::action::{Cause, ExitReason, Terms};
 use super::rules::course::Course;
 use super::rules::restart::End;
 use super::signals::Signals;
-use super::supervise::{Sources, supervise};
+use super::supervise::{Ended, Sources, supervise};
 use super::timer::Timer;
-use crate::lock::{Guard, Moment};
+use crate::lock::Guard;
 
 /// What all programs of a run are started and watched with.
 pub(super) struct Programs<'a> {
@@ -38,6 +38,8 @@ pub(super) struct Programs<'a> {
 /// How one ended.
 pub(super) struct Over {
     pub(super) end: End,
+    /// For how long the program ran, until its own end.
+    pub(super) ran: Duration,
     /// How heimdall ends if no other program follows.
     pub(super) exit: Exit,
     /// The signal typed at the terminal that the program has died of.
@@ -67,10 +69,17 @@ impl<'a> Programs<'a> {
                     io::ErrorKind::NotFound => Exit::NotFound,
                     _ => Exit::NotExecutable,
                 };
-                return Over { end: End::NotStarted, exit, typed: None, guard: Some(guard), is_lost: false };
+                return Over {
+                    end: End::NotStarted,
+                    ran: Duration::ZERO,
+                    exit,
+                    typed: None,
+                    guard: Some(guard),
+                    is_lost: false,
+                };
             }
         };
-        course.started(Moment::now());
+        course.started();
         report.event(&Event::Started { pid: job.pid() });
 
         let terms = Terms {
@@ -95,19 +104,14 @@ impl<'a> Programs<'a> {
         });
         let on_lost = OnLost::new(on_lost, options.lease);
         let sources = Sources { guard: &mut guard, signals: &mut *signals, timer };
-        let (reason, is_lost) = supervise(&mut job, sources, on_lost, terms, report);
+        let Ended { reason, end, ran, is_lost } =
+            supervise(&mut job, sources, on_lost, terms, course, report);
         let typed = match reason {
             ExitReason::Ended(Status::Signalled(signal)) => signals.was_typed(signal),
             _ => None,
         };
-        let end = match reason {
-            _ if signals.ask_to_end(reason) || guard.asker().is_some() => End::Asked,
-            ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => End::Ended(status),
-            ExitReason::Stopped(Cause::TimedOut, _) => End::TimedOut,
-            ExitReason::Stopped(Cause::Lost, _) => End::Lost,
-        };
         let guard = (!matches!(reason, ExitReason::Stopped(Cause::Lost, _))).then_some(guard);
-        Over { end, exit: reason.into(), typed, guard, is_lost }
+        Over { end, ran, exit: reason.into(), typed, guard, is_lost }
     }
 
     fn start(

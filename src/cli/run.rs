@@ -128,7 +128,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
                 over.is_lost = true;
             }
         }
-        let (pause, keeps_lock) = match course.ended(over.end, over.is_lost, Moment::now()) {
+        let (pause, keeps_lock) = match course.ended(over.end, over.ran, over.is_lost, Moment::now()) {
             Next::Again { pause, keeps_lock } => (pause, keeps_lock),
             Next::Exit => return Ok(exit(over, &timer, report)),
             Next::GiveUp(count) => {

@@ -11,6 +11,8 @@ use super::job::on_lost::OnLost;
 use super::report::event;
 use super::report::{Report, heard};
 use super::rules::action::{Action, Cause, Event, ExitReason, Left, News, Reason, Terms, Then};
+use super::rules::course::Course;
+use super::rules::restart::End;
 use super::rules::supervision::{Heard, Received, Supervised, Supervision};
 use super::signals::{self, Signals, stop_ourselves};
 use super::timer::Timer;
@@ -23,17 +25,37 @@ pub(super) struct Sources<'a> {
     pub(super) timer: &'a Timer,
 }
 
-/// Waits for the end of the program, and makes sure that the program ends when the lock is lost. Returns how it ended, and
-/// whether the lock is lost.
+/// The program is over.
+pub(super) struct Ended {
+    pub(super) reason: ExitReason,
+    pub(super) end: End,
+    /// For how long the program ran, until its own end.
+    pub(super) ran: Duration,
+    /// Whether the lock is lost, perhaps after the program's end.
+    pub(super) is_lost: bool,
+}
+
+/// Waits for the end of the program, and makes sure that the program ends when the lock is lost.
 pub(super) fn supervise(
     job: &mut Job,
     sources: Sources<'_>,
     on_lost: OnLost<'_>,
     terms: Terms,
+    course: &Course,
     report: &Report,
-) -> (ExitReason, bool) {
-    let mut run =
-        Run { job, sources, on_lost, report, lease: terms.lease, lost: None, is_asked: false, refused: None };
+) -> Ended {
+    let mut run = Run {
+        job,
+        sources,
+        on_lost,
+        course,
+        report,
+        lease: terms.lease,
+        ran: Duration::ZERO,
+        lost: None,
+        is_asked: false,
+        refused: None,
+    };
     let mut supervision = Supervision::begin(terms, &mut run);
     let mut ready = Ready::default();
     loop {
@@ -45,7 +67,10 @@ pub(super) fn supervise(
         let received = run.receive(ready);
         let then = supervision.round(&mut run, received, ready.connection);
         let until = match then {
-            Then::Exit(reason) => return (reason, supervision.is_lost()),
+            Then::Exit(reason) => {
+                let (end, is_lost) = (run.end(reason), supervision.is_lost());
+                return Ended { reason, end, ran: run.ran, is_lost };
+            }
             Then::Wait(until) => until,
         };
         ready = run.wait(if supervision.has_more() { Some(Moment::now()) } else { until });
@@ -67,8 +92,11 @@ struct Run<'a> {
     job: &'a mut Job,
     sources: Sources<'a>,
     on_lost: OnLost<'a>,
+    course: &'a Course,
     report: &'a Report,
     lease: Duration,
+    /// For how long the program ran, once it has ended.
+    ran: Duration,
     lost: Option<Lost>,
     is_asked: bool,
     /// The process that can't be killed, once the user has been told.
@@ -107,6 +135,10 @@ impl Supervised for Run<'_> {
             Action::TerminateOrphans => self.job.terminate_orphans(),
             Action::Kill => self.kill(),
             Action::Look => return Some(Event::Left(self.look())),
+            Action::Follow(reason) => {
+                let follows = self.course.keeps_lock(self.end(reason), self.ran);
+                return follows.then_some(Event::Followed);
+            }
             Action::Tell(news) => self.tell(news),
         }
         None
@@ -234,10 +266,23 @@ impl Run<'_> {
         }
     }
 
-    fn tell(&self, news: News) {
+    fn end(&self, reason: ExitReason) -> End {
+        let Sources { guard, signals, .. } = &self.sources;
+        match reason {
+            _ if signals.ask_to_end(reason) || guard.asker().is_some() => End::Asked,
+            ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => End::Ended(status),
+            ExitReason::Stopped(Cause::TimedOut, _) => End::TimedOut,
+            ExitReason::Stopped(Cause::Lost, _) => End::Lost,
+        }
+    }
+
+    fn tell(&mut self, news: News) {
         let event = match news {
             News::Signalled(passed_on) => event::Event::Signalled { signal: passed_on },
-            News::Exited { status, ran } => event::Event::Exited { status, ran },
+            News::Exited { status, ran } => {
+                self.ran = ran;
+                event::Event::Exited { status, ran }
+            }
             News::Terminated(cause) => {
                 let cause = match cause {
                     Cause::Lost => "the lock is lost",

@@ -7,7 +7,7 @@ use heimdall::internals::heartbeat::Heartbeat;
 use heimdall::internals::holding::{Holding, Kept, Then as HoldingThen};
 use heimdall::internals::restart::{End, Next};
 use heimdall::internals::rules::{
-    Action, Cause, Event, ExitReason, Heard, Left, Received, Supervised, Supervision, Terms, Then,
+    Action, Cause, Event, ExitReason, Heard, Left, News, Received, Supervised, Supervision, Terms, Then,
 };
 use heimdall::internals::timeouts::RELEASE_TIMEOUT;
 use heimdall::lock::Moment;
@@ -68,11 +68,11 @@ impl World {
 
     /// The program starts, and the rules begin to watch it.
     pub fn supervise(&mut self, run: usize) {
-        let (lease, now) = (self.setting.lease, self.moment(run));
+        let lease = self.setting.lease;
         let this = &mut self.runs[run];
         this.job_connection = this.connection;
         let options = this.options;
-        this.course.started(now);
+        this.course.started();
         let restarts = this.course.restarts();
         self.start_job(run);
         let terms = Terms {
@@ -122,17 +122,10 @@ impl World {
     fn end_supervision(&mut self, run: usize, reason: ExitReason) {
         let now = self.moment(run);
         self.judge_term_end(run);
-        let starts_again = self.runs[run].is_asked && self.has(Mutant::StartsAgainThoughAsked);
-        let is_asked = self.runs[run].is_hurried && !starts_again;
         let is_lost = matches!(reason, ExitReason::Stopped(Cause::Lost, _));
-        let end = match reason {
-            _ if is_asked => End::Asked,
-            ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => End::Ended(status),
-            ExitReason::Stopped(Cause::TimedOut, _) => End::TimedOut,
-            ExitReason::Stopped(Cause::Lost, _) => End::Lost,
-        };
-        let has_lost = self.runs[run].is_lost;
-        match self.runs[run].course.ended(end, has_lost, now) {
+        let end = self.end(run, reason);
+        let (ran, has_lost) = (self.runs[run].ran, self.runs[run].is_lost);
+        match self.runs[run].course.ended(end, ran, has_lost, now) {
             Next::Exit | Next::GiveUp(_) if is_lost => self.exit(run, Exit::Lost),
             Next::Exit | Next::GiveUp(_) => self.release(run, Afterwards::Exit(exit_of(reason)), now),
             Next::Again { pause, keeps_lock } => {
@@ -150,6 +143,17 @@ impl World {
                     self.release(run, Afterwards::Wait, now);
                 }
             }
+        }
+    }
+
+    fn end(&self, run: usize, reason: ExitReason) -> End {
+        let starts_again = self.runs[run].is_asked && self.has(Mutant::StartsAgainThoughAsked);
+        let is_asked = self.runs[run].is_hurried && !starts_again;
+        match reason {
+            _ if is_asked => End::Asked,
+            ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => End::Ended(status),
+            ExitReason::Stopped(Cause::TimedOut, _) => End::TimedOut,
+            ExitReason::Stopped(Cause::Lost, _) => End::Lost,
         }
     }
 
@@ -326,7 +330,17 @@ impl Supervised for Watched<'_> {
                 let is_left = self.this().job.as_ref().is_some_and(|job| job.is_left() && !spares_rest);
                 return Some(Event::Left(if is_left { Left::Yes } else { Left::No }));
             }
-            Action::Tell(news) => self.world.tell(|_| format!("heimdall {run}: {news:?}")),
+            Action::Follow(reason) => {
+                let end = self.world.end(run, reason);
+                let this = self.this();
+                return this.course.keeps_lock(end, this.ran).then_some(Event::Followed);
+            }
+            Action::Tell(news) => {
+                if let News::Exited { ran, .. } = news {
+                    self.this().ran = ran;
+                }
+                self.world.tell(|_| format!("heimdall {run}: {news:?}"));
+            }
         }
         None
     }

@@ -54,8 +54,9 @@ struct Case {
 /// The programs of one heimdall, one after the other, by its host's clock.
 #[derive(Debug)]
 struct Term {
-    started: Moment,
     ended: Option<Moment>,
+    /// Until the program's own end.
+    ran: Duration,
     /// How many in a row have run for less than a minute.
     in_a_row: u32,
 }
@@ -191,9 +192,9 @@ impl World {
 
     /// Its program has ended.
     pub fn judge_term_end(&mut self, run: usize) {
-        let now = self.moment(run);
+        let (now, ran) = (self.moment(run), self.runs[run].ran);
         if let Some(term) = self.judge.terms.get_mut(&run) {
-            term.ended = Some(now);
+            (term.ended, term.ran) = (Some(now), ran);
         }
     }
 
@@ -213,13 +214,13 @@ impl World {
         }
         let policy = self.runs[run].options.restart;
         let Some(last) = self.judge.terms.get(&run) else {
-            self.judge.terms.insert(run, Term { started: now, ended: None, in_a_row: 0 });
+            self.judge.terms.insert(run, Term { ended: None, ran: Duration::ZERO, in_a_row: 0 });
             return;
         };
         let ended = last.ended.unwrap_or(now);
-        let in_a_row = if ended.since(last.started) < A_MINUTE { last.in_a_row } else { 0 };
+        let in_a_row = if last.ran < A_MINUTE { last.in_a_row } else { 0 };
         let (pause, usual) = (now.since(ended), Duration::from_secs(1 << in_a_row.min(5)).min(A_MINUTE / 2));
-        self.judge.terms.insert(run, Term { started: now, ended: None, in_a_row: in_a_row + 1 });
+        self.judge.terms.insert(run, Term { ended: None, ran: Duration::ZERO, in_a_row: in_a_row + 1 });
         if policy.limit.is_some_and(|limit| limit <= in_a_row) {
             self.complain(format!("heimdall {run} starts its program again after {in_a_row} times in a row"));
         }

@@ -38,6 +38,8 @@ pub struct Run {
     pub halt: Halt,
     /// Whether a signal has told it not to wait for anything.
     pub is_hurried: bool,
+    /// For how long its last program ran.
+    pub ran: Duration,
     /// Whether it was ever told to stand still.
     pub was_stopped: bool,
     /// Whether its bell rings, whether someone who may has asked it to stop, and whether it knows.
@@ -250,6 +252,7 @@ impl Run {
             received: VecDeque::new(),
             halt: Halt::None,
             is_hurried: false,
+            ran: Duration::ZERO,
             was_stopped: false,
             hears_bell: false,
             was_asked: false,

@@ -63,6 +63,8 @@ pub enum Event {
     Asked,
     /// The answer to [`Action::Look`].
     Left(Left),
+    /// Another program follows under the same lock.
+    Followed,
 }
 
 /// Whether a process of the job is left.
@@ -104,6 +106,8 @@ pub enum Action {
     Kill,
     /// See whether a process of the job is left.
     Look,
+    /// See whether another program follows this end under the same lock; if so, the event is [`Event::Followed`].
+    Follow(ExitReason),
     /// Tell the user.
     Tell(News),
 }

@@ -103,16 +103,22 @@ impl Course {
     }
 
     /// Notes that the program has started.
-    pub fn started(&mut self, now: Moment) {
-        self.restarts.started(now);
+    pub fn started(&mut self) {
+        self.restarts.started();
     }
 
-    /// Returns what follows the end of a program. The lock may be lost also where that is not what has ended it.
-    pub fn ended(&mut self, end: End, is_lost: bool, now: Moment) -> Next {
+    /// Whether another program follows this end, after one that ran for so long, under the same lock.
+    pub fn keeps_lock(&self, end: End, ran: Duration) -> bool {
+        matches!(self.restarts.next(end, false, ran), Next::Again { keeps_lock: true, .. })
+    }
+
+    /// Returns what follows the end of a program that ran for so long. The lock may be lost also where that is not what has
+    /// ended it.
+    pub fn ended(&mut self, end: End, ran: Duration, is_lost: bool, now: Moment) -> Next {
         if is_lost {
             self.broken = Some(now);
         }
-        let next = self.restarts.step(end, is_lost, now);
+        let next = self.restarts.step(end, is_lost, ran);
         if let Next::Again { pause, .. } = next {
             self.start_at = now.after(pause);
         }
@@ -141,6 +147,7 @@ mod tests {
     use crate::cli::rules::restart::When;
 
     const LEASE: Duration = Duration::from_secs(60);
+    const RAN: Duration = Duration::from_secs(1);
 
     fn at(seconds: u64) -> Moment {
         Moment::START.after(Duration::from_secs(seconds))
@@ -158,8 +165,8 @@ mod tests {
         course.acquired(None);
         assert!(course.lost_before_start(at(0)));
         assert_eq!((course.limit(), course.count()), (None, 0));
-        course.started(at(0));
-        course.ended(End::Lost, true, at(1));
+        course.started();
+        course.ended(End::Lost, RAN, true, at(1));
         assert_eq!((course.limit(), course.count()), (None, 1));
     }
 
@@ -168,15 +175,15 @@ mod tests {
         let mut course = course(WaitPolicy::Endless, When::Always);
         course.acquired(None);
         assert_eq!(course.settle(None, at(0)), None);
-        course.started(at(0));
+        course.started();
         let failed = End::Ended(Status::Exited(1));
         assert_eq!(
-            course.ended(failed, false, at(1)),
+            course.ended(failed, RAN, false, at(1)),
             Next::Again { pause: Duration::from_secs(1), keeps_lock: true }
         );
         assert_eq!(course.start_at(), at(2));
-        course.started(at(2));
-        course.ended(End::Lost, true, at(100));
+        course.started();
+        course.ended(End::Lost, Duration::from_secs(98), true, at(100));
         assert_eq!(course.start_at(), at(101));
         course.acquired(None);
         assert!(course.settle(None, at(102)).is_some());
@@ -186,9 +193,9 @@ mod tests {
     #[test]
     fn a_lock_that_is_lost_after_the_programs_end_is_not_kept_and_the_rule_of_a_failover_holds() {
         let mut course = course(WaitPolicy::Endless, When::Always);
-        course.started(at(0));
+        course.started();
         let again = Next::Again { pause: Duration::from_secs(1), keeps_lock: false };
-        assert_eq!(course.ended(End::Ended(Status::Exited(0)), true, at(10)), again);
+        assert_eq!(course.ended(End::Ended(Status::Exited(0)), RAN, true, at(10)), again);
         course.settle(None, at(11));
         assert_eq!(course.start_at(), at(60));
         course.released(true, at(100));

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use crate::cli::exit::Status;
-use crate::lock::Moment;
 
 /// What is to be done after an end.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +58,8 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Restarts {
     policy: Policy,
-    /// When the program was started last; `None` is never.
-    started: Option<Moment>,
+    /// Whether the program was ever started.
+    has_started: bool,
     all: u32,
     /// Since the program has last run for as long as [`WELL`].
     in_a_row: u32,
@@ -69,7 +68,7 @@ pub struct Restarts {
 impl Restarts {
     /// Nothing has been started yet.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, started: None, all: 0, in_a_row: 0 }
+        Self { policy, has_started: false, all: 0, in_a_row: 0 }
     }
 
     /// How often the program was started again.
@@ -83,8 +82,8 @@ impl Restarts {
     }
 
     /// Notes that the program has started.
-    pub fn started(&mut self, now: Moment) {
-        self.started = Some(now);
+    pub fn started(&mut self) {
+        self.has_started = true;
     }
 
     /// Whether the program is started again after an end, if the lock is lost by then, or if it is not.
@@ -93,7 +92,7 @@ impl Restarts {
             >= match end {
                 End::Asked => return false,
                 // A slip in its name; later, it may be about to be replaced.
-                End::NotStarted if self.started.is_none() => return false,
+                End::NotStarted if !self.has_started => return false,
                 End::Lost => When::Lost,
                 End::Ended(Status::Exited(0)) => When::Always,
                 // It may have met the end of the server before we did.
@@ -102,21 +101,32 @@ impl Restarts {
             }
     }
 
-    /// Returns what to do after an end. The lock may be lost also where that is not what has ended the program.
-    pub fn step(&mut self, end: End, is_lost: bool, now: Moment) -> Next {
+    /// Returns what to do after an end. The lock may be lost also where that is not what has ended the program. `ran` is for how
+    /// long the program ran, whatever was waited for after it.
+    pub fn next(&self, end: End, is_lost: bool, ran: Duration) -> Next {
         if !self.is_wanted(end, is_lost) {
             return Next::Exit;
         }
-        if self.started.is_some_and(|started| now.since(started) >= WELL) && end != End::NotStarted {
-            self.in_a_row = 0;
+        let in_a_row = self.in_a_row(ran);
+        if self.policy.limit.is_some_and(|limit| limit <= in_a_row) {
+            return Next::GiveUp(in_a_row);
         }
-        if self.policy.limit.is_some_and(|limit| limit <= self.in_a_row) {
-            return Next::GiveUp(self.in_a_row);
-        }
-        let pause = LONGEST.min(SHORTEST * 2_u32.saturating_pow(self.in_a_row));
-        self.in_a_row = self.in_a_row.saturating_add(1);
-        self.all = self.all.saturating_add(1);
+        let pause = LONGEST.min(SHORTEST * 2_u32.saturating_pow(in_a_row));
         Next::Again { pause, keeps_lock: !is_lost && !self.policy.yields }
+    }
+
+    /// Returns the same, and counts it.
+    pub fn step(&mut self, end: End, is_lost: bool, ran: Duration) -> Next {
+        let next = self.next(end, is_lost, ran);
+        if matches!(next, Next::Again { .. }) {
+            self.in_a_row = self.in_a_row(ran).saturating_add(1);
+            self.all = self.all.saturating_add(1);
+        }
+        next
+    }
+
+    fn in_a_row(&self, ran: Duration) -> u32 {
+        if ran >= WELL { 0 } else { self.in_a_row }
     }
 }
 
@@ -159,8 +169,8 @@ mod tests {
             let too_late = ends.into_iter().zip(too_late).map(|(end, next)| (end, true, next));
             for (end, is_lost, next) in held.chain(too_late) {
                 let mut restarts = Restarts::new(policy(when));
-                restarts.started(Moment::START);
-                assert_eq!(restarts.step(end, is_lost, Moment::START), next, "{when:?} {end:?} {is_lost}");
+                restarts.started();
+                assert_eq!(restarts.step(end, is_lost, Duration::ZERO), next, "{when:?} {end:?} {is_lost}");
             }
         }
     }
@@ -168,44 +178,37 @@ mod tests {
     #[test]
     fn who_yields_gives_the_lock_back() {
         let mut restarts = Restarts::new(Policy { yields: true, ..policy(When::Always) });
-        assert_eq!(restarts.step(FAILED, false, Moment::START), again(1, false));
+        assert_eq!(restarts.step(FAILED, false, Duration::ZERO), again(1, false));
     }
 
     #[test]
     fn pauses_double_up_to_half_a_minute_until_the_program_has_run_for_a_minute() {
         let mut restarts = Restarts::new(policy(When::OnFailure));
-        let mut now = Moment::START;
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            restarts.started(now);
-            now = now.after(Duration::from_secs(59));
-            assert_eq!(restarts.step(FAILED, false, now), again(seconds, true));
+            assert_eq!(restarts.step(FAILED, false, Duration::from_secs(59)), again(seconds, true));
         }
-        restarts.started(now);
-        assert_eq!(restarts.step(FAILED, false, now.after(Duration::from_secs(60))), again(1, true));
+        assert_eq!(restarts.step(FAILED, false, WELL), again(1, true));
         assert_eq!(restarts.count(), 8);
     }
 
     #[test]
     fn the_limit_counts_restarts_in_a_row() {
         let mut restarts = Restarts::new(Policy { limit: Some(2), ..policy(When::Always) });
-        restarts.started(Moment::START);
-        let well = Moment::START.after(WELL);
         for next in [again(1, true), again(1, true), again(1, true)] {
-            assert_eq!(restarts.step(DONE, false, well), next, "after a minute");
+            assert_eq!(restarts.step(DONE, false, WELL), next, "after a minute");
         }
-        restarts.started(well);
-        assert_eq!(restarts.step(FAILED, false, well), again(2, true));
-        assert_eq!(restarts.step(FAILED, false, well), Next::GiveUp(2));
+        assert_eq!(restarts.step(FAILED, false, Duration::ZERO), again(2, true));
+        assert_eq!(restarts.step(FAILED, false, Duration::ZERO), Next::GiveUp(2));
         let mut never = Restarts::new(Policy { limit: Some(0), ..policy(When::Always) });
-        assert_eq!(never.step(FAILED, false, Moment::START), Next::GiveUp(0));
+        assert_eq!(never.step(FAILED, false, Duration::ZERO), Next::GiveUp(0));
     }
 
     #[test]
     fn a_program_that_can_not_be_started_at_first_is_a_slip_and_later_a_failure() {
         let mut restarts = Restarts::new(policy(When::Always));
-        assert_eq!(restarts.step(End::NotStarted, false, Moment::START), Next::Exit);
-        restarts.started(Moment::START);
-        assert_eq!(restarts.step(FAILED, false, Moment::START), again(1, true));
-        assert_eq!(restarts.step(End::NotStarted, false, Moment::START.after(WELL)), again(2, true));
+        assert_eq!(restarts.step(End::NotStarted, false, Duration::ZERO), Next::Exit);
+        restarts.started();
+        assert_eq!(restarts.step(FAILED, false, Duration::ZERO), again(1, true));
+        assert_eq!(restarts.step(End::NotStarted, false, Duration::ZERO), again(2, true));
     }
 }

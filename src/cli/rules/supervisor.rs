@@ -103,6 +103,7 @@ impl Supervisor {
             Event::Lost => self.lose(now, &mut actions),
             Event::Asked => self.heed(now, &mut actions),
             Event::Left(left) => self.find(left, now, &mut actions),
+            Event::Followed => self.hold_until = now,
         }
         Actions { now: actions, then: self.then(now) }
     }
@@ -288,7 +289,7 @@ impl Supervisor {
         }
         actions.push(Action::Tell(News::Exited { status, ran: now.since(self.started) }));
         if is_over {
-            self.state = State::Over(ExitReason::Ended(status));
+            self.finish(ExitReason::Ended(status), now, actions);
         }
         self.look(actions);
     }
@@ -307,8 +308,8 @@ impl Supervisor {
             (
                 State::Terminating { cause: Some(cause), .. } | State::Killing { cause: Some(cause) },
                 Some(status),
-            ) if left == Left::No => self.state = State::Over(ExitReason::Stopped(cause, status)),
-            (_, Some(status)) if left == Left::No => self.state = State::Over(ExitReason::Ended(status)),
+            ) if left == Left::No => self.finish(ExitReason::Stopped(cause, status), now, actions),
+            (_, Some(status)) if left == Left::No => self.finish(ExitReason::Ended(status), now, actions),
             // Who is asked to end goes on: not before the lock is known to be ours.
             _ if self.may_go_on() && !self.is_suspended() && self.terms.sweeps && !self.terms.drains => {
                 self.sweep(now, actions);
@@ -322,6 +323,14 @@ impl Supervisor {
         if (is_killed || is_draining) && left == Left::Unknown && !self.is_explained {
             self.is_explained = true;
             actions.push(Action::Tell(News::Blind));
+        }
+    }
+
+    /// Only before the lock is given back is it held for `--min-hold`.
+    fn finish(&mut self, reason: ExitReason, now: Moment, actions: &mut Vec<Action>) {
+        self.state = State::Over(reason);
+        if self.terms.sweeps && now < self.hold_until {
+            actions.push(Action::Follow(reason));
         }
     }
 
@@ -691,6 +700,17 @@ mod tests {
         play(terms, &[held(), (2, Event::Signal(Signal::TERM), &[], ENDS)]);
         play(terms, &[held(), (2, Event::Typed, &[], ENDS)]);
         play(terms, &[held(), (2, Event::Lost, &[Action::Tell(News::Lost)], ENDS)]);
+    }
+
+    #[test]
+    fn the_lock_is_not_held_for_min_hold_where_another_program_follows_under_it() {
+        let terms = Terms { min_hold: Duration::from_secs(60), sweeps: true, ..TERMS };
+        let left = [exited(1), Action::Look];
+        let follow = [Action::Follow(ExitReason::Ended(Status::Exited(3)))];
+        let ended = || (1, ENDED, &left[..], Next::At(2));
+        let over = || (1, Event::Left(Left::No), &follow[..], Next::At(60));
+        play(terms, &[ended(), over(), (1, Event::Followed, &[], ENDS)]);
+        play(terms, &[ended(), over(), (60, Event::Tick, &[], ENDS)]);
     }
 
     #[test]
