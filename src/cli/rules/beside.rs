@@ -33,6 +33,11 @@ impl Beside {
         self.ends_at
     }
 
+    /// It is not to be started any more.
+    pub(super) fn forget(&mut self) {
+        self.is_wanted = false;
+    }
+
     /// Returns what to do after all has been done about the job; the command may have been there and be gone.
     pub(super) fn tick(&mut self, is_lost: bool, is_left: bool, now: Moment) -> Option<Act> {
         if is_lost && mem::take(&mut self.is_wanted) {

@@ -238,7 +238,13 @@ impl Supervision {
                 // stop heimdall now.
                 let (stopped, ended): (Vec<Event>, Vec<Event>) =
                     supervised.reap().into_iter().partition(|event| matches!(event, Event::Stopped(_)));
-                for event in ended.into_iter().chain([Event::Lost]).chain(stopped) {
+                for event in ended {
+                    self.feed(supervised, event);
+                }
+                if !self.supervisor.needs_lock(supervised.now()) {
+                    self.beside.forget();
+                }
+                for event in [Event::Lost].into_iter().chain(stopped) {
                     self.feed(supervised, event);
                 }
                 None
@@ -253,7 +259,7 @@ mod tests {
 
     use super::*;
     use crate::cli::exit::Status;
-    use crate::cli::rules::action::ExitReason;
+    use crate::cli::rules::action::{ExitReason, Left};
 
     const TERMS: Terms = Terms {
         timeout: Some(Duration::from_secs(2)),
@@ -285,7 +291,7 @@ mod tests {
 
         fn act(&mut self, action: Action) -> Option<Event> {
             self.done.extend(Some(action).filter(|action| !matches!(action, Action::Tell(_))));
-            None
+            (action == Action::Look).then_some(Event::Left(Left::Yes))
         }
 
         fn reap(&mut self) -> Vec<Event> {
@@ -344,6 +350,25 @@ mod tests {
         (played.now, played.ended) = (Moment::START.after(Duration::from_secs(3)), Some(DONE));
         let then = supervision.round(&mut played, [Received::Child], false);
         assert_eq!((then, played.done), (Then::Exit(ExitReason::Ended(DONE)), vec![]));
+    }
+
+    #[test]
+    fn the_command_of_on_lost_runs_only_where_the_lock_was_held_for_something() {
+        let holds = Terms { min_hold: Duration::from_secs(60), ..TERMS };
+        let drains = Terms { drains: true, ..TERMS };
+        let sweeps = Terms { sweeps: true, ..holds };
+        for (terms, ended, runs) in [
+            (TERMS, None, true),
+            (TERMS, Some(DONE), false),
+            (holds, Some(DONE), true),
+            (drains, Some(DONE), true),
+            (sweeps, Some(DONE), false),
+        ] {
+            let (mut supervision, mut played) = begin(terms);
+            (played.ended, played.is_lost) = (ended, true);
+            supervision.round(&mut played, [], false);
+            assert_eq!(played.is_beside_left, runs, "{terms:?}");
+        }
     }
 
     #[test]

@@ -373,6 +373,17 @@ impl Supervisor {
         actions.extend(news.map(Action::Tell));
     }
 
+    /// Whether the lock is held for something: for the program, or because an option says so.
+    pub fn needs_lock(&self, now: Moment) -> bool {
+        match self.state {
+            State::Over(_) => now < self.hold_until,
+            State::Terminating { cause, .. } | State::Killing { cause } => cause.is_some(),
+            State::Running | State::Stopping { .. } | State::Suspended { .. } => {
+                self.ended.is_none() || self.terms.drains
+            }
+        }
+    }
+
     /// Whether nothing is to end the program yet.
     fn may_go_on(&self) -> bool {
         matches!(self.state, State::Running | State::Stopping { .. } | State::Suspended { .. })
