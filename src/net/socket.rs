@@ -13,7 +13,7 @@ use rustix::net::{SocketFlags, socket_with};
 
 use super::address::Address;
 use super::deadline::Deadline;
-use super::error::{Error, Phase, system};
+use super::error::{Error, Phase, os_error_text, system};
 use crate::conninfo::Config;
 
 /// A socket, connected and non-blocking, closed when the process executes another program.
@@ -39,7 +39,7 @@ impl Socket {
         };
         let fd = stream_socket(to.address_family()).map_err(system)?;
         if to.address_family() != AddressFamily::UNIX {
-            set_options(&fd, config).map_err(system)?;
+            set_options(&fd, config)?;
         }
         match connect(&fd, &to) {
             Ok(()) => {}
@@ -114,27 +114,33 @@ fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-fn set_options(fd: &OwnedFd, config: &Config) -> Result<(), Errno> {
-    sockopt::set_tcp_nodelay(fd, true)?;
+fn set_options(fd: &OwnedFd, config: &Config) -> Result<(), Error> {
+    sockopt::set_tcp_nodelay(fd, true).map_err(system)?;
     if config.keepalives {
-        sockopt::set_socket_keepalive(fd, true)?;
+        sockopt::set_socket_keepalive(fd, true).map_err(system)?;
         if let Some(idle) = config.keepalives_idle {
-            sockopt::set_tcp_keepidle(fd, idle)?;
+            sockopt::set_tcp_keepidle(fd, idle).map_err(|errno| refused("keepalives_idle", errno))?;
         }
         if let Some(interval) = config.keepalives_interval {
-            sockopt::set_tcp_keepintvl(fd, interval)?;
+            sockopt::set_tcp_keepintvl(fd, interval)
+                .map_err(|errno| refused("keepalives_interval", errno))?;
         }
         if let Some(count) = config.keepalives_count {
-            sockopt::set_tcp_keepcnt(fd, count)?;
+            sockopt::set_tcp_keepcnt(fd, count).map_err(|errno| refused("keepalives_count", errno))?;
         }
     }
-    set_user_timeout(fd, config.tcp_user_timeout)
+    set_user_timeout(fd, config.tcp_user_timeout).map_err(|errno| refused("tcp_user_timeout", errno))
+}
+
+/// Only the system knows its bounds.
+fn refused(parameter: &str, errno: Errno) -> Error {
+    Error::Unusable(format!("the system refuses the value of {parameter}: {}", os_error_text(&errno.into())))
 }
 
 #[cfg(target_os = "linux")]
 fn set_user_timeout(fd: &OwnedFd, timeout: Option<Duration>) -> Result<(), Errno> {
-    let milliseconds = timeout.and_then(|timeout| u32::try_from(timeout.as_millis()).ok());
-    milliseconds.map_or(Ok(()), |milliseconds| sockopt::set_tcp_user_timeout(fd, milliseconds))
+    let Some(timeout) = timeout else { return Ok(()) };
+    sockopt::set_tcp_user_timeout(fd, timeout.as_millis().try_into().unwrap_or(u32::MAX))
 }
 
 /// As in libpq, `tcp_user_timeout` is without effect where the system does not have it.

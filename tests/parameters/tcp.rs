@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
-use super::{connect, trusted};
+use super::{assert_failed, connect, trusted};
 use crate::support::did_not_run;
 use crate::support::heimdall::Running;
 use crate::support::ports;
@@ -50,6 +50,15 @@ fn a_silent_connection_is_given_up_as_the_parameters_say() {
         }
         running.close_stdin();
         assert_eq!(running.wait().code, Some(0));
+    }
+}
+
+#[test]
+fn a_limit_that_the_system_does_not_take_is_a_mistake_and_told_by_its_name() {
+    for parameter in ["keepalives_idle", "keepalives_interval", "keepalives_count"] {
+        let outcome = connect(&format!("{} {parameter}=40000", trusted())).args(["--wait", "true"]).run();
+        let words = format!("the system refuses the value of {parameter}: Invalid argument");
+        assert_failed(&outcome, 78, &words);
     }
 }
 
