@@ -45,6 +45,17 @@ fn a_pulled_cable_is_no_news_to_the_server() {
 }
 
 #[test]
+fn a_port_where_nobody_listens_is_not_answered_by_the_caller() {
+    let Some(hosts) = Namespaces::for_test("a connection to itself") else { return };
+    // The kernel has only the server's port left to call from, which so is connected with itself.
+    let only = "echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range";
+    assert!(hosts.on_client("sh").args(["-c", only]).status().unwrap().success());
+    let outcome = hosts.heimdall().database("host=127.0.0.1 port=40000").args(["--key", "8", "true"]).run();
+    assert_eq!(outcome.code, Some(69), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("failed: Connection refused\n"), "{}", outcome.stderr);
+}
+
+#[test]
 fn promise_4_the_server_holds_the_lock_while_the_job_lives_and_frees_it_soon_after_a_lease() {
     let Some(hosts) = Namespaces::for_test("the server's half of a partition") else { return };
     let cluster = hosts.start_cluster(&ClusterOptions::default());

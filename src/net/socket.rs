@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketType, connect, recv, send, sockopt,
+    AddressFamily, RecvFlags, SendFlags, SocketAddrAny, SocketType, connect, getsockname, recv, send, sockopt,
 };
 #[cfg(not(target_vendor = "apple"))]
 use rustix::net::{SocketFlags, socket_with};
@@ -48,6 +48,10 @@ impl Socket {
                 sockopt::socket_error(&fd).map_err(system)?.map_err(system)?;
             }
             Err(errno) => return Err(system(errno)),
+        }
+        // Nobody listens, on a port from which the kernel lets clients call: it has given this one to the caller.
+        if getsockname(&fd).is_ok_and(|own| own == to) {
+            return Err(system(Errno::CONNREFUSED));
         }
         Ok(Self(fd))
     }
