@@ -20,7 +20,7 @@ use crate::auth::scram::{self, Binding};
 pub struct Login {
     /// The contents of `StartupMessage`.
     pub startup: Startup,
-    /// The oldest version of the protocol that the user allows.
+    /// The oldest version of the protocol that the user allows. One above that of `startup` is asked for instead of it.
     pub oldest: Version,
     /// The password, empty where none is configured.
     pub password: Password,

@@ -102,7 +102,10 @@ impl fmt::Debug for Session {
 impl Session {
     /// Begins with `StartupMessage`; `first` is sent as early as [`Login`] allows.
     #[must_use]
-    pub fn new(login: Login, first: Option<Query>, trace: Option<Trace>) -> Self {
+    pub fn new(mut login: Login, first: Option<Query>, trace: Option<Trace>) -> Self {
+        // What is older would not be accepted.
+        let version = login.startup.version().max(login.oldest);
+        login.startup = login.startup.with_version(version);
         let mut session = Self {
             state: State::Over,
             received: BytesMut::new(),
