@@ -11,6 +11,7 @@ use std::time::Duration;
 use heimdall::conninfo::{Config, Environment};
 use heimdall::lock::{self, Guard, Key, LockRequest, Lost, Mode, Moment, Outcome, Release};
 use heimdall::net::{ConnectOptions, Deadline};
+use heimdall::proto::ErrorKind;
 
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::poll;
@@ -129,15 +130,24 @@ fn a_lock_is_free_once_its_release_is_confirmed_and_soon_after_it_was_dropped() 
 
 #[test]
 fn a_configuration_that_was_changed_to_one_that_contradicts_itself_connects_to_no_one() {
-    use heimdall::conninfo::{RootCertificates, SslNegotiation};
+    use heimdall::conninfo::{ProtocolVersion, RootCertificates, SslNegotiation};
+    type Change = (fn(&mut Config), &'static str);
 
-    let [mut direct, mut system] = [config(&shared().tcp()), config(&shared().tcp())];
-    direct.sslnegotiation = SslNegotiation::Direct;
-    system.sslrootcert = Some(RootCertificates::System);
-    for config in [direct, system] {
+    let weak = "weak sslmode \"prefer\" may not be used with";
+    let range = "\"min_protocol_version\" is greater than \"max_protocol_version\"";
+    let changes: [Change; 4] = [
+        (|config| config.sslnegotiation = SslNegotiation::Direct, weak),
+        (|config| config.sslrootcert = Some(RootCertificates::System), weak),
+        (|config| config.min_protocol_version = ProtocolVersion::LATEST, range),
+        (|config| config.hosts.clear(), "there is no host in hosts"),
+    ];
+    for (change, words) in changes {
+        let mut config = config(&shared().tcp());
+        change(&mut config);
         let result = lock::acquire(&ConnectOptions::new(&config), &request("weak"), Deadline::after(None));
-        let error = result.err().expect("no connection").to_string();
-        assert!(error.contains("weak sslmode \"prefer\" may not be used with"), "{error}");
+        let error = result.err().expect("no connection");
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
     }
 }
 

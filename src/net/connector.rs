@@ -42,6 +42,15 @@ pub(crate) fn connect<T, E: From<ConnectFailures>>(
     }
     let handshake = Handshake::new(options, first);
     let mut connector = Connector { config, handshake, limit, judge, failures: Vec::new() };
+    // A field that anyone can have emptied.
+    if hosts.is_empty() {
+        let error = Error::Unusable("there is no host in hosts".to_owned());
+        connector.failures.push(ConnectFailure {
+            server_address: "of no name".to_owned(),
+            error,
+            hint: None,
+        });
+    }
     for host in hosts {
         match connector.try_host(host) {
             Ok(session) => return Ok(session),

@@ -73,7 +73,7 @@ impl<'a> Handshake<'a> {
     ) -> Result<Connection, Error> {
         self.was_encrypted = false;
         self.verified = None;
-        if let Some((_, error)) = self.options.config().weakness() {
+        if let Some((_, error)) = self.options.config().fault() {
             return Err(unusable(error));
         }
         let socket = Socket::open(address, self.options.config(), deadline)?;

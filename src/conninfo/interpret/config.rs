@@ -90,19 +90,20 @@ impl Config {
         self.password.as_ref().or(host.password.as_ref())
     }
 
-    /// The parameter that asks for more security than `sslmode` does, if one does, and the error. Fields can be changed, so it
-    /// is looked for again before a connection is made.
-    pub(crate) fn weakness(&self) -> Option<(&'static str, Error)> {
-        let (keyword, with, strong) = if self.sslnegotiation == SslNegotiation::Direct
-            && self.sslmode < SslMode::Require
-        {
-            ("sslnegotiation", "sslnegotiation=direct", "\"require\", \"verify-ca\", or \"verify-full\"")
+    /// A parameter that goes against another one, and the error. Fields can be changed, so it is looked for again before a
+    /// connection is made.
+    pub(crate) fn fault(&self) -> Option<(&'static str, Error)> {
+        let weak = |with, strong| Error::WeakSslMode(self.sslmode.as_str(), with, strong);
+        if self.sslnegotiation == SslNegotiation::Direct && self.sslmode < SslMode::Require {
+            let strong = "\"require\", \"verify-ca\", or \"verify-full\"";
+            Some(("sslnegotiation", weak("sslnegotiation=direct", strong)))
         } else if self.sslrootcert == Some(RootCertificates::System) && self.sslmode < SslMode::VerifyFull {
-            ("sslrootcert", "sslrootcert=system", "\"verify-full\"")
+            Some(("sslrootcert", weak("sslrootcert=system", "\"verify-full\"")))
+        } else if self.min_protocol_version > self.max_protocol_version {
+            Some(("min_protocol_version", Error::ProtocolRange))
         } else {
-            return None;
-        };
-        Some((keyword, Error::WeakSslMode(self.sslmode.as_str(), with, strong)))
+            None
+        }
     }
 
     /// Whether any of the hosts is reached by TCP, where TLS is possible.

@@ -61,7 +61,6 @@ impl Config {
     pub fn new(parameters: &Parameters) -> Result<Config, Error> {
         let read = Reader(parameters);
         let (ssl_min_protocol_version, ssl_max_protocol_version) = read.tls_versions()?;
-        let (min_protocol_version, max_protocol_version) = read.protocol_versions()?;
         let config = Config {
             hosts: parameters.hosts()?,
             user: read.string("user").unwrap_or_default(),
@@ -93,13 +92,13 @@ impl Config {
             sslsni: parameters.get("sslsni").is_some_and(|on| on.starts_with('1')),
             ssl_min_protocol_version,
             ssl_max_protocol_version,
-            min_protocol_version,
-            max_protocol_version,
+            min_protocol_version: read.protocol_version("min_protocol_version")?,
+            max_protocol_version: read.protocol_version("max_protocol_version")?,
             target_session_attrs: read.target_session_attrs()?,
             load_balance_hosts: read.word("load_balance_hosts")?,
         };
-        if let Some((keyword, error)) = config.weakness() {
-            return Err(read.weak(keyword, error));
+        if let Some((keyword, error)) = config.fault() {
+            return Err(read.fault(keyword, error));
         }
         refuse_unsupported(&config, parameters)?;
         Ok(config)
@@ -189,12 +188,11 @@ impl Reader<'_> {
         }
     }
 
-    /// The error for an sslmode that goes against another parameter; told where it stands, or else where that does.
-    fn weak(&self, keyword: &str, error: Error) -> Error {
-        match self.0.source("sslmode") {
-            Some(Source::Default) => self.0.mistake(keyword, error),
-            _ => self.0.mistake("sslmode", error),
-        }
+    /// The error for a parameter. An sslmode that goes against another one is told where it stands, or else where that does.
+    fn fault(&self, keyword: &str, error: Error) -> Error {
+        let is_given = self.0.source("sslmode") != Some(Source::Default);
+        let is_weak = matches!(error, Error::WeakSslMode(..));
+        self.0.mistake(if is_given && is_weak { "sslmode" } else { keyword }, error)
     }
 
     fn file(&self, keyword: &str) -> Option<TlsFile> {
@@ -216,17 +214,12 @@ impl Reader<'_> {
         }
     }
 
-    /// The oldest and the newest version of the wire protocol.
-    fn protocol_versions(&self) -> Result<(ProtocolVersion, ProtocolVersion), Error> {
-        let version = |keyword| match self.0.get(keyword).unwrap_or_default() {
+    /// A version of the wire protocol.
+    fn protocol_version(&self, keyword: &'static str) -> Result<ProtocolVersion, Error> {
+        match self.0.get(keyword).unwrap_or_default() {
             "latest" => Ok(ProtocolVersion::LATEST),
             word => word.parse().map_err(|_| self.invalid(keyword, word, &PROTOCOL_VERSIONS)),
-        };
-        let (min, max) = (version("min_protocol_version")?, version("max_protocol_version")?);
-        if min > max {
-            return Err(self.0.mistake("min_protocol_version", Error::ProtocolRange));
         }
-        Ok((min, max))
     }
 }
 
