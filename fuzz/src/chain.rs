@@ -24,6 +24,8 @@ pub struct Parts<'a> {
     pub constraints: Option<&'a [u8]>,
     /// The server's alternative names.
     pub names: &'a [u8],
+    /// The entries and the extensions of the root's revocation list, if any.
+    pub list: Option<[&'a [u8]; 2]>,
 }
 
 impl Parts<'_> {
@@ -46,13 +48,14 @@ impl Parts<'_> {
         let of_leaf = [extension("2.5.29.17", names(self.names))];
         let leaf = certificate(&names(self.subject), &names(self.issuer), &of_leaf);
         let algorithms = WebPkiSupportedAlgorithms { all: &[&Anything], mapping: &[] };
-        let anchors = Anchors { roots: vec![root.into()], crls: Vec::new(), algorithms };
+        let crls = self.list.map(|list| list_by(&names(self.authority), list.map(names)).into());
+        let anchors = Anchors { roots: vec![root.into()], crls: Vec::from_iter(crls), algorithms };
         x509::verify(&leaf, &[], &anchors, None, UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000)))
     }
 }
 
 fn certificate(subject: &[u8], issuer: &[u8], extensions: &[Vec<u8>]) -> Vec<u8> {
-    let algorithm = sequence(&[oid("1.2.840.113549.1.1.11"), null()]);
+    let algorithm = algorithm();
     let key = sequence(&[sequence(&[oid("1.2.840.113549.1.1.1"), null()]), bits(0, &[])]);
     let validity = sequence(&[value(0x17, "200101000000Z"), value(0x17, "490101000000Z")]);
     let signed = sequence(&[
@@ -66,6 +69,23 @@ fn certificate(subject: &[u8], issuer: &[u8], extensions: &[Vec<u8>]) -> Vec<u8>
         value(0xa3, sequence(extensions)),
     ]);
     sequence(&[signed, algorithm, bits(0, &[])])
+}
+
+fn list_by(issuer: &[u8], [entries, extensions]: [Vec<u8>; 2]) -> Vec<u8> {
+    let signed = sequence(&[
+        integer(1),
+        algorithm(),
+        issuer.to_vec(),
+        value(0x17, "200101000000Z"),
+        value(0x17, "490101000000Z"),
+        entries,
+        value(0xa0, extensions),
+    ]);
+    sequence(&[signed, algorithm(), bits(0, &[])])
+}
+
+fn algorithm() -> Vec<u8> {
+    sequence(&[oid("1.2.840.113549.1.1.11"), null()])
 }
 
 /// An algorithm that likes every signature.
