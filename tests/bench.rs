@@ -32,7 +32,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use heimdall::auth::scram::{Binding, ClientFirst};
+use heimdall::auth::scram::{Binding, ClientFirst, Nonce};
 use support::heimdall::Heimdall;
 use support::postgres::{PASSWORD, shared};
 use support::proxy::Proxy;
@@ -219,7 +219,9 @@ impl Measured {
         let start = Instant::now();
         for _ in 0..RUNS {
             let first = b"r=nonce2,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096";
-            assert!(ClientFirst::new(PASSWORD.as_bytes(), "nonce", Binding::None).receive(first).is_ok());
+            let nonce = Nonce::new("nonce").unwrap();
+            let exchange = ClientFirst::new(PASSWORD.as_bytes(), &nonce, Binding::None);
+            assert!(exchange.receive(first).is_ok());
         }
         let proof = start.elapsed().as_secs_f64() / f64::from(RUNS);
         println!("CPU a run ({}), mean of {RUNS}:", self.what);

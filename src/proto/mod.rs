@@ -27,11 +27,12 @@ mod session;
 pub(crate) mod text;
 mod version;
 
+pub use crate::auth::scram::Nonce;
 pub use backend::{Row, Transaction};
 pub use error::{Error, Stage, Unbound};
 pub use error_kind::ErrorKind;
 pub use frontend::{Query, Startup, Unsendable};
-pub use login::{Channel, Login, Nonce, Password};
+pub use login::{Channel, Login, Password};
 pub use reader::Malformed;
 pub use server::{Server, ServerMessage};
 pub use session::{Direction, Session, Step, Trace};

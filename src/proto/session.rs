@@ -403,8 +403,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::scram::Nonce;
     use crate::proto::frontend::Startup;
-    use crate::proto::login::{Channel, Nonce, Password};
+    use crate::proto::login::{Channel, Password};
 
     #[test]
     fn no_step_shows_a_password() {

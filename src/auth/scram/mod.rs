@@ -12,6 +12,7 @@
 mod binding;
 mod keys;
 mod message;
+mod nonce;
 
 use std::fmt;
 
@@ -26,6 +27,7 @@ use message::ServerFirst;
 
 pub use binding::{Binding, MECHANISM, MECHANISM_PLUS};
 pub use message::{Error, MAX_ITERATIONS};
+pub use nonce::Nonce;
 
 /// The exchange before the server has spoken.
 pub struct ClientFirst {
@@ -54,16 +56,16 @@ impl fmt::Debug for ClientFirst {
 }
 
 impl ClientFirst {
-    /// Starts an exchange for `password`, as the user typed it, with a fresh random `nonce` of printable
-    /// ASCII without commas.
+    /// Starts an exchange for `password`, as the user typed it, with a fresh `nonce`.
     ///
     /// The user name is empty: PostgreSQL takes the one of `StartupMessage`.
     #[must_use]
-    pub fn new(password: &[u8], nonce: &str, binding: Binding) -> Self {
+    pub fn new(password: &[u8], nonce: &Nonce, binding: Binding) -> Self {
         Self::named("", password, nonce, binding)
     }
 
-    fn named(user: &str, password: &[u8], nonce: &str, binding: Binding) -> Self {
+    fn named(user: &str, password: &[u8], nonce: &Nonce, binding: Binding) -> Self {
+        let nonce = nonce.as_str();
         Self {
             password: saslprep::normalize(password).into_owned(),
             nonce: nonce.to_owned(),
@@ -136,7 +138,7 @@ mod tests {
     // RFC 7677 §3; the only exchange here with a user name in it.
     #[test]
     fn the_exchange_of_rfc_7677_is_ours() {
-        let first = ClientFirst::named("user", b"pencil", NONCE, Binding::None);
+        let first = ClientFirst::named("user", b"pencil", &nonce(NONCE), Binding::None);
         assert_eq!(first.message(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
         let last = first
             .receive(
@@ -152,6 +154,10 @@ mod tests {
         assert_eq!(last.verify(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), Ok(Verified(())));
     }
 
+    fn nonce(text: &str) -> Nonce {
+        Nonce::new(text).unwrap()
+    }
+
     const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
     const SERVER_FIRST: &[u8] =
         b"r=rOprNGfwEbeRWgbNEkqOjaDqdLYxJAyGDDy4FYZnb/QN,s=uKoVddv9vu5f/xO7ZuTuaw==,i=4096";
@@ -159,13 +165,16 @@ mod tests {
 
     /// After the challenge of an exchange that was recorded with PostgreSQL 15.
     fn recorded(password: &str) -> ClientFinal {
-        let first = ClientFirst::new(password.as_bytes(), NONCE, Binding::None);
+        let first = ClientFirst::new(password.as_bytes(), &nonce(NONCE), Binding::None);
         first.receive(SERVER_FIRST).ok().unwrap()
     }
 
     #[test]
     fn an_exchange_recorded_with_postgresql_is_ours() {
-        assert_eq!(ClientFirst::new(b"", NONCE, Binding::None).message(), "n,,n=,r=rOprNGfwEbeRWgbNEkqO");
+        assert_eq!(
+            ClientFirst::new(b"", &nonce(NONCE), Binding::None).message(),
+            "n,,n=,r=rOprNGfwEbeRWgbNEkqO"
+        );
         let last = recorded("I\u{ad}X ☃");
         assert_eq!(
             last.message(),
@@ -184,7 +193,8 @@ mod tests {
     // PostgreSQL 15 with ssl=on, which took this proof and no other binding.
     #[test]
     fn a_bound_exchange_recorded_with_postgresql_is_ours() {
-        let first = ClientFirst::new(b"pencil", NONCE, Binding::TlsServerEndPoint(END_POINT.to_vec()));
+        let first =
+            ClientFirst::new(b"pencil", &nonce(NONCE), Binding::TlsServerEndPoint(END_POINT.to_vec()));
         assert_eq!(first.mechanism(), "SCRAM-SHA-256-PLUS");
         assert_eq!(first.message(), "p=tls-server-end-point,,n=,r=rOprNGfwEbeRWgbNEkqO");
         let last = first
@@ -212,7 +222,7 @@ mod tests {
                 "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCws//8=,",
             ),
         ] {
-            let first = ClientFirst::new(b"", "abc", binding);
+            let first = ClientFirst::new(b"", &nonce("abc"), binding);
             assert_eq!(first.mechanism(), mechanism);
             assert_eq!(first.message(), format!("{header}n=,r=abc"));
             let last = first.receive(b"r=abcd,s=AAAA,i=1").ok().unwrap();
@@ -232,10 +242,10 @@ mod tests {
 
     #[test]
     fn the_servers_nonce_must_continue_ours() {
-        for nonce in ["abc", "ab", "abd", "Abcd", "xabcd", "abc d", "abc\u{e9}", "abc\u{7f}"] {
-            let message = format!("r={nonce},s=AAAA,i=1");
-            let result = ClientFirst::new(b"", "abc", Binding::None).receive(message.as_bytes());
-            assert_eq!(result.err(), Some(Error::Nonce), "{nonce}");
+        for theirs in ["abc", "ab", "abd", "Abcd", "xabcd", "abc d", "abc\u{e9}", "abc\u{7f}"] {
+            let message = format!("r={theirs},s=AAAA,i=1");
+            let result = ClientFirst::new(b"", &nonce("abc"), Binding::None).receive(message.as_bytes());
+            assert_eq!(result.err(), Some(Error::Nonce), "{theirs}");
         }
     }
 }
