@@ -35,6 +35,7 @@ fn every_option_is_described_and_no_other() {
 fn the_help_lists_the_exit_codes_that_are_described() {
     let help = heimdall::cli::command().render_help().to_string();
     let (_, codes) = help.split_once("Exit codes:").unwrap();
+    assert!(codes.lines().all(|line| line.chars().count() <= 100), "{codes}");
     for line in USAGE
         .lines()
         .skip_while(|line| *line != "| code | meaning |")

@@ -35,14 +35,14 @@ use name::{Lock, MAX_SLOTS, Name};
     version,
     about = "Run a program while holding a PostgreSQL advisory lock",
     override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --check | --list | --stop | --is-held-here | --print-key | --print-conninfo",
-    after_help = "Exit codes: the program's own; 128+N if signal N killed it; 1 --is-held-here says no, or output could not be \
-                  written; 64 usage; 69 no usable server; 74 lock lost, program stopped; 75 lock held elsewhere, or wait timed out (with \
-                  --stop: still held); 76 protocol or TLS violation, unsuitable server; 77 authentication; 78 configuration; 124 --timeout ran out; 126 PROGRAM can't be \
-                  executed; 127 PROGRAM not found.",
+    after_help = "Exit codes: the program's own; 128+N if signal N killed it;\n\
+                  1 --is-held-here says no, or output could not be written; 64 usage; 69 no usable server;\n\
+                  74 lock lost, program stopped; 75 lock held elsewhere, or wait timed out (with --stop: still held);\n\
+                  76 protocol or TLS violation, unsuitable server; 77 authentication; 78 configuration;\n\
+                  124 --timeout ran out; 126 PROGRAM can't be executed; 127 PROGRAM not found.",
     before_long_help = "",
     disable_help_flag = true,
-    disable_version_flag = true,
-    max_term_width = 100
+    disable_version_flag = true
 )]
 pub(super) struct Args {
     /// First half of the lock's name [default: heimdall]
