@@ -275,6 +275,23 @@ const NO_LIST: Fate = Fails(76, "SSL error: certificate verify failed", "");
 const UNUSABLE_LIST: Fate = IsStricter(78, "DIR/", "no security parameter is ignored");
 
 #[test]
+fn ciphers_and_curves_have_to_overlap() {
+    let mut clients = Comparison::with("good");
+    let why = "rustls has no others; docs/connecting.md says so";
+    for (settings, fate) in [
+        ("ssl_ecdh_curve = 'secp384r1';", Runs),
+        ("ssl_ecdh_curve = 'secp521r1';", IsStricter(76, "in common with us: AES-GCM", why)),
+        (
+            "ssl_max_protocol_version = 'TLSv1.2'; ssl_ciphers = 'AES256-GCM-SHA384:ECDHE-RSA-AES256-SHA384';",
+            IsStricter(76, "in common with us: AES-GCM", why),
+        ),
+    ] {
+        clients.server.present_with("good", settings);
+        clients.check(settings, &format!("{HOST} user=tls_user sslmode=require"), fate);
+    }
+}
+
+#[test]
 fn versions_have_to_overlap() {
     let mut clients = Comparison::with("good");
     for (server, client, fate) in [

@@ -102,8 +102,8 @@ fn incompatible(why: &PeerIncompatible) -> &'static str {
 const NO_VERSION: &str = "the server has no TLS version in common with us: heimdall speaks TLS 1.2 and 1.3, within \
      ssl_min_protocol_version and ssl_max_protocol_version";
 
-const NO_CIPHER: &str = "the server has no cipher, key exchange or signature algorithm in common with us; its key may be of \
-     a kind that is not supported (RSA from 2048 bits, P-256, P-384 and Ed25519 are)";
+const NO_CIPHER: &str = "the server has no cipher, key exchange or signature algorithm in common with us: AES-GCM or \
+     ChaCha20, ECDHE over P-256, X25519 or P-384, and a key of RSA from 2048 bits, P-256, P-384 or Ed25519";
 
 const NO_APPLICATION_PROTOCOL: &str =
     "the server does not take TLS connections for PostgreSQL (ALPN \"postgresql\")";
