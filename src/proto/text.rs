@@ -18,13 +18,17 @@ pub fn printable(bytes: &[u8]) -> String {
 fn fit(character: char) -> Option<char> {
     match character {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
-        // Bidirectional and invisible formatting characters (Unicode general category Cf) that a
-        // hostile text could use to make a line read differently.
-        '\u{200B}'..='\u{200F}'
+        // Bidirectional and invisible formatting characters (of Unicode's general category Cf) that a hostile text
+        // could use to make a line read differently.
+        '\u{AD}'
+        | '\u{61C}'
+        | '\u{180E}'
+        | '\u{200B}'..='\u{200F}'
         | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{2069}'
+        | '\u{2060}'..='\u{206F}'
         | '\u{FEFF}'
-        | '\u{061C}' => None,
+        | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0001}'..='\u{E007F}' => None,
         other if other.is_control() => None,
         other => Some(other),
     }
@@ -42,6 +46,7 @@ mod tests {
             (b"one\ntwo\r\nthree", "one two  three"),
             (b"\xff\xfe", "\u{FFFD}\u{FFFD}"),
             ("a\u{202E}b\u{9b}c".as_bytes(), "abc"),
+            ("a\u{ad}\u{61c}\u{180e}\u{200b}\u{2060}\u{206f}\u{feff}\u{fff9}\u{e0041}b".as_bytes(), "ab"),
         ] {
             assert_eq!(printable(input), expected);
         }
