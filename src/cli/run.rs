@@ -110,11 +110,15 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         if let Err(lost) = held {
             let text = "the lock was lost before the program was started";
             report.event(&Event::lost(&lost, guard.acquired()));
-            if !course.lost_before_start(Moment::now()) {
+            let now = Moment::now();
+            let Some(pause) = course.lost_before_start(now) else {
                 report.error(text);
                 return Err(Exit::Unavailable);
-            }
+            };
             report.warning(format_args!("{text}; waiting for it again"));
+            // A server that was silent may hold the lock for us still.
+            drop(guard);
+            timer.sleep(now.after(pause), report);
             continue;
         }
         let mut over = programs.run(guard, &mut course, report);

@@ -93,7 +93,13 @@ fn promise_14_a_lock_that_is_lost_before_the_program_starts_is_waited_for_again(
             heimdall(&cluster).args(["--settle", "--lease=6s"]).args(wait).args(["echo", "ran"]).spawn();
         heimdall.wait_for_stderr_line("starting the program in");
         let backend = cluster.holder(key()).unwrap();
+        let lost = Instant::now();
         assert_eq!(cluster.sql(&format!("select pg_terminate_backend({backend})")), "t");
+        if !wait.is_empty() {
+            let holds_again = || cluster.holder(key()).filter(|holder| *holder != backend);
+            poll(Duration::from_secs(30), holds_again).expect("it holds the lock again");
+            assert!(lost.elapsed() >= Duration::from_secs(1), "{:?}", lost.elapsed());
+        }
         heimdall.wait()
     };
     let once = settle(&[]);

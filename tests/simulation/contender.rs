@@ -21,6 +21,7 @@ use super::world::World;
 impl World {
     /// Connects, with the statement that tries the lock.
     pub fn try_anew(&mut self, run: usize, timeout: Option<Duration>, now: Moment) {
+        self.judge_attempt(run, now);
         let this = &mut self.runs[run];
         let timeout = if this.waiter.is_some() {
             timeout
@@ -124,11 +125,13 @@ impl World {
 
     pub fn lose_before_start(&mut self, run: usize, now: Moment) {
         self.judge_break(run);
-        if !self.runs[run].course.lost_before_start(now) {
+        let Some(pause) = self.runs[run].course.lost_before_start(now) else {
             return self.exit(run, Exit::Unavailable);
-        }
+        };
         self.tell(|_| format!("heimdall {run} has lost the lock before the program was started"));
-        self.wait_again(run, now);
+        self.judge_lost(run, now);
+        let pause = if self.has(Mutant::TriesAgainAtOnce) { Duration::ZERO } else { pause };
+        self.wait_again(run, now.after(pause));
     }
 
     /// As `Guard::confirm`, where the answer has come late.

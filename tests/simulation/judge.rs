@@ -25,6 +25,8 @@ pub struct Judge {
     /// When each heimdall last noticed that a session was over in which it held the lock or waited for it.
     breaks: BTreeMap<usize, Moment>,
     terms: BTreeMap<usize, Term>,
+    /// How often each has lost the lock before its program started, in a row, and when it did last.
+    lost: BTreeMap<usize, (u32, Moment)>,
     last_token: u64,
     /// What README names as exceptions: how often two jobs ran at once, and how long at most, in leases.
     pub excused: BTreeMap<Excuse, (u32, f64)>,
@@ -136,6 +138,23 @@ impl World {
         self.ambush(run, 6, MOMENT);
     }
 
+    /// heimdall has lost the lock before its program started, and waits for it again.
+    pub fn judge_lost(&mut self, run: usize, now: Moment) {
+        let times = self.judge.lost.get(&run).map_or(0, |(times, _)| *times);
+        self.judge.lost.insert(run, (times + 1, now));
+    }
+
+    /// It connects.
+    pub fn judge_attempt(&mut self, run: usize, now: Moment) {
+        if let Some((times, at)) = self.judge.lost.get(&run)
+            && now < at.after(back_off(times - 1))
+        {
+            self.complain(format!(
+                "heimdall {run} has lost the lock before its program, and is back at once"
+            ));
+        }
+    }
+
     /// heimdall knows that the lock is granted.
     pub fn judge_read(&mut self, run: usize) {
         let now = self.now;
@@ -219,7 +238,7 @@ impl World {
         };
         let ended = last.ended.unwrap_or(now);
         let in_a_row = if last.ran < A_MINUTE { last.in_a_row } else { 0 };
-        let (pause, usual) = (now.since(ended), Duration::from_secs(1 << in_a_row.min(5)).min(A_MINUTE / 2));
+        let (pause, usual) = (now.since(ended), back_off(in_a_row));
         self.judge.terms.insert(run, Term { ended: None, ran: Duration::ZERO, in_a_row: in_a_row + 1 });
         if policy.limit.is_some_and(|limit| limit <= in_a_row) {
             self.complain(format!("heimdall {run} starts its program again after {in_a_row} times in a row"));
@@ -294,6 +313,7 @@ impl World {
     /// A job begins, which is told this token.
     pub fn judge_start(&mut self, run: usize, token: u64) {
         self.judge.jobs += 1;
+        self.judge.lost.remove(&run);
         self.judge_term(run);
         let now = self.now;
         let Some(case) = self.judge.cases.get_mut(&run) else {
@@ -579,6 +599,11 @@ impl World {
         self.tell(|_| format!("VIOLATION: {text}"));
         self.judge.violation.get_or_insert(text);
     }
+}
+
+/// How long to pause after what has happened so often in a row.
+fn back_off(in_a_row: u32) -> Duration {
+    Duration::from_secs(1 << in_a_row.min(5)).min(A_MINUTE / 2)
 }
 
 /// From a moment at which heimdall must act to the end of the last process: it may wait for the processor a few times, and

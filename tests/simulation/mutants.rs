@@ -60,6 +60,8 @@ pub enum Mutant {
     DoesNotFlushTheToken,
     /// After a loss the program is started again as soon as its back-off is over.
     RestartsWithoutTheRuleOfAFailover,
+    /// A lock that is lost before the program starts is tried again at once, however often.
+    TriesAgainAtOnce,
     /// Between two programs no one looks whether the lock is still held.
     DoesNotWatchAKeptLock,
     /// A program in another term is told the token of the first.
@@ -86,7 +88,7 @@ pub enum Mutant {
     KeepsOldConnections,
 }
 
-pub const MUTANTS: [Mutant; 40] = [
+pub const MUTANTS: [Mutant; 41] = [
     Mutant::CountsFromTheQuestion,
     Mutant::TrustsALateAnswer,
     Mutant::TrustsALateConfirmation,
@@ -116,6 +118,7 @@ pub const MUTANTS: [Mutant; 40] = [
     Mutant::TakesTheXidForTheToken,
     Mutant::DoesNotFlushTheToken,
     Mutant::RestartsWithoutTheRuleOfAFailover,
+    Mutant::TriesAgainAtOnce,
     Mutant::DoesNotWatchAKeptLock,
     Mutant::KeepsTheOldToken,
     Mutant::ForgetsTheRestartLimit,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::restart::{End, Next, Policy, Restarts};
+use super::restart::{End, Next, Policy, Restarts, pause};
 use super::settle::{self, NotBefore};
 use crate::lock::Moment;
 
@@ -35,6 +35,8 @@ pub struct Course {
     has_held: bool,
     /// When the session last broke in which the lock was held or waited for.
     broken: Option<Moment>,
+    /// How often in a row the lock was lost before the program was started.
+    lost: u32,
     /// Not before that is the next program started.
     start_at: Moment,
 }
@@ -46,6 +48,7 @@ impl Course {
             restarts: Restarts::new(plan.restart),
             has_held: false,
             broken: None,
+            lost: 0,
             start_at: Moment::START,
         }
     }
@@ -96,14 +99,18 @@ impl Course {
         self.start_at
     }
 
-    /// The lock is lost before the program was started; tells whether it is waited for again.
-    pub fn lost_before_start(&mut self, now: Moment) -> bool {
+    /// The lock is lost before the program was started; returns after which pause it is waited for again, if it is. Whatever
+    /// takes it away may do so each time, and each time costs the server a session and a token.
+    pub fn lost_before_start(&mut self, now: Moment) -> Option<Duration> {
         self.broken = Some(now);
-        self.restarts() || self.plan.wait == WaitPolicy::Endless
+        let pause = pause(self.lost);
+        self.lost = self.lost.saturating_add(1);
+        (self.restarts() || self.plan.wait == WaitPolicy::Endless).then_some(pause)
     }
 
     /// Notes that the program has started.
     pub fn started(&mut self) {
+        self.lost = 0;
         self.restarts.started();
     }
 
@@ -163,7 +170,7 @@ mod tests {
         let mut course = course(WaitPolicy::None, When::Lost);
         assert_eq!(course.limit(), Some(Duration::ZERO));
         course.acquired(None);
-        assert!(course.lost_before_start(at(0)));
+        assert!(course.lost_before_start(at(0)).is_some());
         assert_eq!((course.limit(), course.count()), (None, 0));
         course.started();
         course.ended(End::Lost, RAN, true, at(1));
@@ -244,9 +251,19 @@ mod tests {
             (WaitPolicy::None, When::Lost, true),
         ] {
             let mut course = course(wait, when);
-            assert_eq!(course.lost_before_start(at(10)), again, "{wait:?} {when:?}");
+            assert_eq!(course.lost_before_start(at(10)).is_some(), again, "{wait:?} {when:?}");
             course.settle(None, at(11));
             assert_eq!(course.start_at(), at(60));
         }
+    }
+
+    #[test]
+    fn the_more_often_the_lock_is_lost_before_the_program_starts_the_later_it_is_tried_again() {
+        let mut course = course(WaitPolicy::Endless, When::No);
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            assert_eq!(course.lost_before_start(at(0)), Some(Duration::from_secs(seconds)));
+        }
+        course.started();
+        assert_eq!(course.lost_before_start(at(0)), Some(Duration::from_secs(1)));
     }
 }

@@ -111,7 +111,7 @@ impl Restarts {
         if self.policy.limit.is_some_and(|limit| limit <= in_a_row) {
             return Next::GiveUp(in_a_row);
         }
-        let pause = LONGEST.min(SHORTEST * 2_u32.saturating_pow(in_a_row));
+        let pause = pause(in_a_row);
         Next::Again { pause, keeps_lock: !is_lost && !self.policy.yields }
     }
 
@@ -128,6 +128,11 @@ impl Restarts {
     fn in_a_row(&self, ran: Duration) -> u32 {
         if ran >= WELL { 0 } else { self.in_a_row }
     }
+}
+
+/// Returns how long to pause before what was tried again so often in a row is tried once more.
+pub(super) fn pause(in_a_row: u32) -> Duration {
+    LONGEST.min(SHORTEST * 2_u32.saturating_pow(in_a_row))
 }
 
 /// The first pause; each is twice as long as the one before.
