@@ -157,9 +157,8 @@ fn read_late(options: &[&str]) -> Outcome {
         // More than a third of the lease.
         thread::sleep(Duration::from_millis(1100));
         asked.send(()).unwrap();
-        // What keeps the session came with the answer, and another question after that.
-        let questions = [(); 2].map(|()| connection.expect(b'Q').windows(8).any(|word| word == b"COMMIT; "));
-        assert_eq!(questions, [true, false]);
+        // What keeps the session is asked once the grant was read, and so its answer counts.
+        assert!(connection.expect(b'Q').windows(8).any(|word| word == b"COMMIT; "));
         connection.close();
     });
     let running = Heimdall::new()
