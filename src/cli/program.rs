@@ -131,15 +131,16 @@ impl<'a> Programs<'a> {
         #[cfg(not(target_os = "linux"))]
         let listening: Option<(std::ffi::OsString, Vec<std::ffi::OsString>)> = None;
         let (program, arguments) = listening.as_ref().map_or((program, arguments), |(us, words)| (us, words));
+        let mask = *signals.mask();
         let start = Start {
             program,
             arguments,
             variables,
             in_our_group,
             inherited: self.options.inherits.then(|| guard.as_fd()),
-            mask: signals.mask(),
+            mask: &mask,
         };
-        let job = Job::start(start, self.options.signal)?;
+        let job = Job::start(start, self.options.signal, &mut || signals.keep_early())?;
         Ok((signals, job))
     }
 

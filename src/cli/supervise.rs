@@ -57,14 +57,9 @@ pub(super) fn supervise(
         refused: None,
     };
     let mut supervision = Supervision::begin(terms, &mut run);
+    let mut received = run.sources.signals.take_early();
     let mut ready = Ready::default();
     loop {
-        // To find out whom signals were for takes a moment, in which a host that wakes up late must not go on. Otherwise the
-        // round looks at the clock as soon.
-        if ready.signals || ready.witness {
-            supervision.feed(&mut run, Event::Woken);
-        }
-        let received = run.receive(ready);
         let then = supervision.round(&mut run, received, ready.connection);
         let until = match then {
             Then::Exit(reason) => {
@@ -74,6 +69,12 @@ pub(super) fn supervise(
             Then::Wait(until) => until,
         };
         ready = run.wait(if supervision.has_more() { Some(Moment::now()) } else { until });
+        // To find out whom signals were for takes a moment, in which a host that wakes up late must not go on. Otherwise the
+        // round looks at the clock as soon.
+        if ready.signals || ready.witness {
+            supervision.feed(&mut run, Event::Woken);
+        }
+        received = run.receive(ready);
     }
 }
 
@@ -231,7 +232,7 @@ impl Run<'_> {
         }
         if ready.signals || ready.witness {
             let signals = &mut *self.sources.signals;
-            let has_reached_program = self.job.sent_to_group(|| received.extend(signals.take()));
+            let has_reached_program = self.job.sent_to_group(&mut || received.extend(signals.take()));
             let is_new = |one: Received| match one {
                 Received::Sent(signal) | Received::Stop(signal)
                     if has_reached_program.contain(signal.as_raw()) =>

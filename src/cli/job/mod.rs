@@ -63,15 +63,21 @@ pub(super) struct News {
 }
 
 impl Job {
-    /// Starts the program, which this signal asks to end.
-    pub(super) fn start(start: Start<'_>, stop_signal: Signal) -> io::Result<Self> {
+    /// Starts the program, which this signal asks to end. Right before that, `take_early` takes the signals that came to
+    /// heimdall, which the program has not got.
+    pub(super) fn start(
+        start: Start<'_>,
+        stop_signal: Signal,
+        take_early: &mut dyn FnMut(),
+    ) -> io::Result<Self> {
         adopt_orphans();
         let preexisting = PreexistingChildren::find()?;
         let leads_group = !start.in_our_group;
         // Without one, what is sent to the group reaches the program twice.
-        let witness = if leads_group { None } else { Witness::start().ok() };
+        let mut witness = if leads_group { None } else { Witness::start().ok() };
+        let program = spawn(start, &mut || _ = seen_by(&mut witness, take_early))?;
         Ok(Self {
-            program: spawn(start)?,
+            program,
             stop_signal,
             witness,
             leads_group,
@@ -99,7 +105,7 @@ impl Job {
     /// Starts something that is none of the job's, in a process group of its own: it is stopped by
     /// [`Job::kill_beside`] alone.
     pub(super) fn start_beside(&mut self, start: Start<'_>) -> io::Result<()> {
-        self.beside = Some(spawn(start)?);
+        self.beside = Some(spawn(start, &mut || {})?);
         Ok(())
     }
 
@@ -144,16 +150,8 @@ impl Job {
 
     /// Returns the signals that were sent since the last call to heimdall's whole group, where the program has got them too.
     /// `take` takes those of heimdall, so that none comes between.
-    pub(super) fn sent_to_group(&mut self, mut take: impl FnMut()) -> SignalBits {
-        take();
-        let mut sent = SignalBits::default();
-        // What a witness has seen stays with it. Another one takes its place until it has seen nothing that was taken here.
-        for _ in 0..MAX_WITNESSES {
-            let Some(witness) = self.witness.take_if(|witness| !witness.seen().are_none()) else { break };
-            self.witness = Witness::start().ok();
-            take();
-            sent = sent.with(witness.seen());
-        }
+    pub(super) fn sent_to_group(&mut self, take: &mut dyn FnMut()) -> SignalBits {
+        let sent = seen_by(&mut self.witness, take);
         // What stops a process takes back the SIGCONT before it, which must not go on its way to the program here.
         let stops = [Signal::TSTP, Signal::TTIN, Signal::TTOU].iter().any(|stop| sent.contain(stop.as_raw()));
         if stops { sent.with(SignalBits::of(Signal::CONT)) } else { sent }
@@ -389,6 +387,20 @@ impl Job {
         // One that forks and ends during a walk hides its child and itself, but not twice.
         is_alone || (0..2).any(|_| self.all().map_or(true, |left| !left.is_empty()))
     }
+}
+
+/// Returns what a witness has seen of the signals that `take` takes, and puts another one in its place that has seen none of
+/// them, since what it has seen stays with it.
+fn seen_by(witness: &mut Option<Witness>, take: &mut dyn FnMut()) -> SignalBits {
+    take();
+    let mut seen = SignalBits::default();
+    for _ in 0..MAX_WITNESSES {
+        let Some(last) = witness.take_if(|witness| !witness.seen().are_none()) else { break };
+        *witness = Witness::start().ok();
+        take();
+        seen = seen.with(last.seen());
+    }
+    seen
 }
 
 fn status(status: rustix::process::WaitStatus) -> Option<Status> {

@@ -25,8 +25,9 @@ pub(in crate::cli) struct Start<'a> {
     pub(in crate::cli) mask: &'a SigSet,
 }
 
-/// Starts the program with our standard streams, working directory, environment and inherited descriptors.
-pub(super) fn spawn(start: Start<'_>) -> io::Result<Pid> {
+/// Starts the program with our standard streams, working directory, environment and inherited descriptors; `last` comes right
+/// before that.
+pub(super) fn spawn(start: Start<'_>, last: &mut dyn FnMut()) -> io::Result<Pid> {
     let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_sigmask(start.mask)?;
@@ -47,6 +48,7 @@ pub(super) fn spawn(start: Start<'_>) -> io::Result<Pid> {
     let arguments = arguments.map(|word| c_string(word.to_owned())).collect::<io::Result<Vec<_>>>()?;
     let environment = environment(start.variables)?;
     let actions = PosixSpawnFileActions::init()?;
+    last();
     let pid = match posix_spawnp(&program, &actions, &attributes, &arguments, &environment) {
         Err(nix::Error::ENOEXEC) => {
             let words = words_for_shell(start.program, &arguments)?;

@@ -10,6 +10,7 @@ pub(super) mod queue;
 pub(super) mod witness;
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -34,6 +35,8 @@ pub(super) struct Signals {
     is_group_shared: bool,
     leads_session: bool,
     mask: SigSet,
+    /// What came before there was a program.
+    early: Vec<Received>,
     typed: Vec<Signal>,
     /// Those that end a program, as they came.
     ending: Vec<Signal>,
@@ -52,6 +55,7 @@ impl Signals {
             is_group_shared,
             leads_session,
             mask,
+            early: Vec::new(),
             typed: Vec::new(),
             ending: Vec::new(),
         })
@@ -67,11 +71,26 @@ impl Signals {
         self.typed.iter().copied().find(|typed| typed.as_raw() == i32::from(signal))
     }
 
+    /// Keeps what came for the program that is about to be started: heimdall is to pass it on, also what was typed.
+    pub(super) fn keep_early(&mut self) {
+        let mut early = self.read(false);
+        self.early.append(&mut early);
+    }
+
+    /// Takes what was kept.
+    pub(super) fn take_early(&mut self) -> Vec<Received> {
+        mem::take(&mut self.early)
+    }
+
     /// Takes what came.
     pub(super) fn take(&mut self) -> Vec<Received> {
+        self.read(true)
+    }
+
+    fn read(&mut self, has_program: bool) -> Vec<Received> {
         let mut received = Vec::new();
         while let Some(info) = self.queue.next() {
-            let Some(one) = self.judge(info) else { continue };
+            let Some(one) = self.judge(info, has_program) else { continue };
             self.ending.extend(Some(info.signal).filter(|signal| ENDING.contains(signal)));
             received.push(one);
         }
@@ -101,10 +120,10 @@ impl Signals {
     /// Catches signals again, for the next program.
     pub(super) fn go_on(mut self) -> io::Result<Self> {
         self.queue.go_on()?;
-        Ok(Self { typed: Vec::new(), ending: Vec::new(), ..self })
+        Ok(Self { early: Vec::new(), typed: Vec::new(), ending: Vec::new(), ..self })
     }
 
-    fn judge(&mut self, info: Info) -> Option<Received> {
+    fn judge(&mut self, info: Info, has_program: bool) -> Option<Received> {
         match info.signal {
             Signal::CHILD => Some(Received::Child),
             // Rust's runtime has ignored it, and the program does not.
@@ -115,8 +134,12 @@ impl Signals {
             signal if self.is_group_shared && info.is_from_kernel && self.is_from_terminal(signal) => {
                 self.typed.push(signal);
                 match signal {
-                    Signal::INT | Signal::QUIT | Signal::HUP => Some(Received::Typed),
-                    Signal::TSTP | Signal::TTIN | Signal::TTOU => Some(Received::TypedStop(signal)),
+                    Signal::INT | Signal::QUIT | Signal::HUP if has_program => Some(Received::Typed),
+                    Signal::INT | Signal::QUIT | Signal::HUP => Some(Received::Sent(signal)),
+                    Signal::TSTP | Signal::TTIN | Signal::TTOU if has_program => {
+                        Some(Received::TypedStop(signal))
+                    }
+                    Signal::TSTP | Signal::TTIN | Signal::TTOU => Some(Received::Stop(signal)),
                     _ => None,
                 }
             }
@@ -198,4 +221,24 @@ const MAX_SIGNAL: i32 = 64;
 /// The signals ignored since our start.
 fn ignored() -> SignalBits {
     SignalBits::read("self", "SigIgn")
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_before_there_is_a_program_is_passed_on_to_it() {
+        let mut signals = Signals::catch(true).unwrap();
+        for (signal, early, later) in [
+            (Signal::INT, Received::Sent(Signal::INT), Received::Typed),
+            (Signal::TSTP, Received::Stop(Signal::TSTP), Received::TypedStop(Signal::TSTP)),
+        ] {
+            let mut judge = |has_program| {
+                signals.judge(Info { signal, is_from_kernel: true, is_our_own: false }, has_program)
+            };
+            assert_eq!((judge(false), judge(true)), (Some(early), Some(later)));
+        }
+        assert_eq!(signals.was_typed(2), Some(Signal::INT));
+    }
 }
