@@ -165,7 +165,7 @@ fn default_socket(directories: &[&str], port: u16) -> Result<PathBuf, Error> {
     };
     Err(Error::NoSocket(format!(
         "no host is given and there is no socket {missing}; name a server, or the directory of its socket as host, in \
-         --database or DATABASE_URL"
+         --database or DATABASE_URL (a word by itself is the name of a database there)"
     )))
 }
 

@@ -252,10 +252,10 @@ fn an_empty_url_is_a_mistake_and_not_the_local_socket() {
         assert_ran(&run(is_variable, &elsewhere));
     }
     // With nothing at all, the socket is meant; where there is none, the line says what to do.
-    let outcome = connect("port=1").arg("true").run();
-    let words = "there is no socket";
-    assert!(outcome.code == Some(69) && outcome.stderr.contains(words), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("in --database or DATABASE_URL"), "{}", outcome.stderr);
+    let outcome = connect("undefined").env("PGPORT", "1").arg("true").run();
+    assert_failed(&outcome, 69, "there is no socket");
+    let words = "in --database or DATABASE_URL (a word by itself is the name of a database there)";
+    assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
 }
 
 #[test]
