@@ -177,15 +177,23 @@ fn order(config: &Config, address: &Address) -> (Encryption, Option<Encryption>)
     }
 }
 
-/// Names a password file that was ignored, or that had the wrong password.
+/// Names a password file that was ignored, or that had no password or the wrong one.
 fn password_hint(config: &Config, host: &Host, error: &Error) -> Option<String> {
-    if matches!(error, Error::Conversation(proto::Error::PasswordNeeded { .. })) {
-        return (!config.warnings.is_empty()).then(|| config.warnings.join("; "));
+    let is_needed = matches!(error, Error::Conversation(proto::Error::PasswordNeeded { .. }));
+    if is_needed && !config.warnings.is_empty() {
+        return Some(config.warnings.join("; "));
     }
-    let file = config.passfile.as_ref()?;
     let is_from_file = config.password.is_none() && host.password.is_some();
-    (is_from_file && error.sqlstate() == Some(INVALID_PASSWORD))
-        .then(|| format!("password retrieved from file \"{}\"", file.to_string_lossy().escape_debug()))
+    let what = if is_needed {
+        "no password for this host, port, database and user in file"
+    } else if is_from_file && error.sqlstate() == Some(INVALID_PASSWORD) {
+        "password retrieved from file"
+    } else {
+        return None;
+    };
+    let file = config.passfile.as_ref()?;
+    let missing = if is_needed && !file.exists() { ", which is not there" } else { "" };
+    Some(format!("{what} \"{}\"{missing}", file.to_string_lossy().escape_debug()))
 }
 
 /// SQLSTATE `invalid_password`.

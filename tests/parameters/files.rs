@@ -67,7 +67,16 @@ fn a_password_is_found_wherever_libpq_looks_for_it() {
     let named = format!("{conninfo} passfile='{}'", own.display());
     assert_ran(&home.connect(&named).run());
     assert_ran(&home.connect(&conninfo).env("PGPASSFILE", &own).run());
-    assert_failed(&home.connect(&conninfo).run(), 77, "a password is needed");
+    let needed = home.connect(&conninfo).run();
+    assert_failed(&needed, 77, "a password is needed");
+    assert!(!needed.stderr.contains(" in file"), "{}", needed.stderr);
+    // A file that was named is told of, and one that is there.
+    let words = "no password for this host, port, database and user in file";
+    let missing = home.connect(&conninfo).env("PGPASSFILE", "/nowhere").run();
+    assert_failed(&missing, 77, &format!("{words} \"/nowhere\", which is not there\n"));
+    let other = home.write("other", "elsewhere:*:*:*:wrong\n", 0o600);
+    let unfit = home.connect(&conninfo).env("PGPASSFILE", &other).run();
+    assert_failed(&unfit, 77, &format!("{words} \"{}\"\n", other.display()));
     let default = home.write(".pgpass", &lines, 0o600);
     assert_ran(&home.connect(&conninfo).run());
 

@@ -24,7 +24,7 @@ pub struct Config {
     pub dbname: String,
     /// The password for all hosts; never empty. Where it is `None`, a host may have one of its own.
     pub password: Option<Secret>,
-    /// The password file that the hosts' own passwords are from, if they have any.
+    /// The password file in which the hosts' own passwords were looked up: one that is there or was named.
     pub passfile: Option<PathBuf>,
     /// What the user should know, one line each, such as why a password file was ignored.
     pub warnings: Vec<String>,

@@ -115,7 +115,9 @@ impl Parameters {
     fn read_passfile(&mut self) {
         let Some(path) = self.get("passfile").map(PathBuf::from) else { return };
         let is_named = self.origin("passfile") != Some(&Origin::Default);
-        let Some(file) = Passfile::read(&path, is_named, &mut self.warnings) else { return };
+        let file = Passfile::read(&path, is_named, &mut self.warnings);
+        self.passfile = Some(path).filter(|_| is_named || file.is_some());
+        let Some(file) = file else { return };
         let [user, dbname] =
             ["user", "dbname"].map(|keyword| self.get(keyword).unwrap_or_default().to_owned());
         // Lists of hosts that don't fit are for Config to report.
@@ -127,7 +129,6 @@ impl Parameters {
         if let (Some(password), Some(parameter)) = (first, table::find("password")) {
             let value = password.expose().to_owned();
             self.entries.push(Entry { parameter, value, origin: Origin::Passfile });
-            self.passfile = Some(path);
         }
     }
 
@@ -136,7 +137,7 @@ impl Parameters {
         self.hosts.clone()
     }
 
-    /// The password file, if the hosts' passwords are from it.
+    /// The password file in which the hosts' passwords were looked up: one that is there or was named.
     pub(in crate::conninfo) fn passfile(&self) -> Option<&Path> {
         self.passfile.as_deref()
     }
