@@ -322,18 +322,18 @@ pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const MAX_SHOWN: usize = 60;
 
 fn service_line(path: &str, line: usize, fault: LineFault) -> String {
-    match fault {
-        LineFault::TooLong => format!("line {line} too long in service file {path:?}"),
-        LineFault::Syntax => format!(
-            "syntax error in service file {path:?}, line {line}; expected a parameter and its value, as in host=db, without \
-             blanks around \"=\""
-        ),
-        LineFault::Unknown(nearest) => format!(
-            "syntax error in service file {path:?}, line {line}; there is no such parameter{}",
-            question(nearest)
-        ),
+    let (expected, nearest) = match fault {
+        LineFault::TooLong => return format!("line {line} too long in service file {path:?}"),
         LineFault::Nested => {
-            format!("nested service specifications not supported in service file {path:?}, line {line}")
+            return format!(
+                "nested service specifications not supported in service file {path:?}, line {line}"
+            );
         }
-    }
+        LineFault::Syntax => {
+            ("expected a parameter and its value, as in host=db, without blanks around \"=\"", None)
+        }
+        LineFault::Unknown(nearest) => ("there is no such parameter", nearest),
+    };
+    let question = question(nearest);
+    format!("syntax error in service file {path:?}, line {line}; {expected}{question}")
 }

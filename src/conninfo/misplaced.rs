@@ -19,7 +19,7 @@ pub(super) fn refuse(parameter: &Parameter, value: &str) -> Result<(), Error> {
     }
     match keyword {
         "host" | "hostaddr" => refuse_no_host(keyword, value),
-        "user" | "dbname" | "service" if value.ends_with(LINE_ENDS) => Err(Error::TrailingNewline(keyword)),
+        "user" | "dbname" | "service" if ends_a_line(value) => Err(Error::TrailingNewline(keyword)),
         // Any text will do there.
         "options" | "application_name" | "fallback_application_name" => Ok(()),
         _ if is_credentials(value) => Err(Error::HoldsCredentials(keyword)),
@@ -36,7 +36,7 @@ pub(super) fn refuse_no_path(name: &'static str, value: &str) -> Result<(), Erro
     if value.contains("://") && is_credentials(value) {
         return Err(Error::HoldsCredentials(name));
     }
-    if value.contains(LINE_ENDS) || value.contains("-----BEGIN") {
+    if value.contains('\n') || ends_a_line(value) || value.contains("-----BEGIN") {
         return Err(Error::FileContents(name));
     }
     Ok(())
@@ -61,18 +61,20 @@ fn plain(text: &str) -> String {
         .fold(text.to_ascii_lowercase(), |text, (encoded, delimiter)| text.replace(encoded, delimiter))
 }
 
-/// Whether a text has the name of a secret in it, in whatever case.
-pub(super) fn names_a_secret(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    table::secrets().any(|name| text.contains(name))
-}
-
 /// Whether a text has a `password=` in it, as where parameters are separated by something else than spaces.
 fn sets_a_secret(text: &str) -> bool {
+    names_a_secret(text, "=")
+}
+
+/// Whether a text has the name of a secret in it, with this behind it.
+pub(super) fn names_a_secret(text: &str, behind: &str) -> bool {
     let text = plain(text);
-    let mut before = text.split('=');
-    before.next_back();
-    before.any(|before| table::secrets().any(|name| before.trim_end().ends_with(name)))
+    table::secrets().any(|name| {
+        text.match_indices(name).any(|(at, name)| {
+            let rest = text.get(at + name.len()..).unwrap_or_default();
+            rest.trim_start().starts_with(behind)
+        })
+    })
 }
 
 /// Refuses a list of hosts in which one can't be the name of a host, a directory or an abstract socket.
@@ -91,7 +93,8 @@ fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
             // An address has its scope after it.
             '%' => !host.contains(':'),
             _ if host.starts_with('@') => false,
-            c => "${}<>\"'".contains(*c) || c.is_whitespace() || c.is_control(),
+            '\0'..=' ' | '$' | '{' | '}' | '<' | '>' | '"' | '\'' => true,
+            _ => false,
         });
         if let Some((at, c)) = found {
             return Err(Error::NoHost(keyword, c, position + at));
@@ -107,8 +110,10 @@ fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// How a line ends in a file, also in one from Windows.
-pub(super) const LINE_ENDS: [char; 2] = ['\n', '\r'];
+/// Whether a text ends as a line of a file does, also of one from Windows.
+pub(super) fn ends_a_line(text: &str) -> bool {
+    matches!(text.as_bytes(), [.., b'\n' | b'\r'])
+}
 
 /// Whether this has the form of an IPv6 address, with or without a scope: groups of at most four digits, and perhaps an
 /// IPv4 address. libpq leaves it to the resolver whether they are digits.

@@ -22,13 +22,13 @@ pub(super) fn body(text: &str) -> Option<&str> {
 
 /// Reads a URI; `body` is what follows its scheme.
 pub(super) fn parse(uri: &str, body: &str) -> Result<Settings, Error> {
-    let private = body.contains('@') && body.contains(':') || misplaced::names_a_secret(body);
+    let private = body.contains('@') && body.contains(':') || misplaced::names_a_secret(body, "");
     let mut uri = Uri { text: uri, private, settings: Settings::default() };
     let rest = uri.user_and_password(body)?;
     // After the only "@" there is no piece of the password in front of it.
     let is_after_user = rest.len() < body.len();
     if is_after_user {
-        uri.private = rest.contains('@') || misplaced::names_a_secret(rest);
+        uri.private = rest.contains('@') || misplaced::names_a_secret(rest, "");
     }
     let rest = uri.hosts_and_ports(rest, is_after_user)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

@@ -102,7 +102,7 @@ impl Parameters {
         match parameters.entry("password") {
             None => parameters.read_passfile(),
             // It may be a part of the password, but hardly ever is.
-            Some(password) if password.value.ends_with(misplaced::LINE_ENDS) => {
+            Some(password) if misplaced::ends_a_line(&password.value) => {
                 let warning = Error::TrailingNewline("the password").at(&password.origin);
                 parameters.warnings.push(warning.to_string());
             }
