@@ -83,7 +83,7 @@ pub enum Error {
     /// What would be the name of a database, and is hardly meant to be one.
     #[error(
         "neither keywords and values, as in host=db, nor a URI, which begins with postgresql:// or postgres://; a database \
-         whose name is blank or has a \":\" is given as dbname=NAME"
+         whose name is blank or has a \":\" or \"%\" is given as dbname=NAME"
     )]
     NoDatabase,
     /// A URI whose user has a `:` in it, without a password.
@@ -306,7 +306,6 @@ fn host_hint(found: char) -> &'static str {
     match found {
         '=' => " (parameters are separated by spaces, not by \",\", \";\" or \"&\")",
         '$' | '{' | '}' | '<' | '>' => " (as in a variable that nothing has expanded)",
-        '\n' | '\r' => " (as from \"echo\" or a file with DOS line ends)",
         _ => "",
     }
 }

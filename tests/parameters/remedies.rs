@@ -141,7 +141,7 @@ const REMEDIES: &[Row] = &[
     ("", &[("PGDATABASE", "app\n")], &["PGDATABASE: dbname ends in a newline"]),
     ("", &[("PGUSER", "ann\r")], &["PGUSER: user ends in a newline or carriage return", "DOS line ends"]),
     ("postgres://h/app\r", &[], &["dbname ends in a newline or carriage return"]),
-    ("", &[("PGHOST", "127.0.0.1\r")], &["PGHOST: unexpected '\\r' at position 10 in host", "DOS line ends"]),
+    ("", &[("PGHOST", "127.0.0.1\r")], &["PGHOST: unexpected '\\r' at position 10 in host"]),
     ("", &[("PGHOST", "/nowhere\r")], &["PGHOST: unexpected '\\r' at position 9 in host"]),
     ("", &[("PGHOST", "a, b")], &["PGHOST: unexpected ' ' at position 3 in host"]),
     (
@@ -152,7 +152,7 @@ const REMEDIES: &[Row] = &[
     ("$DATABASE_URL", &[], &["a variable that nothing has expanded"]),
     ("${DATABASE_URL}", &[], &["a variable that nothing has expanded"]),
     ("{{ secrets.DATABASE_URL }}", &[], &["a variable that nothing has expanded", "\"$\" or \"{{\""]),
-    ("127.0.0.1:5432/app", &[], &["nor a URI", "has a \":\" is given as dbname=NAME"]),
+    ("127.0.0.1:5432/app", &[], &["nor a URI", "has a \":\" or \"%\" is given as dbname=NAME"]),
     (" ", &[], &["whose name is blank"]),
     ("jdbc:postgresql://h/app", &[], &["unknown scheme \"jdbc:postgresql\"", "begins with postgresql:// or"]),
     ("jdbc:postgresql://h/app?user=x", &[], &["unknown scheme \"jdbc:postgresql\""]),

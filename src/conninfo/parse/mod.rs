@@ -5,7 +5,6 @@ pub(super) mod settings;
 mod uri;
 
 use crate::conninfo::error::{Error, Excerpt};
-use crate::conninfo::misplaced;
 use crate::conninfo::table;
 use crate::conninfo::values::is_space;
 use settings::Settings;
@@ -22,8 +21,9 @@ pub(in crate::conninfo) fn connection_string(text: &str) -> Result<Settings, Err
     if text.contains('=') {
         return keywords(text);
     }
-    // Rather a misspelt URI, a line of a password file or nothing. A database of such a name is given as dbname=NAME.
-    if misplaced::has_colon(text) || !text.is_empty() && text.trim().is_empty() {
+    // Rather a misspelt URI, one that is percent-encoded as a whole, a line of a password file or nothing. A database of
+    // such a name is given as dbname=NAME.
+    if text.contains(':') || text.contains('%') || !text.is_empty() && text.trim().is_empty() {
         return Err(Error::NoDatabase);
     }
     let mut settings = Settings::default();

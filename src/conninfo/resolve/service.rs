@@ -94,7 +94,7 @@ fn assign(line: &str, number: usize, section: &mut Section) -> Result<(), LineFa
     if key == "service" {
         return Err(LineFault::Nested);
     }
-    if key.ends_with(is_space) {
+    if key.trim_matches(is_space) != key {
         return Err(LineFault::Syntax);
     }
     let parameter = table::find(key).ok_or_else(|| LineFault::Unknown(table::nearest(key)))?;
