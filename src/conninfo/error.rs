@@ -69,7 +69,7 @@ pub enum Error {
     #[error("unterminated quoted string in connection info string; a \"'\" in a value is written \\'")]
     UnterminatedQuote,
     /// An empty `--database` or `DATABASE_URL`, which was hardly meant to lead to the default socket.
-    #[error("it is empty, as from a variable that is not set, and nothing else says where the server is")]
+    #[error("it is empty, as from a variable that is not set, and there is no PGHOST either")]
     EmptyUrl,
     /// A URI of another scheme than libpq's.
     #[error("unknown scheme {}: a connection URI begins with postgresql:// or postgres://", .0.or("in URI"))]

@@ -246,8 +246,7 @@ fn an_empty_url_is_a_mistake_and_not_the_local_socket() {
     };
     for (is_variable, source) in [(true, "DATABASE_URL"), (false, "--database")] {
         let outcome = run(is_variable, &[]);
-        let words =
-            "it is empty, as from a variable that is not set, and nothing else says where the server is";
+        let words = "it is empty, as from a variable that is not set, and there is no PGHOST either";
         assert_failed(&outcome, 78, &format!("{source}: {words}"));
         assert_ran(&run(is_variable, &elsewhere));
     }

@@ -202,7 +202,7 @@ fn heimdalls_own_url_comes_first_and_its_password_is_in_no_list_of_processes() {
     // Set and empty, it is a mistake, and no reason to go elsewhere.
     let empty = Heimdall::new().env("DATABASE_URL", &own).url("").args(["--name", "own url", "true"]).run();
     let words =
-        "HEIMDALL_DATABASE_URL: it is empty, as from a variable that is not set, and nothing else says";
+        "HEIMDALL_DATABASE_URL: it is empty, as from a variable that is not set, and there is no PGHOST";
     assert!(empty.code == Some(78) && empty.stderr.contains(words), "{}", empty.stderr);
     let wrong =
         Heimdall::new().env("DATABASE_URL", &own).url("host=h uzer=x").args(["--name", "x", "true"]).run();
