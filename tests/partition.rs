@@ -53,7 +53,7 @@ fn a_port_where_nobody_listens_is_not_answered_by_the_caller() {
     let only = "echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range";
     let output = hosts.on_client("sh").args(["-c", only]).output().unwrap();
     if !output.status.success() {
-        return did_not_run(name, &String::from_utf8_lossy(&output.stderr).trim_end());
+        return did_not_run(name, String::from_utf8_lossy(&output.stderr).trim_end());
     }
     let outcome = hosts.heimdall().database("host=127.0.0.1 port=40000").args(["--key", "8", "true"]).run();
     assert_eq!(outcome.code, Some(69), "{}", outcome.stderr);
