@@ -19,6 +19,7 @@ const STRINGS: &[&str] = &[
     "postgres://ann:MARK@db.example:5432/app?sslmode=require",
     "postgresql://ann:MARK@db1:5432,db2:5433/app",
     "postgres://ann:MARK@[::1]:5432/app",
+    "postgres://ann:MARK@[1]:5432/db",
     "postgres://ann:MARK@%2Frun%2Fpostgresql/app",
     "postgres://ann:MARK@/app",
     "postgres://db/app?user=ann&password=MARK&connect_timeout=5",

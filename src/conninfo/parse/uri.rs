@@ -129,7 +129,8 @@ impl<'a> Uri<'a> {
     /// Returns the address before `]`, which is not validated here, and what follows.
     fn bracketed(&self, inside: &'a str) -> Result<(&'a str, &'a str), Error> {
         let is_address = inside.chars().all(|c| c.is_ascii_hexdigit() || ":.[]/,".contains(c));
-        let excerpt = || Excerpt::new(self.text, self.private || !is_address);
+        // The text that is quoted has the password in front of an "@", however good what follows is.
+        let excerpt = || Excerpt::new(self.text, self.text.contains('@') || !is_address);
         let (address, after) = inside.split_once(']').ok_or_else(|| Error::UnclosedBracket(excerpt()))?;
         if address.is_empty() {
             return Err(Error::EmptyBrackets(excerpt()));
@@ -352,6 +353,10 @@ mod tests {
             "postgres://h?password=x&hunter2=1",
             "postgres://h?password=%hunter2",
             "postgres://h?p%61ssword=x&hunter2=%",
+            "postgres://ann:hunter2@[]:5432",
+            "postgres://ann:hunter2@[::1/db",
+            "postgres://ann:hunter2@h,[]/db",
+            "postgres://hunter2@[]",
             "postgres://[::1?password=hunter2",
             "postgres://[::1]z?password=hunter2",
         ] {
