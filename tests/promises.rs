@@ -192,6 +192,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "promises::suspended::away_from_a_terminal_too_the_job_is_stopped_with_heimdall",
             "promises::suspended::who_is_continued_before_the_job_has_stopped_goes_on",
             "promises::suspended::who_reads_late_that_the_lock_is_granted_asks_again_before_the_program_starts",
+            "promises::suspended::who_is_stopped_once_the_lock_is_granted_asks_again_before_the_program_starts",
         ],
     ),
     (

@@ -25,7 +25,8 @@ use super::rules::restart::End;
 use super::signals::Signals;
 use super::supervise::{Ended, Sources, supervise};
 use super::timer::Timer;
-use crate::lock::Guard;
+use crate::lock::heartbeat::Heartbeat;
+use crate::lock::{Guard, Moment};
 
 /// What all programs of a run are started and watched with.
 pub(super) struct Programs<'a> {
@@ -33,6 +34,13 @@ pub(super) struct Programs<'a> {
     timer: &'a Timer,
     /// From the start of the first one on.
     signals: Option<Signals>,
+}
+
+/// What came of one.
+pub(super) enum Ran {
+    /// It was not started: by then it was not sure any more that the lock is ours.
+    TooLate(Guard),
+    Over(Over),
 }
 
 /// How one ended.
@@ -55,28 +63,27 @@ impl<'a> Programs<'a> {
         Self { options, timer, signals: None }
     }
 
-    /// Starts the program and watches over it until its end.
-    pub(super) fn run(&mut self, mut guard: Guard, course: &mut Course, report: &Report) -> Over {
-        // Before the program has something to say.
-        Report::flush(MOMENT);
+    /// Starts the program, as long as the last answer is fresh, and watches over it until its end.
+    pub(super) fn run(&mut self, mut guard: Guard, course: &mut Course, report: &Report) -> Ran {
         let variables = variables(self.options, &guard, course);
         let (options, timer) = (self.options, self.timer);
         let (signals, mut job) = match self.start(&guard, variables.clone()) {
-            Ok(started) => started,
+            Ok(Some(started)) => started,
+            Ok(None) => return Ran::TooLate(guard),
             Err(error) => {
                 report.error(Unrunnable { program: &options.program, error: &error });
                 let exit = match error.kind() {
                     io::ErrorKind::NotFound => Exit::NotFound,
                     _ => Exit::NotExecutable,
                 };
-                return Over {
+                return Ran::Over(Over {
                     end: End::NotStarted,
                     ran: Duration::ZERO,
                     exit,
                     typed: None,
                     guard: Some(guard),
                     is_lost: false,
-                };
+                });
             }
         };
         course.started();
@@ -111,14 +118,14 @@ impl<'a> Programs<'a> {
             _ => None,
         };
         let guard = (!matches!(reason, ExitReason::Stopped(Cause::Lost, _))).then_some(guard);
-        Over { end, ran, exit: reason.into(), typed, guard, is_lost }
+        Ran::Over(Over { end, ran, exit: reason.into(), typed, guard, is_lost })
     }
 
     fn start(
         &mut self,
         guard: &Guard,
         variables: Vec<(&'static str, Option<String>)>,
-    ) -> io::Result<(&mut Signals, Job)> {
+    ) -> io::Result<Option<(&mut Signals, Job)>> {
         let in_our_group = terminal::is_there();
         let signals = match self.signals.take() {
             Some(signals) => signals.go_on()?,
@@ -140,8 +147,13 @@ impl<'a> Programs<'a> {
             inherited: self.options.inherits.then(|| guard.as_fd()),
             mask: &mask,
         };
-        let job = Job::start(start, self.options.signal, &mut || signals.keep_early())?;
-        Ok((signals, job))
+        // To get here may have taken long, if this process was stopped or the host suspended.
+        let may_start = || Heartbeat::is_fresh(guard.last_answered(), self.options.lease, Moment::now());
+        let job = Job::start(start, self.options.signal, &may_start, &mut || signals.keep_early())?;
+        if job.is_none() {
+            signals.pause();
+        }
+        Ok(job.map(|job| (signals, job)))
     }
 
     /// Until the next program is started, what usually ends a program ends heimdall.
@@ -170,6 +182,3 @@ fn variables(options: &RunOptions, guard: &Guard, course: &Course) -> Vec<(&'sta
     variables.extend(notify::VARIABLES.into_iter().filter(|name| !is_passed(name)).map(|name| (name, None)));
     variables
 }
-
-/// How long the reader of standard error may keep the program from starting.
-const MOMENT: Duration = Duration::from_millis(100);

@@ -10,7 +10,7 @@ use super::hold::hold;
 #[cfg(target_os = "linux")]
 use super::job::listen;
 use super::options::{self, Action, EarlyExit, RunOptions};
-use super::program::{Over, Programs};
+use super::program::{Over, Programs, Ran};
 use super::report::event::{Event, Level};
 use super::report::half;
 use super::report::session_name;
@@ -102,6 +102,8 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         };
         let report = &report.clone().with_session(&guard);
         let settled = if is_kept { Ok(()) } else { settle(&mut guard, options, &mut course, report) };
+        // Before the program has something to say, and before the last look at the lock, as this may take a moment.
+        Report::flush(MOMENT);
         let held = settled.and_then(|()| hold(&mut guard, options.lease, &timer, course.start_at(), report));
         if let Ok(false) = held {
             release(guard, &timer, report);
@@ -121,7 +123,13 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             timer.sleep(now.after(pause), report);
             continue;
         }
-        let mut over = programs.run(guard, &mut course, report);
+        let mut over = match programs.run(guard, &mut course, report) {
+            Ran::Over(over) => over,
+            Ran::TooLate(guard) => {
+                kept = Some(guard);
+                continue;
+            }
+        };
         if !over.is_lost
             && course.depends_on_loss(over.end)
             && let Some(guard) = over.guard.take()
@@ -263,6 +271,9 @@ fn show_who_asked(guard: &mut Guard, timer: &Timer) {
 
 /// For how long what the session says of itself can be seen, by who looks ten times a second and may be far away.
 const SEEN: Duration = Duration::from_millis(300);
+
+/// How long the reader of standard error may keep the program from starting.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// How long heimdall waits at its end for its last lines to be read.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);

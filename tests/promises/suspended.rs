@@ -1,19 +1,24 @@
 //! A host that was suspended, and wakes up when the lock may be another's.
 
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use heimdall::lock::Key;
+use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Stopped, ours, pid_behind};
-use crate::support::heimdall::{Heimdall, Outcome, Running};
+use crate::support::heimdall::{BINARY, Heimdall, Outcome, Running};
 use crate::support::lateness::Lateness;
 use crate::support::namespaces::Namespaces;
 use crate::support::poll;
 use crate::support::postgres::ClusterOptions;
+use crate::support::processes::family;
 use crate::support::scripted::{Connection, Scripted, backend};
+use crate::support::stream::Stream;
 
 /// Tells all the time what time it is, as a sign that it runs, until standard input ends; nor does it end at SIGTERM.
 const JOB: &str = r#"
@@ -119,8 +124,13 @@ fn promise_13_who_is_continued_before_the_job_has_stopped_goes_on() {
 }
 
 fn is_stopped(pid: Pid) -> bool {
+    is_in_state(pid, 'T')
+}
+
+/// As `man 5 proc_pid_stat` has it.
+fn is_in_state(pid: Pid, state: char) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
-    stat.contains(") T ")
+    stat.contains(&format!(") {state} "))
 }
 
 #[test]
@@ -135,6 +145,60 @@ fn who_waits_goes_on_waiting_after_a_grant_that_came_to_nothing() {
     let outcome = read_late(&["--wait"]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("lost before the program was started"), "{}", outcome.stderr);
+}
+
+#[test]
+fn promise_13_who_is_stopped_once_the_lock_is_granted_asks_again_before_the_program_starts() {
+    // The program may have started before this test could stop heimdall.
+    let (outcome, stderr) =
+        (0..10).find_map(|_| stopped_before_the_start()).expect("one that is stopped in time");
+    assert_eq!(outcome.code, Some(69), "{stderr}");
+    assert!(stderr.contains("lost before the program was started"), "{stderr}");
+}
+
+/// A heimdall that is stopped while it waits a moment for the reader of its standard error, as it does before its program starts,
+/// and that goes on when its session has ended; `None` where the program had started before.
+fn stopped_before_the_start() -> Option<(Outcome, String)> {
+    let (read, is_read) = mpsc::channel();
+    let (stands, does_stand) = mpsc::channel();
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        connection.send(&backend::answered(&backend::granted("42")));
+        // What keeps the session is asked once the grant was read.
+        connection.expect(b'Q');
+        read.send(()).unwrap();
+        let _ = does_stand.recv();
+        connection.close();
+    });
+    let (reader, mut writer) = io::pipe().unwrap();
+    ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(&[b'\n'; 4096]).is_ok() {}
+    ioctl_fionbio(&writer, false).unwrap();
+    let full = format!("/proc/{}/fd/{}", std::process::id(), writer.as_raw_fd());
+    let running = Heimdall::program("sh")
+        .args(["-c", r#"exec "$0" "$@" 2>"$FULL""#, BINARY])
+        .env("FULL", full)
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["-v", "--name", "stopped early", "--lease", "3s", "sleep", "300"])
+        .spawn();
+    is_read.recv().unwrap();
+    drop(writer);
+    let heimdall = Pid::from_raw(running.pid()).unwrap();
+    poll(Duration::from_secs(30), || is_in_state(heimdall, 'S').then_some(())).expect("it waits");
+    let stopped = Stopped::stop(heimdall);
+    poll(Duration::from_secs(30), || is_stopped(heimdall).then_some(())).expect("it stops");
+    stands.send(()).unwrap();
+    if family(running.pid()).len() > 1 {
+        return None;
+    }
+    // More than a third of the lease.
+    thread::sleep(Duration::from_millis(1100));
+    drop(stopped);
+    let stderr = Stream::collect(reader);
+    let outcome = running.wait();
+    let stderr = stderr.wait_for_end(Instant::now() + Duration::from_secs(5));
+    Some((outcome, stderr.trim_start().to_owned()))
 }
 
 /// A heimdall that reads late that the lock is granted, from a server that is not there any more when it is asked again, and

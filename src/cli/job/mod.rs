@@ -63,20 +63,28 @@ pub(super) struct News {
 }
 
 impl Job {
-    /// Starts the program, which this signal asks to end. Right before that, `take_early` takes the signals that came to
-    /// heimdall, which the program has not got.
+    /// Starts the program, which this signal asks to end. Right before that, `may_start` is asked whether it may start, and
+    /// `take_early` takes the signals that came to heimdall, which the program has not got. Returns `None` where it may not.
     pub(super) fn start(
         start: Start<'_>,
         stop_signal: Signal,
+        may_start: &dyn Fn() -> bool,
         take_early: &mut dyn FnMut(),
-    ) -> io::Result<Self> {
+    ) -> io::Result<Option<Self>> {
         adopt_orphans();
         let preexisting = PreexistingChildren::find()?;
         let leads_group = !start.in_our_group;
         // Without one, what is sent to the group reaches the program twice.
         let mut witness = if leads_group { None } else { Witness::start().ok() };
-        let program = spawn(start, &mut || _ = seen_by(&mut witness, take_early))?;
-        Ok(Self {
+        let mut last = || {
+            let may_start = may_start();
+            if may_start {
+                seen_by(&mut witness, take_early);
+            }
+            may_start
+        };
+        let Some(program) = spawn(start, &mut last)? else { return Ok(None) };
+        Ok(Some(Self {
             program,
             stop_signal,
             witness,
@@ -90,7 +98,7 @@ impl Job {
             is_group_stopped: false,
             asked: Vec::new(),
             is_childless: false,
-        })
+        }))
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -105,7 +113,7 @@ impl Job {
     /// Starts something that is none of the job's, in a process group of its own: it is stopped by
     /// [`Job::kill_beside`] alone.
     pub(super) fn start_beside(&mut self, start: Start<'_>) -> io::Result<()> {
-        self.beside = Some(spawn(start, &mut || {})?);
+        self.beside = spawn(start, &mut || true)?;
         Ok(())
     }
 

@@ -25,9 +25,9 @@ pub(in crate::cli) struct Start<'a> {
     pub(in crate::cli) mask: &'a SigSet,
 }
 
-/// Starts the program with our standard streams, working directory, environment and inherited descriptors; `last` comes right
-/// before that.
-pub(super) fn spawn(start: Start<'_>, last: &mut dyn FnMut()) -> io::Result<Pid> {
+/// Starts the program with our standard streams, working directory, environment and inherited descriptors; `last` is asked
+/// right before that whether it may start. Returns `None` where it may not.
+pub(super) fn spawn(start: Start<'_>, last: &mut dyn FnMut() -> bool) -> io::Result<Option<Pid>> {
     let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_sigmask(start.mask)?;
@@ -48,7 +48,9 @@ pub(super) fn spawn(start: Start<'_>, last: &mut dyn FnMut()) -> io::Result<Pid>
     let arguments = arguments.map(|word| c_string(word.to_owned())).collect::<io::Result<Vec<_>>>()?;
     let environment = environment(start.variables)?;
     let actions = PosixSpawnFileActions::init()?;
-    last();
+    if !last() {
+        return Ok(None);
+    }
     let pid = match posix_spawnp(&program, &actions, &attributes, &arguments, &environment) {
         Err(nix::Error::ENOEXEC) => {
             let words = words_for_shell(start.program, &arguments)?;
@@ -56,7 +58,7 @@ pub(super) fn spawn(start: Start<'_>, last: &mut dyn FnMut()) -> io::Result<Pid>
         }
         result => result?,
     };
-    Ok(Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?)
+    Ok(Some(Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidData)?))
 }
 
 /// As execvp(3) does it: a script that does not say what it is for is one for the shell. Returns the words to start [`SHELL`]
@@ -114,4 +116,25 @@ const USUAL_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 
 pub(super) fn c_string(word: OsString) -> io::Result<CString> {
     Ok(CString::new(word.into_vec())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_not_start_at_the_last_look_is_not_started() {
+        let mask = SigSet::empty();
+        for (may_start, program) in [(false, "true"), (true, "true"), (false, "/is/not/there")] {
+            let start = Start {
+                program: program.as_ref(),
+                arguments: &[],
+                variables: Vec::new(),
+                in_our_group: true,
+                inherited: None,
+                mask: &mask,
+            };
+            assert_eq!(spawn(start, &mut || may_start).unwrap().is_some(), may_start, "{program}");
+        }
+    }
 }

@@ -121,8 +121,10 @@ impl Supervision {
             has_more: true,
             then: Then::Wait(None),
         };
-        this.listen(supervised);
         this.ask(supervised, |supervised| supervised.start_heartbeat(now));
+        // If this host was suspended as the program started, the job must not go on.
+        this.feed(supervised, Event::Woken);
+        this.listen(supervised);
         this
     }
 
@@ -332,14 +334,18 @@ mod tests {
     }
 
     fn begin(terms: Terms) -> (Supervision, Played) {
-        let mut played = Played {
-            now: Moment::START,
-            ended: None,
-            is_lost: false,
-            done: Vec::new(),
-            is_beside_left: false,
-        };
+        begin_at(Moment::START, terms)
+    }
+
+    fn begin_at(now: Moment, terms: Terms) -> (Supervision, Played) {
+        let mut played = Played { now, ended: None, is_lost: false, done: Vec::new(), is_beside_left: false };
         (Supervision::begin(terms, &mut played), played)
+    }
+
+    #[test]
+    fn a_program_that_was_started_late_is_stopped_before_anything_else() {
+        let (_, played) = begin_at(Moment::START.after(TERMS.lease * 3 / 4), TERMS);
+        assert_eq!(played.done, [Action::Stop]);
     }
 
     const DONE: Status = Status::Exited(0);
