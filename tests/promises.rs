@@ -3,6 +3,7 @@
 mod crash;
 mod drain;
 mod failover;
+mod hidden;
 mod init;
 mod lease;
 mod loss;
@@ -52,6 +53,8 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "promises::tree::descendants_that_left_the_group_are_stopped_by_timeout",
             "promises::tree::one_that_leaves_while_the_program_ends_is_stopped",
             "promises::tree::a_child_that_has_become_another_user_is_stopped_by_root",
+            "promises::hidden::who_is_hidden_is_asked_to_end_with_the_rest",
+            "promises::hidden::who_is_hidden_and_cannot_be_killed_is_told_of",
             "terminal::in_the_foreground_the_program_and_its_descendants_are_stopped",
             "terminal::job_control::a_line_that_the_terminal_stops_the_background_for_keeps_heimdall_from_nothing",
             "promises::drain::what_drains_is_stopped_when_the_lock_is_lost",

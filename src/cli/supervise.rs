@@ -313,7 +313,7 @@ impl Run<'_> {
             }
             News::Blind => {
                 return self.report.warning(
-                    "the process table can't be read; waiting for what may be left of the program outside of its group",
+                    "/proc can't be read or hides processes; waiting for what may be left of the program outside of its group",
                 );
             }
         };

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, getpid};
+use rustix::process::{Pid, getpgid, getpid};
 
 /// A process, as the table shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,11 @@ pub(super) fn descendants(is_excepted: impl Fn(Pid) -> bool) -> io::Result<Vec<P
     if fs::read_link("/proc/self")?.to_str() != Some(&ours.to_string()) {
         return Err(io::Error::other("/proc shows the processes of another PID namespace"));
     }
-    let table = table()?;
+    let mut table = table()?;
     let mut found: Vec<Process> = Vec::new();
     let mut parents = vec![ours];
     while let Some(parent) = parents.pop() {
+        table.extend(hidden(parent, &table)?);
         for process in table.iter().filter(|process| process.parent == parent) {
             if parent != ours || !is_excepted(process.pid) {
                 found.push(*process);
@@ -38,6 +39,26 @@ pub(super) fn descendants(is_excepted: impl Fn(Pid) -> bool) -> io::Result<Vec<P
         }
     }
     Ok(found)
+}
+
+/// Returns the children of a process that are not in the table: `/proc` may hide those that we may not trace, such as one of our
+/// own user whose program may not be read (`hidepid`, `man 5 proc`), but does not leave them out where it lists who is whose child.
+fn hidden(parent: i32, table: &[Process]) -> io::Result<Vec<Process>> {
+    let mut processes = Vec::new();
+    // What has ended, or is hidden itself, shows no threads.
+    let threads = unless_exhausted(fs::read_dir(format!("/proc/{parent}/task")))?;
+    for thread in threads.into_iter().flatten().map_while(Result::ok) {
+        // Not every kernel has the list.
+        let children = unless_exhausted(fs::read_to_string(thread.path().join("children")))?;
+        let children = children.unwrap_or_default();
+        for pid in children.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+            if table.iter().all(|process| process.pid != pid) {
+                let group = getpgid(Some(pid)).map_or(0, |group| group.as_raw_nonzero().get());
+                processes.push(Process { pid, is_still: false, parent, group });
+            }
+        }
+    }
+    Ok(processes)
 }
 
 /// Returns the environment that a process was started with, if we may see it; a process may have overwritten it.
@@ -49,14 +70,19 @@ fn table() -> io::Result<Vec<Process>> {
     let mut processes = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        match fs::read(format!("/proc/{pid}/stat")) {
-            Ok(stat) => processes.extend(read(pid, &stat)),
-            Err(error) if is_exhaustion(&error) => return Err(error),
-            // A process that has ended meanwhile has no file any more; a hidden one is not ours.
-            Err(_) => {}
-        }
+        // A process that has ended meanwhile has no file any more.
+        let stat = unless_exhausted(fs::read(format!("/proc/{pid}/stat")))?;
+        processes.extend(stat.and_then(|stat| read(pid, &stat)));
     }
     Ok(processes)
+}
+
+/// Returns what could be read, if anything.
+fn unless_exhausted<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if is_exhaustion(&error) => Err(error),
+        result => Ok(result.ok()),
+    }
 }
 
 /// Whether we have run out of descriptors: then there is a table, and it can't be read.

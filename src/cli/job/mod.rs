@@ -343,9 +343,10 @@ impl Job {
         refused
     }
 
-    /// Whether descendants that have left the program's group can't be seen, and so not be stopped.
+    /// Whether of what is left nothing can be seen that has left the program's group, and so not be stopped.
     pub(super) fn cannot_see_descendants(&self) -> bool {
-        ADOPTS && !rustix::process::getpid().is_init() && self.all().is_err()
+        let sees_any = |_| self.all().is_ok_and(|all| !all.is_empty());
+        ADOPTS && !rustix::process::getpid().is_init() && !(0..2).any(sees_any)
     }
 
     /// Reaps all children that have ended, our own and those that have lost their parents; returns what is new of the program.

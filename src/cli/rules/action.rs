@@ -72,7 +72,7 @@ pub enum Event {
 pub enum Left {
     No,
     Yes,
-    /// The process table can't be read.
+    /// The process table can't be read, or does not show what is left.
     Unknown,
 }
 
