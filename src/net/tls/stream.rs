@@ -24,9 +24,11 @@ impl TlsStream {
     /// Shakes hands until the server has proved its identity.
     pub(in crate::net) fn handshake(
         socket: Socket,
-        tls: ClientConnection,
+        mut tls: ClientConnection,
         deadline: Deadline,
     ) -> Result<Self, Error> {
+        // What is sent is in memory as a whole already; a limit would have its end refused.
+        tls.set_buffer_limit(None);
         let deadline = deadline.during(Phase::TlsHandshake);
         let mut stream = Self { socket, tls, has_ended: false };
         while stream.tls.is_handshaking() {
