@@ -610,15 +610,23 @@ fn condition(table: &str, keys: Option<&[Key]>) -> String {
          WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"
     );
     let Some(keys) = keys else { return condition };
-    let halves = keys.iter().map(|key| key.in_pg_locks()).map(|(classid, objid, objsubid)| {
+    let halves: Vec<(u32, u32, u16)> = keys.iter().map(|key| key.in_pg_locks()).collect();
+    // The slots of a name differ in the objid alone.
+    let alike = halves.chunk_by(|one, next| (one.0, one.2) == (next.0, next.2)).map(|alike| {
+        let objids: Vec<String> = alike.iter().map(|half| half.1.to_string()).collect();
+        let (classid, _, objsubid) = alike.first().copied().unwrap_or_default();
+        let objid = match objids.as_slice() {
+            [one] => format!("'{one}'::pg_catalog.oid"),
+            several => format!("ANY ('{{{}}}'::pg_catalog.oid[])", several.join(",")),
+        };
         format!(
             "{table}classid OPERATOR(pg_catalog.=) '{classid}'::pg_catalog.oid \
-             AND {table}objid OPERATOR(pg_catalog.=) '{objid}'::pg_catalog.oid \
+             AND {table}objid OPERATOR(pg_catalog.=) {objid} \
              AND {table}objsubid OPERATOR(pg_catalog.=) {objsubid}"
         )
     });
-    let halves: Vec<String> = halves.collect();
-    match halves.as_slice() {
+    let alike: Vec<String> = alike.collect();
+    match alike.as_slice() {
         [one] => format!("{condition} AND {one}"),
         several => format!("{condition} AND ({})", several.join(" OR ")),
     }
