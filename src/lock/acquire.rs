@@ -161,7 +161,7 @@ impl Contender {
         patience: Option<Duration>,
     ) -> Result<(AcquireRow, Moment), QueryError> {
         let asked = Moment::now();
-        self.send_attempt(turn)?;
+        self.ask_again(turn);
         let silence = self.request.lease().map(Heartbeat::patience);
         let deadline = Deadline::after(ANSWER_TIMEOUT)
             .earlier(Deadline::after(patience))
@@ -169,10 +169,10 @@ impl Contender {
         Ok((self.answer(deadline, &mut false)?, asked))
     }
 
-    fn send_attempt(&mut self, turn: Turn) -> Result<(), QueryError> {
+    fn ask_again(&mut self, turn: Turn) {
         let Self { request, owner, sources, .. } = self;
         let attempt = Statement::Acquire { request: request.clone(), owner: *owner, turn, sources: *sources };
-        Ok(self.connection.send(&attempt.query())?)
+        self.connection.ask(&attempt.query());
     }
 
     /// Reads the answer to an attempt. One that has failed leaves no lock behind, and is made again: some times as it was,
@@ -210,7 +210,7 @@ impl Contender {
                 self.sources = others;
             }
             self.turn = self.turn.after_failure();
-            self.send_attempt(self.turn)?;
+            self.ask_again(self.turn);
         }
     }
 

@@ -63,10 +63,8 @@ impl Lister {
     /// # Errors
     /// The session has ended, or the server has become one on which no lock would exclude.
     pub fn again(&mut self) -> Result<Vec<Holder>, Error> {
-        let sent = self.connection.send(&statement(self.request.as_ref()).query());
-        let answer =
-            sent.map_err(QueryError::from).and_then(|()| self.answer(Deadline::after(ANSWER_TIMEOUT)));
-        let answer = answer.map_err(|error| self.failed(error))?;
+        self.connection.ask(&statement(self.request.as_ref()).query());
+        let answer = self.answer(Deadline::after(ANSWER_TIMEOUT)).map_err(|error| self.failed(error))?;
         self.judge(answer)
     }
 

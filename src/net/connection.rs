@@ -69,8 +69,13 @@ impl Connection {
         deadline: Deadline,
         read: impl FnMut(&Row) -> Option<T>,
     ) -> Result<Vec<T>, QueryError> {
-        self.session.query(query);
+        self.ask(query);
         self.answer(deadline, read)
+    }
+
+    /// Has a query sent by the next call that waits, as [`Connection::answer`] does: a long one may not go without waiting.
+    pub(crate) fn ask(&mut self, query: &Query) {
+        self.session.query(query);
     }
 
     /// Reads the answer to the query that was sent last; those to earlier ones come before it, and are dropped.
