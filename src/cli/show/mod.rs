@@ -31,9 +31,8 @@ pub(super) fn holders(
     let (mut lister, holders) = Lister::connect(&connect, request.as_ref(), Deadline::after(None))
         .map_err(|error| failed(report, &error))?;
     let exit = print(|out| list::write(&holders, lock, format, out), report);
-    if let Some(lock) = lock
-        && let Ok(others) = lister.others(lock.all_slots())
-    {
+    if let Some(lock) = lock {
+        let others = lister.others(lock.all_slots()).map_err(|error| failed(report, &error))?;
         lock.further_slots(&others).iter().for_each(|text| report.warning(text));
     }
     lister.close();
