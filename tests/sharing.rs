@@ -1,10 +1,16 @@
 //! `--shared` and `--slots`: several holders at once, and never more than that.
 
-use heimdall::lock::Key;
+use std::ops::RangeInclusive;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use heimdall::conninfo::{Config, Environment};
+use heimdall::lock::{self, Key, LockRequest, Outcome};
+use heimdall::net::{ConnectOptions, Deadline};
 
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::holder::Holder;
-use crate::support::postgres::{Directory, shared};
+use crate::support::postgres::{Cluster, Directory, shared};
 
 /// On the shared server, also where `DATABASE_URL` is set: these tests look at the server's side.
 fn heimdall(name: &str, options: &[&str]) -> Heimdall {
@@ -92,26 +98,72 @@ fn the_first_slot_is_the_plain_lock() {
     second.finish();
 }
 
+/// Holds these slots of a name until its standard input ends.
+fn hold_slots(cluster: &Cluster, name: &str, slots: RangeInclusive<u16>) -> Child {
+    let last = Key::slot("sharing", name, *slots.end());
+    let keys = slots.map(|number| Key::slot("sharing", name, number));
+    let sql = keys.fold(String::new(), |sql, key| sql + &format!("select pg_advisory_lock({key});"));
+    let mut psql = cluster.psql(&format!("{} user=trust_user dbname=app", cluster.socket()));
+    psql.args(["-c", &sql, "-c", "\\! cat"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let psql = psql.spawn().unwrap();
+    cluster.wait_for_holders(last, 1);
+    psql
+}
+
+fn let_go(mut holder: Child) {
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+}
+
 #[test]
 fn a_thousand_slots_are_tried_in_one_statement() {
-    let database = format!("{} user=trust_user dbname=app", shared().tcp());
-    let keys = |from: u16| -> String {
-        let keys = (from..=999).map(|number| Key::slot("sharing", "many", number));
-        keys.fold(String::new(), |sql, key| sql + &format!("select pg_advisory_lock({key});"))
-    };
-    let mut psql = shared().psql(&database);
-    psql.args(["-c", &keys(1), "-c", "select 'holding'", "-c", "\\! cat"]);
-    psql.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
-    let mut psql = psql.spawn().unwrap();
-    shared().wait_for_holders(Key::slot("sharing", "many", 999), 1);
+    let others = hold_slots(shared(), "many", 1..=999);
     let last = heimdall("many", &["--slots", "1000"]).hold();
     assert_slot(&last, "many", 1000);
     let outcome = heimdall("many", &["--slots", "1000", "true"]).run();
     assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("and by 1 more"), "{}", outcome.stderr);
-    drop(psql.stdin.take());
-    assert!(psql.wait().unwrap().success());
+    let_go(others);
     last.finish();
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_thousand_slots_are_waited_for_listed_and_stopped_through_tls() {
+    let server = crate::support::postgres::tls().server("good");
+    let conninfo = format!("{} user=tls_user dbname=app sslmode=require", server.cluster.tcp());
+    let heimdall = |options: &[&str]| {
+        let lock = ["--namespace", "sharing", "--name", "encrypted"];
+        Heimdall::new().database(&conninfo).args(lock).args(options)
+    };
+    let others = hold_slots(server.cluster, "encrypted", 1..=1000);
+    let waiter = heimdall(&["--slots", "1000", "--wait", "echo", "ran"]).spawn();
+    waiter.wait_for_stderr_line("waiting for the lock");
+    let list = heimdall(&["--list"]).run();
+    let further = "heimdall: further slots of the lock sharing/encrypted are held: give --slots 1000\n";
+    assert_eq!((list.code, list.stderr.as_str()), (Some(0), further));
+    let_go(others);
+    let outcome = waiter.wait();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
+    let holder = heimdall(&["--slots", "1000"]).hold();
+    let stop = heimdall(&["--stop"]).run();
+    assert_eq!(stop.code, Some(0), "{}", stop.stderr);
+    assert_eq!(holder.wait().code, Some(143));
+}
+
+/// A Unix socket takes some 200 KB.
+#[test]
+fn an_attempt_that_a_socket_does_not_take_at_once_is_made_again_as_the_first_was() {
+    let conninfo = format!("{} user=trust_user dbname=app", shared().socket());
+    let nothing = Environment { variable: &|_| None, effective_user: &|| None, effective_uid: 0 };
+    let config = Config::resolve(&conninfo, &nothing).unwrap();
+    let request = LockRequest::slots("sharing", "long", 1500);
+    let others = hold_slots(shared(), "long", 1..=1500);
+    let first = lock::acquire(&ConnectOptions::new(&config), &request, Deadline::after(None)).unwrap();
+    let Outcome::Busy(contender) = first else { panic!("all slots are held") };
+    let second = contender.retry(Duration::ZERO, None).unwrap();
+    assert!(matches!(second, Outcome::Busy(_)));
+    let_go(others);
 }
 
 #[test]
