@@ -16,8 +16,13 @@ use crate::support::postgres::shared;
 
 /// A lock of this name, on the shared server: these tests act on the server's side.
 fn heimdall(name: &str) -> Heimdall {
+    as_heimdall(Heimdall::new(), name)
+}
+
+/// The same, of a heimdall that is started in another way.
+fn as_heimdall(program: Heimdall, name: &str) -> Heimdall {
     let conninfo = format!("{} user=trust_user dbname=app", shared().tcp());
-    Heimdall::new().database(&conninfo).args(["--namespace", "daemon", "--name", name])
+    program.database(&conninfo).args(["--namespace", "daemon", "--name", name])
 }
 
 /// Ends the session that holds the lock of this name.

@@ -1,15 +1,16 @@
 //! `--metrics` and `--status-file`.
 
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::geteuid;
 
-use super::{heimdall, lose};
-use crate::support::heimdall::Heimdall;
+use super::{as_heimdall, heimdall, lose};
+use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::shared;
 use crate::support::scripted::{Connection, Scripted, backend};
 use crate::support::{did_not_run, poll, this_test};
@@ -38,10 +39,10 @@ fn value(file: &Path, name: &str, label: &str) -> Option<f64> {
     found.first().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
-fn wait_for(file: &Path, name: &str, expected: f64) {
-    let reached = || (value(file, name, "") == Some(expected)).then_some(());
+fn wait_for(file: &Path, name: &str, is_right: impl Fn(f64) -> bool) {
+    let reached = || value(file, name, "").filter(|value| is_right(*value));
     let text = || fs::read_to_string(file).unwrap_or_default();
-    assert!(poll(Duration::from_secs(30), reached).is_some(), "{name} is not {expected} in {}", text());
+    assert!(poll(Duration::from_secs(30), reached).is_some(), "{name} in {}", text());
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn counters_go_on_from_run_to_run_and_gauges_tell_what_is() {
 
     // Another one is turned away meanwhile, and touches none of the holder's.
     let holder = metered(name).args(["--lease", "6s"]).hold();
-    wait_for(&file, "heimdall_held", 1.0);
+    wait_for(&file, "heimdall_held", |held| held > 0.0);
     assert_eq!(metered(name).arg("true").run().code, Some(75));
     let quiet = metered(name).args(["-q", "-E", "0", "true"]).run();
     assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
@@ -114,7 +115,7 @@ fn a_lock_that_is_lost_before_a_program_starts_is_told_and_counted_as_lost() {
     running.wait_for_stderr_line("the server has broken a session");
     let is_counted = || (value(&file, "heimdall_losses_total", "terminated") == Some(1.0)).then_some(());
     poll(Duration::from_secs(30), is_counted).expect("it is counted");
-    wait_for(&file, "heimdall_held", 1.0);
+    wait_for(&file, "heimdall_held", |held| held > 0.0);
     running.signal(15);
     running.wait();
 }
@@ -356,32 +357,106 @@ fn a_file_that_someone_else_has_written_is_left_as_it_is() {
 }
 
 #[test]
-fn a_file_that_is_replaced_keeps_its_mode() {
+fn a_file_that_is_replaced_keeps_who_may_read_and_write_it_and_nothing_else() {
     let folder = folder();
     let files = ["status", "metrics"].map(|name| folder.join(name));
-    for file in &files {
-        fs::write(file, "").unwrap();
-        fs::set_permissions(file, Permissions::from_mode(0o640)).unwrap();
-    }
-    let run = heimdall("keeps mode").arg("--status-file").arg(&files[0]).arg("--metrics").arg(&files[1]);
-    assert_eq!(run.arg("true").run().code, Some(0));
-    for file in &files {
-        let found = fs::metadata(file).unwrap();
-        assert_eq!(found.permissions().mode() & 0o777, 0o640, "{file:?}");
-        assert!(found.len() > 0, "{file:?}");
+    for (mode, kept) in [(0o640, 0o640), (0o6777, 0o666)] {
+        for file in &files {
+            fs::write(file, "").unwrap();
+            fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+        }
+        let run = heimdall("keeps mode").arg("--status-file").arg(&files[0]).arg("--metrics").arg(&files[1]);
+        assert_eq!(run.arg("true").run().code, Some(0));
+        for file in &files {
+            let found = fs::metadata(file).unwrap();
+            assert_eq!(found.mode() & 0o7777, kept, "{file:?}");
+            assert!(found.len() > 0, "{file:?}");
+        }
     }
 }
 
-/// A folder that someone else has locked, and does not unlock, stands for a file system that hangs.
+#[test]
+fn a_file_of_another_user_is_left_as_it_is() {
+    if !geteuid().is_root() {
+        return did_not_run("a file of another user", "only root can give a file away");
+    }
+    let folder = folder();
+    let [status, metrics] = ["status", "metrics"].map(|name| folder.join(name));
+    for file in [&status, &metrics] {
+        fs::write(file, "").unwrap();
+        chown(file, Some(STRANGER), None).unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o6777)).unwrap();
+    }
+    let run = heimdall("not ours").arg("--status-file").arg(&status).arg("--metrics").arg(&metrics);
+    let outcome = run.arg("true").run();
+    assert_eq!(outcome.code, Some(0));
+    for (what, path) in [("status file", &status), ("metrics", &metrics)] {
+        let told = format!("cannot write the {what} {path:?}: it belongs to another user");
+        assert_eq!(outcome.stderr.matches(&told).count(), 1, "{}", outcome.stderr);
+        let found = fs::metadata(path).unwrap();
+        assert_eq!((found.uid(), found.mode() & 0o7777, found.len()), (STRANGER, 0o6777, 0));
+    }
+}
+
+const STRANGER: u32 = 65534;
+
+#[test]
+fn who_keeps_the_folder_locked_delays_the_metrics_for_a_while_and_nothing_else() {
+    let folder = folder();
+    let [status_file, metrics] = ["status", "metrics"].map(|name| folder.join(name));
+    let lock = File::open(&folder).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let name = "folder kept";
+    let holder = heimdall(name).arg("--status-file").arg(&status_file).arg("--metrics").arg(&metrics).hold();
+    let is_running = || (status(&status_file, "state") == "running").then_some(());
+    poll(Duration::from_secs(30), is_running).expect("the status is written");
+    holder.wait_for_stderr_line(&format!("someone keeps the folder of the metrics {metrics:?} locked"));
+    lose(name);
+    let outcome = holder.wait();
+    assert_eq!(
+        (outcome.code, outcome.stderr.matches(" locked").count()),
+        (Some(74), 1),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(status(&status_file, "state"), "ended");
+    assert_eq!(value(&metrics, "heimdall_losses_total", "terminated"), Some(1.0));
+    assert_eq!(value(&metrics, "heimdall_held", ""), Some(0.0));
+}
+
+#[test]
+fn a_folder_in_which_files_can_be_made_and_nothing_can_be_read_is_enough() {
+    let folder = folder();
+    let [status_file, metrics] = ["status", "metrics"].map(|name| folder.join(name));
+    fs::set_permissions(&folder, Permissions::from_mode(0o333)).unwrap();
+    // Root without the right to read everything.
+    let root = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+    let program = if geteuid().is_root() { Heimdall::within(&root) } else { Heimdall::program(BINARY) };
+    let run = as_heimdall(program, "unreadable").arg("--status-file").arg(&status_file);
+    let outcome = run.arg("--metrics").arg(&metrics).arg("true").run();
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    assert_eq!(status(&status_file, "state"), "ended");
+    assert_eq!(value(&metrics, "heimdall_runs_total", "success"), Some(1.0));
+}
+
 #[test]
 fn a_file_system_that_hangs_keeps_heimdall_from_nothing() {
     let folder = folder();
-    let file = folder.join("hangs.prom");
-    let lock = File::open(&folder).unwrap();
-    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    // One that is to be provided by a process, which does not.
+    let script = "exec 9<>/dev/fuse && mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 none \"$0\" && exec \"$@\"";
+    let words = ["unshare", "--mount", "sh", "-c", script, folder.to_str().unwrap()];
+    if !Command::new(words[0])
+        .args(&words[1..])
+        .arg("true")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        return did_not_run("a file system that hangs", "FUSE cannot be mounted in a namespace");
+    }
     let name = "hangs";
-    let holder = heimdall(name).arg("--metrics").arg(&file).hold();
+    let hanging = as_heimdall(Heimdall::within(&words), name).arg("--metrics").arg(folder.join("hangs.prom"));
+    let holder = hanging.hold();
     lose(name);
     assert_eq!(holder.wait().code, Some(74));
-    assert!(!file.exists());
 }

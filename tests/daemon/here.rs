@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use super::heimdall;
@@ -70,10 +71,11 @@ fn a_file_tells_of_the_heimdall_that_keeps_it_until_that_has_ended() {
     let process = |pid| format!("\"process\":{pid},");
     let other = kept("kept here").arg("true").run();
     assert_eq!(other.code, Some(75));
-    let told = format!("heimdall: cannot write the status file {file:?}: another heimdall keeps it; ");
+    let told =
+        format!("heimdall: cannot write the status file {file:?}: someone has it locked: another heimdall ");
     assert_eq!(other.stderr.matches(&told).count(), 1, "{}", other.stderr);
     let waiter = kept("kept here").arg("--wait").args(script).pipe_stdin().spawn();
-    waiter.wait_for_stderr_line("another heimdall keeps it");
+    waiter.wait_for_stderr_line("someone has it locked");
     assert_eq!(ask(&file).code, Some(0));
     assert!(fs::read_to_string(&file).unwrap().contains(&process(holder.pid())));
 
@@ -125,6 +127,12 @@ fn what_is_no_status_file_is_a_mistake_or_a_no() {
     assert_eq!(folder.code, Some(78), "{}", folder.stderr);
     assert_eq!(folder.stderr.lines().count(), 1, "{}", folder.stderr);
     fs::remove_dir(&file).unwrap();
+    // To open it would wait for who writes.
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let fifo = ask(&file);
+    assert_eq!(fifo.code, Some(78));
+    assert!(fifo.stderr.contains("it is no regular file"), "{}", fifo.stderr);
+    fs::remove_file(&file).unwrap();
 
     fs::write(&file, "{\"state\":\"running\"").unwrap();
     assert_no(&file, "the heimdall that was here is gone");

@@ -3,11 +3,12 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock, fstat};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, open};
 use rustix::io::Errno;
 
 use super::metrics::{self, Changes, extend, merge};
@@ -82,19 +83,27 @@ impl Shared {
     fn write(&self, paths: &Paths, warn: impl Fn(String)) {
         let mut status = None;
         let mut unwritten = Changes::new();
-        let mut told = [false; 2];
+        let mut told = [false; 3];
         let mut kept = None;
-        let mut tell = |which: usize, what: &str, path: &Path, error: &io::Error| {
+        let mut tell = |which: usize, what: &str, path: &Path, why: &str| {
             if let Some(told) = told.get_mut(which).filter(|told| !**told) {
                 *told = true;
-                let (path, reason) = (path.display().to_string(), os_error_text(error));
-                warn(format!("cannot write the {what} \"{}\": {reason}", path.escape_debug()));
+                warn(format!("{what} \"{}\"{why}", path.display().to_string().escape_debug()));
             }
         };
+        let why = |error| format!(": {}", os_error_text(&error));
+        // How often someone else has had the folder of the metrics locked, in a row.
+        let mut tries = 0;
         let mut pending = self.lock();
         loop {
-            // Another may keep the file, and end soon.
-            let limit = if status.is_some() { RETRY } else { Duration::MAX };
+            let limit = if pending.is_writing {
+                TURN
+            } else if status.is_some() {
+                // Another may keep the file, and end soon.
+                RETRY
+            } else {
+                Duration::MAX
+            };
             let waited = self.changed.wait_timeout_while(pending, limit, |pending| pending.is_empty());
             (pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
             status = pending.status.take().or(status);
@@ -104,17 +113,29 @@ impl Shared {
             if let (Some(path), Some(text)) = (&paths.status, &status) {
                 match keep(path, text, &mut kept) {
                     Ok(()) => status = None,
-                    Err(error) => tell(0, "status file", path, &error),
+                    Err(error) => tell(0, "cannot write the status file", path, &why(error)),
                 }
             }
+            let mut is_waiting = false;
             if let Some(path) = paths.metrics.as_ref().filter(|_| !unwritten.is_empty()) {
-                match change(path, &unwritten) {
-                    Ok(()) => unwritten.clear(),
-                    Err(error) => tell(1, "metrics", path, &error),
+                let folder = lock_folder(path);
+                if !matches!(folder, Err(Errno::WOULDBLOCK)) {
+                    tries = 0;
+                } else if tries < PATIENCE {
+                    tries += 1;
+                    is_waiting = true;
+                } else {
+                    tell(2, FOLDER, path, IS_LOCKED);
+                }
+                if !is_waiting {
+                    match change(path, &unwritten) {
+                        Ok(()) => unwritten.clear(),
+                        Err(error) => tell(1, "cannot write the metrics", path, &why(error)),
+                    }
                 }
             }
             pending = self.lock();
-            pending.is_writing = false;
+            pending.is_writing = is_waiting;
             self.changed.notify_all();
         }
     }
@@ -132,7 +153,9 @@ fn keep(path: &Path, text: &str, kept: &mut Option<File>) -> io::Result<()> {
         && !is_kept
         && flock(&old.file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
     {
-        return Err(io::Error::other("another heimdall keeps it; give each a file of its own"));
+        return Err(io::Error::other(
+            "someone has it locked: another heimdall (give each a file of its own), or whoever else can read it",
+        ));
     }
     *kept = Some(replace(path, text, old)?);
     Ok(())
@@ -153,10 +176,15 @@ fn replace(path: &Path, text: &str, old: Option<Old>) -> io::Result<File> {
     let written = File::create_new(&temporary).and_then(|mut file| {
         // Where this can't be had, no one can tell whether we live.
         let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
-        file.write_all(text.as_bytes())?;
         if let Some(old) = old {
-            file.set_permissions(old.permissions)?;
+            let old = old.file.metadata()?;
+            // As whom the file system knows us, a new file says: on NFS root may be nobody.
+            if old.uid() != file.metadata()?.uid() {
+                return Err(io::Error::other("it belongs to another user; name another file"));
+            }
+            file.set_permissions(Permissions::from_mode(old.mode() & READ_AND_WRITE))?;
         }
+        file.write_all(text.as_bytes())?;
         fs::rename(&temporary, path)?;
         Ok(file)
     });
@@ -169,7 +197,6 @@ fn replace(path: &Path, text: &str, old: Option<Old>) -> io::Result<File> {
 /// The file that is to be replaced.
 struct Old {
     file: File,
-    permissions: Permissions,
     text: String,
 }
 
@@ -177,30 +204,47 @@ impl Old {
     /// Reads the file, if it is there. Refuses what a rename would take away from everyone: a device such as /dev/null, a
     /// symbolic link such as /dev/stdout, and what someone else has written.
     fn read(path: &Path, is_ours: fn(&str) -> bool) -> io::Result<Option<Self>> {
-        let found = match fs::symlink_metadata(path) {
+        let is_regular = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            found => found?,
+            found => found?.is_file(),
         };
-        if !found.is_file() {
-            return Err(io::Error::other("it is no regular file"));
+        // Already to open a device may do something.
+        if !is_regular {
+            return Err(irregular());
         }
-        let mut file = File::open(path)?.take(MAX_BYTES);
+        let mut file = open_regular(path, OFlags::NOFOLLOW)?.take(MAX_BYTES);
         let mut text = String::new();
         // What is no text is not ours either, and the error says that.
         file.read_to_string(&mut text)?;
         if !text.is_empty() && !is_ours(&text) {
             return Err(io::Error::other("what is in it is not heimdall's; name another file"));
         }
-        Ok(Some(Self { file: file.into_inner(), permissions: found.permissions(), text }))
+        Ok(Some(Self { file: file.into_inner(), text }))
     }
 }
 
-/// Changes the metrics in the file, which other heimdalls may change too.
-fn change(path: &Path, changes: &Changes) -> io::Result<()> {
+/// Opens a file to read it; whatever is there by now, it does not wait for who is at the other end.
+pub(in crate::cli) fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(irregular()) }
+}
+
+fn irregular() -> io::Error {
+    io::Error::other("it is no regular file")
+}
+
+/// Locks the folder of the metrics, which other heimdalls may change too. That fails where someone else has it locked; and
+/// where it can't be had at all, as on some network file systems: there a count may get lost when two write at once.
+fn lock_folder(path: &Path) -> Result<File, Errno> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = File::open(folder)?;
-    // Where this can't be had, as on some network file systems, a count may get lost when two write at once.
-    let _ = flock(&folder, FlockOperation::LockExclusive);
+    let folder = open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(folder.into())
+}
+
+/// Changes the metrics in the file.
+fn change(path: &Path, changes: &Changes) -> io::Result<()> {
     let old = Old::read(path, metrics::are_ours)?;
     let text = merge(old.as_ref().map_or("", |old| &old.text), changes);
     replace(path, &text, old).map(drop)
@@ -209,7 +253,22 @@ fn change(path: &Path, changes: &Changes) -> io::Result<()> {
 /// More than the metrics of a thousand locks.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Of a file's mode, what says who may read and write.
+const READ_AND_WRITE: u32 = 0o666;
+
 /// Between two attempts to write a status.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Between two attempts to lock the folder of the metrics, which a heimdall that writes there has locked for a moment.
+const TURN: Duration = Duration::from_millis(20);
+
+/// How often that is tried, as whoever can read the folder can keep it locked. No deadline: it would pass while the whole host
+/// stands still, and with it who is about to unlock.
+const PATIENCE: u32 = 100;
+
+const FOLDER: &str = "someone keeps the folder of the metrics";
+
+const IS_LOCKED: &str =
+    " locked (lslocks shows who); written all the same, they may miss a count of another heimdall's";
 
 const STACK: usize = 256 * 1024;

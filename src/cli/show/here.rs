@@ -2,14 +2,14 @@
 //! neither a server nor `/proc`, and so works as a probe in an image that has nothing but heimdall.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::cli::exit::Exit;
+use crate::cli::report::files::open_regular;
 use crate::cli::report::standing::{self, RUNNING};
 use crate::cli::report::{Report, os_error_text};
 use crate::proto::text::printable;
@@ -44,7 +44,7 @@ enum NotHere {
 }
 
 fn look(path: &Path) -> io::Result<Option<NotHere>> {
-    let file = match File::open(path) {
+    let file = match open_regular(path, OFlags::empty()) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(NotHere::NoFile)),
         Err(error) => return Err(error),
