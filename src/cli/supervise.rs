@@ -59,8 +59,13 @@ pub(super) fn supervise(
     let mut supervision = Supervision::begin(terms, &mut run);
     let mut received = run.sources.signals.take_early();
     let mut ready = Ready::default();
+    let mut is_counted = false;
     loop {
         let then = supervision.round(&mut run, received, ready.connection);
+        if let Some(reason) = supervision.over().filter(|_| !is_counted) {
+            report.over(reason, run.ran);
+            is_counted = true;
+        }
         let until = match then {
             Then::Exit(reason) => {
                 let (end, is_lost) = (run.end(reason), supervision.is_lost());

@@ -460,3 +460,42 @@ fn a_file_system_that_hangs_keeps_heimdall_from_nothing() {
     lose(name);
     assert_eq!(holder.wait().code, Some(74));
 }
+
+#[test]
+fn what_drains_counts_as_it_ends_and_not_as_the_program_did() {
+    let folder = folder();
+    let drains = |name: &str, options: &[&str], script: &str| {
+        let file = folder.join(name);
+        let program = heimdall(name).args(["-v", "--drain", "--metrics"]).arg(&file).args(options);
+        (file, program.args(["sh", "-c", script]).pipe_stdin().spawn())
+    };
+    let counted = |file: &Path| {
+        let results = ["success", "failure", "timeout", "lost", "asked"];
+        results
+            .into_iter()
+            .filter(|result| value(file, "heimdall_runs_total", result) == Some(1.0))
+            .collect::<Vec<_>>()
+    };
+    let leaves = "{ cat <&3 & } 3<&0; exit 0";
+
+    let (file, running) = drains("drains too long", &["--timeout=1s"], leaves);
+    assert_eq!(running.wait().code, Some(124));
+    assert_eq!(counted(&file), ["timeout"]);
+    assert_eq!(value(&file, "heimdall_last_success_timestamp_seconds", ""), None);
+
+    let (file, running) = drains("drains and loses", &[], leaves);
+    running.wait_for_stderr_line("holding the lock until");
+    lose("drains and loses");
+    assert_eq!(running.wait().code, Some(74));
+    assert_eq!(counted(&file), ["lost"]);
+
+    // Here at once, though the lock is still to be held.
+    let (file, mut running) = drains("drains and holds", &["--min-hold=1h"], leaves);
+    running.wait_for_stderr_line("holding the lock until");
+    assert_eq!(counted(&file), [""; 0]);
+    running.close_stdin();
+    wait_for(&file, "heimdall_last_success_timestamp_seconds", |time| time > 0.0);
+    assert_eq!(counted(&file), ["success"]);
+    running.signal(15);
+    assert_eq!(running.wait().code, Some(0));
+}

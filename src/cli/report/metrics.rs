@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::event::Event;
 use crate::cli::exit::Status;
 use crate::cli::options::name::{Lock, Name};
+use crate::cli::rules::action::{Cause, ExitReason};
 use crate::lock::Lost;
 
 /// How the metrics of one lock change; by series, such as `heimdall_waits_total{name="nightly"}`.
@@ -33,8 +34,6 @@ pub(super) struct Counting {
     /// The labels of each series.
     labels: String,
     is_held: bool,
-    /// What has ended the program, if it was not itself.
-    ended_by: Option<&'static str>,
 }
 
 impl Counting {
@@ -48,7 +47,7 @@ impl Counting {
             // Writing to a string can't fail.
             let _ = write!(labels, "{label}=\"{}\",", escaped(value));
         }
-        Self { labels, is_held: false, ended_by: None }
+        Self { labels, is_held: false }
     }
 
     /// Has every counter there from the beginning, as Prometheus sees no increase in one that appears.
@@ -105,20 +104,7 @@ impl Counting {
             Event::Lost { lost, .. } => {
                 change("held", None, Change::Set(NONE));
                 change("losses_total", Some(("reason", reason(lost))), Change::Add(ONE));
-                (self.is_held, self.ended_by) = (false, Some("lost"));
-            }
-            Event::Asked { .. } if self.ended_by.is_none() => self.ended_by = Some("asked"),
-            Event::Started { .. } => self.ended_by = None,
-            Event::Stopping { .. } if self.ended_by.is_none() => self.ended_by = Some("timeout"),
-            Event::Exited { status, ran } => {
-                let by_itself = if *status == Status::Exited(0) { "success" } else { "failure" };
-                let result = self.ended_by.unwrap_or(by_itself);
-                change("runs_total", Some(("result", result)), Change::Add(ONE));
-                change("run_seconds_total", None, Change::Add(*ran));
-                let last = if result == "success" { "last_success" } else { "last_failure" };
-                change(&format!("{last}_timestamp_seconds"), None, Change::Set(now));
-                // What is stopped after this is what the program has left.
-                self.ended_by = Some(result);
+                self.is_held = false;
             }
             Event::Released { .. } => {
                 change("held", None, Change::Set(NONE));
@@ -128,6 +114,22 @@ impl Counting {
             _ => {}
         }
         changes
+    }
+
+    /// Returns what the end of a run changes, whose program ran for so long; `now` counts from 1970.
+    pub(super) fn over(&self, reason: ExitReason, ran: Duration, now: Duration) -> Changes {
+        let (result, last) = match reason {
+            ExitReason::Ended(Status::Exited(0)) => ("success", "last_success_timestamp_seconds"),
+            ExitReason::Ended(_) => ("failure", LAST_FAILURE),
+            ExitReason::Stopped(Cause::TimedOut, _) => ("timeout", LAST_FAILURE),
+            ExitReason::Stopped(Cause::Lost, _) => ("lost", LAST_FAILURE),
+            ExitReason::Stopped(Cause::Asked, _) => ("asked", LAST_FAILURE),
+        };
+        Changes::from([
+            (self.series("runs_total", Some(("result", result))), Change::Add(ONE)),
+            (self.series("run_seconds_total", None), Change::Add(ran)),
+            (self.series(last, None), Change::Set(now)),
+        ])
     }
 
     /// Returns what the end of heimdall changes: nothing is held any more, whether the server has confirmed that or not.
@@ -252,6 +254,8 @@ fn reason(lost: &Lost) -> &'static str {
 
 const PREFIX: &str = "heimdall_";
 
+const LAST_FAILURE: &str = "last_failure_timestamp_seconds";
+
 const RESULTS: [&str; 5] = ["success", "failure", "timeout", "lost", "asked"];
 
 const REASONS: [&str; 6] = ["closed", "terminated", "broken", "protocol", "silent", "pooler"];
@@ -280,8 +284,8 @@ const FAMILIES: [(&str, &str, &str); 13] = [
     ("runs_total", "counter", "How often the program ended, by result."),
     ("run_seconds_total", "counter", "How long the program ran."),
     ("restarts_total", "counter", "How often the program was to be started again."),
-    ("last_success_timestamp_seconds", "gauge", "When the program last ended with exit code 0."),
-    ("last_failure_timestamp_seconds", "gauge", "When the program last ended in another way."),
+    ("last_success_timestamp_seconds", "gauge", "When the program last ended with success."),
+    (LAST_FAILURE, "gauge", "When the program last ended in another way."),
     ("heartbeat_round_trip_seconds", "histogram", "How long the server took to answer a heartbeat."),
 ];
 
@@ -289,7 +293,6 @@ const FAMILIES: [(&str, &str, &str); 13] = [
 mod tests {
     use super::*;
     use crate::lock::Mode;
-    use crate::lock::bell::Asker;
 
     fn counting(name: &str) -> Counting {
         let name = Name::from_typed(None, Some("a\"b\\c\nd".to_owned()), Some(name.to_owned())).unwrap();
@@ -299,14 +302,13 @@ mod tests {
     #[test]
     fn a_file_goes_on_counting_and_keeps_the_series_of_other_locks() {
         let one = counting("one");
-        let ended = Event::Exited { status: Status::Exited(0), ran: Duration::from_millis(1500) };
+        let success = ExitReason::Ended(Status::Exited(0));
         let now = Duration::from_secs(1_700_000_000);
         let mut text = "heimdall_waits_total{} x\nheimdall_other 3\n".to_owned();
         for name in ["one", "other", "one"] {
-            let mut counting = counting(name);
+            let counting = counting(name);
             let mut changes = counting.beginning();
-            counting.changes(&Event::Started { pid: 7 }, now);
-            extend(&mut changes, counting.changes(&ended, now));
+            extend(&mut changes, counting.over(success, Duration::from_millis(1500), now));
             extend(&mut changes, counting.heartbeat(Duration::from_millis(7)));
             text = merge(&text, &changes);
         }
@@ -359,23 +361,23 @@ mod tests {
 
     #[test]
     fn a_program_that_is_stopped_has_not_succeeded() {
-        let mut counting = counting("x");
-        let result = |counting: &mut Counting, events: &[Event<'_>]| {
-            let changes: Vec<Changes> =
-                events.iter().map(|event| counting.changes(event, Duration::ZERO)).collect();
-            let series = changes.last().unwrap().keys().find(|series| series.contains("result")).unwrap();
-            series.rsplit('"').nth(1).unwrap().to_owned()
-        };
-        let start = || Event::Started { pid: 7 };
-        let end = |code| Event::Exited { status: Status::Exited(code), ran: Duration::ZERO };
-        let stop = || Event::Stopping { cause: "", signal: rustix::process::Signal::TERM };
-        let lost = || Event::Lost { lost: &Lost::Closed, held: Duration::ZERO, when: String::new() };
-        assert_eq!(result(&mut counting, &[start(), stop(), end(0)]), "timeout");
-        assert_eq!(result(&mut counting, &[start(), lost(), stop(), end(0)]), "lost");
-        let who = Asker { pid: 7, role: String::new(), application: String::new(), client: None };
-        let asked = || Event::Asked { asker: &who };
-        assert_eq!(result(&mut counting, &[start(), asked(), stop(), end(0)]), "asked");
-        assert_eq!(result(&mut counting, &[start(), end(3)]), "failure");
-        assert_eq!(result(&mut counting, &[start(), end(0)]), "success");
+        let done = Status::Exited(0);
+        for (reason, result) in [
+            (ExitReason::Stopped(Cause::TimedOut, done), "timeout"),
+            (ExitReason::Stopped(Cause::Lost, done), "lost"),
+            (ExitReason::Stopped(Cause::Asked, done), "asked"),
+            (ExitReason::Ended(Status::Exited(3)), "failure"),
+            (ExitReason::Ended(Status::Signalled(15)), "failure"),
+            (ExitReason::Ended(done), "success"),
+        ] {
+            let counting = counting("x");
+            let changes = counting.over(reason, Duration::ZERO, Duration::ZERO);
+            assert!(
+                changes.contains_key(&counting.series("runs_total", Some(("result", result)))),
+                "{changes:?}"
+            );
+            let succeeded = changes.contains_key(&counting.series("last_success_timestamp_seconds", None));
+            assert_eq!(succeeded, result == "success");
+        }
     }
 }

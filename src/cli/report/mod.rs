@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::cli::options::name::{Lock, Name};
+use crate::cli::rules::action::ExitReason;
 use crate::lock::{Guard, Moment};
 pub(super) use crate::net::os_error_text;
 use crate::proto::Direction;
@@ -110,6 +111,11 @@ impl Report {
     /// Tells that the server has answered a heartbeat after so long.
     pub(super) fn heartbeat(&self, round_trip: Duration) {
         self.publisher.iter().for_each(|publisher| publisher.heartbeat(round_trip));
+    }
+
+    /// Tells how a run has ended in which the program ran for so long.
+    pub(super) fn over(&self, reason: ExitReason, ran: Duration) {
+        self.publisher.iter().for_each(|publisher| publisher.over(reason, ran));
     }
 
     /// Waits until all lines are written, no longer than that.

@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use super::event::Event;
 use super::files::{Files, Paths};
 use super::json::Value;
-use super::metrics::Counting;
+use super::metrics::{Changes, Counting};
 use super::notify::{Notify, Ready, SOCKET};
 use super::standing::Standing;
 use crate::cli::options::name::Lock;
+use crate::cli::rules::action::ExitReason;
 use crate::lock::Moment;
 use crate::net::os_error_text;
 
@@ -100,8 +101,7 @@ impl Publisher {
         let Some(files) = &self.files else { return };
         let now = SystemTime::now();
         if let Some(counting) = &mut told.counting {
-            let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            files.metrics(counting.changes(event, since_1970));
+            files.metrics(counting.changes(event, since_1970(now)));
         }
         if let Some(standing) = &mut told.standing
             && standing.note(event, &rfc_3339(now))
@@ -122,9 +122,18 @@ impl Publisher {
 
     /// Tells that the server has answered a heartbeat after so long.
     pub(super) fn heartbeat(&self, round_trip: Duration) {
+        self.count(|counting| counting.heartbeat(round_trip));
+    }
+
+    /// Tells how a run has ended in which the program ran for so long.
+    pub(super) fn over(&self, reason: ExitReason, ran: Duration) {
+        self.count(|counting| counting.over(reason, ran, since_1970(SystemTime::now())));
+    }
+
+    fn count(&self, changes: impl FnOnce(&Counting) -> Changes) {
         let told = self.lock();
         if let (Some(files), Some(counting)) = (&self.files, &told.counting) {
-            files.metrics(counting.heartbeat(round_trip));
+            files.metrics(changes(counting));
         }
     }
 
@@ -169,6 +178,10 @@ impl Manager {
             _ => self.notify.status(&format!("{now}: {text}")),
         }
     }
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn rfc_3339(time: SystemTime) -> String {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use rustix::process::Signal;
 
-use super::action::{Action, Event, Terms, Then};
+use super::action::{Action, Event, ExitReason, Terms, Then};
 use super::beside::{Act, Beside};
 use super::supervisor::Supervisor;
 use crate::lock::Moment;
@@ -138,6 +138,11 @@ impl Supervision {
         self.is_lost
     }
 
+    /// How the run has ended, though the lock may still be held.
+    pub fn over(&self) -> Option<ExitReason> {
+        self.supervisor.over()
+    }
+
     /// Looks at everything once, also at the clock; reads from the connection if it is readable. Returns what to do then.
     pub fn round<S: Supervised>(
         &mut self,
@@ -261,7 +266,7 @@ mod tests {
 
     use super::*;
     use crate::cli::exit::Status;
-    use crate::cli::rules::action::{ExitReason, Left};
+    use crate::cli::rules::action::Left;
 
     const TERMS: Terms = Terms {
         timeout: Some(Duration::from_secs(2)),

@@ -384,6 +384,14 @@ impl Supervisor {
         }
     }
 
+    /// How the run has ended, though the lock may still be held for `--min-hold`.
+    pub fn over(&self) -> Option<ExitReason> {
+        match self.state {
+            State::Over(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Whether nothing is to end the program yet.
     fn may_go_on(&self) -> bool {
         matches!(self.state, State::Running | State::Stopping { .. } | State::Suspended { .. })
