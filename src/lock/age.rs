@@ -20,7 +20,7 @@ struct Told {
 
 /// Returns for how long a server has kept its locks, at least, by the row that answers [`sql::Statement::Age`].
 pub(super) fn read(row: &Row) -> Option<Duration> {
-    // A clock that was set back: as if it were now.
+    // A clock that was set back: as if it were now. One that was set forward can't be told from one that went on.
     let since = |column| {
         row.parse::<i64>(column).map(|age| Duration::from_millis(age.try_into().unwrap_or_default()))
     };
