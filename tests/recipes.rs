@@ -89,7 +89,8 @@ fn a_step_of_github_actions_waits_for_its_turn() {
 #[test]
 fn only_a_server_that_is_not_there_is_tried_again() {
     let kitchen = Kitchen::new("A job that is tried again", &["sync"]);
-    let pauses = kitchen.block(0).replace("5 30 120 0", "0 0 0 0");
+    // As in a script that ends at the first failure.
+    let pauses = format!("set -e\n{}", kitchen.block(0).replace("5 30 120 0", "0 0 0 0"));
     let nowhere = kitchen.sh(&pauses).env("DATABASE_URL", "host=/no/such/folder").run();
     assert_eq!((nowhere.code, nowhere.stderr.lines().count()), (Some(69), 4), "{}", nowhere.stderr);
     let first = kitchen.start(kitchen.block(0), "sync");
@@ -368,12 +369,26 @@ fn s6_runs_the_daemon_and_knows_where() {
 }
 
 #[test]
-fn a_script_locks_itself() {
+fn a_script_locks_itself_and_nothing_that_outlives_it() {
     let kitchen = Kitchen::new("A script that locks itself", &["archive"]);
     kitchen.write("backup", &format!("#!/bin/sh\n{}\n./archive \"$@\"", kitchen.block(0)));
-    let first = kitchen.start("./backup 'all of it'", "archive all of it");
+    let first = kitchen.start("sh backup 'all of it'", "archive all of it");
     assert_eq!(kitchen.sh("./backup").run().code, Some(75));
+    // A lock of that name, and of another namespace.
+    let elsewhere = "exec heimdall --namespace other --name backup ./backup";
+    assert_eq!(kitchen.sh(elsewhere).run().code, Some(75));
     finish(first);
+    // What it leaves may run it again when the lock is not its own any more.
+    let leaves = "[ \"$1\" = again ] || { (timeout 60 cat go; ./backup again; echo $? >code) >log 2>&1 & }";
+    let script = format!("#!/bin/sh\n{}\n{leaves}\n./archive </dev/null", kitchen.block(0));
+    kitchen.write("backup", &script);
+    let first = kitchen.sh("mkfifo go && ./backup first").run();
+    assert_eq!((first.code, first.stdout.as_str()), (Some(0), "archive\n"), "{}", first.stderr);
+    let other = kitchen.start("exec heimdall --name backup ./archive", "archive");
+    assert_eq!(kitchen.sh("exec timeout 60 sh -c 'echo >go'").run().code, Some(0));
+    let code = || fs::read_to_string(kitchen.directory.join("code")).ok().filter(|code| code.ends_with('\n'));
+    assert_eq!(poll(Duration::from_secs(60), code).as_deref(), Some("75\n"));
+    finish(other);
 }
 
 #[test]
@@ -424,6 +439,10 @@ fn systemd_takes_the_service_and_its_command_is_a_singleton() {
 fn systemd_takes_the_timer_and_its_service_runs_once() {
     let kitchen = Kitchen::new("A systemd timer", &["nightly-run"]);
     kitchen.verify(&[("nightly.service", kitchen.block(0)), ("nightly.timer", kitchen.block(1))]);
+    // Hosts must not be further apart than --min-hold.
+    for timer in [kitchen.block(1), include_str!("../packaging/systemd/heimdall@.timer")] {
+        assert!(timer.contains("\nAccuracySec=1s\n"), "{timer}");
+    }
     let command = kitchen.exec_start(kitchen.block(0));
     let _first = kitchen.start(&command, "nightly-run");
     let codes = kitchen.block(0).lines().find_map(|line| line.strip_prefix("SuccessExitStatus=")).unwrap();
@@ -435,6 +454,10 @@ fn systemd_takes_the_timer_and_its_service_runs_once() {
 fn a_pod_ends_well_where_the_lock_is_held() {
     let kitchen = Kitchen::new("A Kubernetes CronJob", &["nightly-run"]);
     let mut command = kitchen.words(0, &["command:", "args:"]);
+    // For pods that start late; here its end is waited for.
+    let held = "'--min-hold' '5m'";
+    assert!(command.contains(held), "{command}");
+    command = command.replace(held, "");
     let namespace = "unshare --pid --fork --kill-child --mount-proc";
     if kitchen.sh(&format!("{namespace} true")).run().code == Some(0) {
         kitchen.write("in-pod", &format!("#!/bin/sh\n{command}"));
