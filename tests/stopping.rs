@@ -254,6 +254,21 @@ fn who_waits_for_a_server_to_ask_does_so_no_longer_than_wait_says() {
 }
 
 #[test]
+fn who_loses_the_server_after_asking_says_that_nothing_is_known_of_the_job() {
+    let script = "trap '' TERM; echo started; while :; do sleep 0.05; done";
+    let running = heimdall("unknown").args(["--kill-after=60s", "sh", "-c", script]).spawn();
+    running.wait_for_stdout_line("started");
+    let stop = heimdall("unknown").arg("--stop").spawn();
+    stop.wait_for_stderr_line("asked process ");
+    let ours = format!("application_name like 'heimdall --stop %:{}'", stop.pid());
+    let ended = format!("select pg_terminate_backend(pid) from pg_stat_activity where {ours}");
+    assert_eq!(shared().sql(&ended), "t");
+    let outcome = stop.wait();
+    assert_eq!(outcome.code, Some(69), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("; what became of the job is not known\n"), "{}", outcome.stderr);
+}
+
+#[test]
 fn whoever_keeps_the_key_to_himself_by_which_a_holder_is_asked_is_told_of() {
     let holder = heimdall("hushed").hold();
     let conninfo = format!("{} user=postgres dbname=app", shared().socket());

@@ -25,7 +25,12 @@ pub(super) fn stop(options: &StopOptions, database: Option<&str>, report: &Repor
     let config = connect::config(database, report)?;
     let start = Moment::now();
     let mut asking = connect(options, &config, start, report)?;
-    let exit = ask(&mut asking, options, start, report).map_err(|error| failed(report, &error));
+    let holders = asking.holders().and_then(|seen| Ok((seen, asking.others(options.lock.all_slots())?)));
+    let (seen, others) = holders.map_err(|error| failed(report, &error))?;
+    let exit = ask(&mut asking, seen, &others, options, start, report).map_err(|error| {
+        report.error(format_args!("{error}; what became of the job is not known"));
+        error.kind().into()
+    });
     asking.close();
     exit
 }
@@ -85,10 +90,17 @@ enum State {
     Deaf,
 }
 
-fn ask(asking: &mut Asking, options: &StopOptions, start: Moment, report: &Report) -> Result<Exit, Error> {
-    let mut seen = asking.holders()?;
+/// Asks the holders that were seen first, beside which others may have further slots.
+fn ask(
+    asking: &mut Asking,
+    mut seen: Vec<Stoppable>,
+    others: &[Holder],
+    options: &StopOptions,
+    start: Moment,
+    report: &Report,
+) -> Result<Exit, Error> {
     let asked = Moment::now();
-    let further = options.lock.further_slots(&asking.others(options.lock.all_slots())?);
+    let further = options.lock.further_slots(others);
     match &further {
         Some(text) => report.error(text),
         None if seen.is_empty() => report.event(&Event::Free),
