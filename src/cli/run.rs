@@ -183,7 +183,7 @@ fn exit(over: Over, timer: &Timer, report: &Report) -> Exit {
     match over.guard {
         Some(guard) => _ = release(guard, timer, report),
         None if over.end == End::Lost => {
-            report.error("the lock was lost while the program ran; the program has been stopped");
+            report.error("the lock was lost while the job ran; the job has been stopped");
         }
         None => {}
     }

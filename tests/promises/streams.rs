@@ -80,9 +80,7 @@ fn what_is_said_last_is_written_once_a_full_pipe_is_read() {
     reader.read_to_end(&mut all).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(74));
     let all = String::from_utf8_lossy(&all);
-    assert!(
-        all.ends_with("heimdall: the lock was lost while the program ran; the program has been stopped\n")
-    );
+    assert!(all.ends_with("heimdall: the lock was lost while the job ran; the job has been stopped\n"));
 }
 
 #[test]

@@ -35,7 +35,8 @@ use name::{Lock, MAX_SLOTS, Name};
     version,
     about = "Run a program while holding a PostgreSQL advisory lock",
     override_usage = "heimdall [OPTIONS] [--] PROGRAM [ARG]...\n       heimdall [OPTIONS] --check | --list | --stop | --is-held-here | --print-key | --print-conninfo",
-    after_help = "Exit codes: the program's own; 128+N if signal N killed it;\n\
+    after_help = "A DURATION is a number of seconds, or has units: 500ms, 1.5s, 10min, 1h30m, 1d, 2w.\n\n\
+                  Exit codes: the program's own; 128+N if signal N killed it;\n\
                   1 --is-held-here says no, or output could not be written; 64 usage; 69 no usable server;\n\
                   74 lock lost, program stopped; 75 lock held elsewhere, or wait timed out (with --stop: still held);\n\
                   76 protocol or TLS violation, unsuitable server; 77 authentication; 78 configuration;\n\
@@ -71,13 +72,13 @@ pub(super) struct Args {
     /// Exit code when the lock is held elsewhere
     #[arg(help_heading = WAITING, short = 'E', long, value_name = "N", allow_hyphen_values = true, default_value_t = DEFAULT_BUSY)]
     conflict_exit_code: u8,
-    /// Stop the program after DURATION, such as 90, 500ms or 1h30m [default: never]
+    /// Stop the program after DURATION [default: never]
     #[arg(help_heading = PROGRAM, long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     timeout: Option<Duration>,
     /// Signal that stops the program when --timeout runs out, the lock is lost or --stop asks
     #[arg(help_heading = PROGRAM, short, long, value_name = "SIGNAL", allow_hyphen_values = true, value_parser = signals::name::parse, default_value = "TERM")]
     signal: Signal,
-    /// Time between that signal and SIGKILL
+    /// Time between that signal and SIGKILL; 0: at once
     #[arg(help_heading = PROGRAM, long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, default_value = "10s")]
     kill_after: Duration,
     /// Have /bin/sh run COMMAND at once when the lock is lost, for a quarter of the lease at most
