@@ -94,13 +94,37 @@ fn the_manual_page_has_what_a_manual_page_has() {
         "\\fBAfter \\fR\\fBkill \\-9\\fR\\fB of heimdall alone no one watches the lock\\fR, nor after";
     assert!(page.contains(limit), "{page}");
     // Files that are not installed.
-    for name in [".md", "../"] {
-        assert!(!page.contains(name), "{name}");
+    assert!(!page.contains("../"));
+    for (at, _) in page.match_indices(".md") {
+        let name = page[..at].rsplit([' ', '(', '\n']).next().unwrap().trim_start_matches("\\fB");
+        let path = format!("{}/{name}.md", env!("CARGO_MANIFEST_DIR"));
+        assert!(name.starts_with("docs/") && fs::exists(&path).unwrap(), "{path}");
     }
     // Markdown that was not understood.
     for mark in ["**", "](", "```", "|---"] {
         assert!(!page.contains(mark), "{mark}");
     }
+}
+
+#[test]
+fn what_a_text_points_to_is_there() {
+    let help = Heimdall::new().arg("--help").run().stdout;
+    assert!(help.contains("\nA DURATION is a number of seconds, or has units: "), "{help}");
+    let page = written("man/man1/heimdall.1");
+    let words = [
+        "number of seconds, \\fB30\\fR",
+        "\n.SS \"The fencing token\"\n",
+        "\n.SH \"DAEMONS\"\n",
+        "\n.SH \"STOPPING\"\n",
+        "/usr/share/doc/heimdall\\-lock/docs/",
+    ];
+    for words in words {
+        assert!(page.contains(words), "{words}");
+    }
+    // Where packages put it.
+    let packed = include_str!("../scripts/release/packages");
+    assert!(packed.contains("documents=usr/share/doc/heimdall-lock\n"));
+    assert!(packed.contains("put 644 \"$page\" \"$documents/$page\"\n"));
 }
 
 /// What bash offers for the last of these words.

@@ -95,27 +95,31 @@ fn without_links(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("](") {
         let (before, words) = before.rsplit_once('[').unwrap_or((before, ""));
         plain += before;
-        plain += &section_of(words).map_or_else(|| words.to_owned(), |section| format!("**{section}**"));
+        plain += &place_of(words).unwrap_or_else(|| words.to_owned());
         rest = after.split_once(')').map_or("", |(_target, behind)| behind);
     }
     plain + rest
 }
 
-/// The section of this page in the place of a page of docs/, which is not installed with it.
-fn section_of(words: &str) -> Option<&'static str> {
-    let page = words.strip_prefix("docs/").unwrap_or(words);
-    Some(match page {
-        "recipes.md" => "EXAMPLES",
-        "usage.md" => "OPTIONS",
-        "server.md" => "CONNECTING",
-        "waiting.md" => "WAITING",
-        "failures.md" => "LEASES",
-        "poolers.md" => "POOLERS",
-        "promises.md" => "GUARANTEES",
-        "locks.md" => "THE LOCK ON THE SERVER",
-        page if page.contains(".md") => "the documentation in the source of heimdall",
-        _ => return None,
-    })
+/// What a link that names a page leads to from here: the section with the same text, if there is one, or that page itself.
+fn place_of(words: &str) -> Option<String> {
+    let section = match words.strip_prefix("docs/").unwrap_or(words).strip_suffix(".md")? {
+        "recipes" => "EXAMPLES",
+        "usage" => "OPTIONS",
+        "server" => "CONNECTING",
+        "waiting" => "WAITING",
+        "failures" => "LEASES",
+        "daemon" => "DAEMONS",
+        "stop" => "STOPPING",
+        "poolers" => "POOLERS",
+        "promises" => "GUARANTEES",
+        "locks" => "THE LOCK ON THE SERVER",
+        page if page.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+            return Some(format!("**docs/{page}.md**"));
+        }
+        _ => "the source of heimdall",
+    };
+    Some(format!("**{section}**"))
 }
 
 /// A hyphen is a minus sign, so that it can be copied (man 7 man).

@@ -63,6 +63,8 @@ const PAGES: &str = concat!(
     include_str!("../../README.md"),
     include_str!("../../docs/recipes.md"),
     include_str!("../../docs/usage.md"),
+    include_str!("../../docs/daemon.md"),
+    include_str!("../../docs/stop.md"),
     include_str!("../../docs/server.md"),
     include_str!("../../docs/connecting.md"),
     include_str!("../../docs/waiting.md"),
@@ -85,11 +87,24 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "## N workers",
         ],
     ),
+    ("DURATIONS", &["## Durations"]),
     ("EXIT STATUS", &["## Exit codes"]),
-    ("ENVIRONMENT", &["## What heimdall reads", "## What the program sees"]),
+    ("ENVIRONMENT", &["## What heimdall reads", "## What the program sees", "## The fencing token"]),
     ("CONNECTING", &["## Which server", "## Several hosts", "## TLS", "## Which database"]),
     ("WAITING", &["# How does it wait for a lock?"]),
     ("LEASES", &["# What happens when the network or a host fails?"]),
+    (
+        "DAEMONS",
+        &[
+            "## Started again",
+            "## When the lock is lost",
+            "## Under a service manager",
+            "## Metrics",
+            "## The status file",
+            "## A readiness probe",
+        ],
+    ),
+    ("STOPPING", &["# How do I stop a job, wherever it runs?", "## Who may"]),
     ("POOLERS", &["# Does it work through a connection pooler?"]),
     ("GUARANTEES", &["# What is promised, and which test proves it?"]),
     ("LIMITS", &["## What it does not promise"]),
@@ -97,6 +112,9 @@ const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 const SEE_ALSO: &str = "\\fBflock\\fR(1), \\fBtimeout\\fR(1), \\fBenv\\fR(1), \\fBpsql\\fR(1)
+.PP
+The documentation of heimdall: \\fIdocs/\\fR in its source and its archives, \\fI/usr/share/doc/heimdall\\-lock/docs/\\fR where a
+package has installed it
 .PP
 PostgreSQL documentation: \"Explicit Locking\", \"libpq: Connection Strings\", \"The pg_locks view\"
 ";
