@@ -106,6 +106,7 @@ const NUMBERS: &[&str] = &[
     "process",
     "signal",
     "code",
+    "heir_pid",
     "holder_pid",
     "holder_process",
     "asker_pid",

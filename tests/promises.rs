@@ -105,6 +105,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
         &[
             "promises::waiting::who_waits_holds_no_snapshot_that_the_holders_job_would_wait_for",
             "waiting::line::the_heir_comes_next_and_leaves_the_line_to_those_who_came_later",
+            "waiting::line::who_has_the_heirs_key_and_leaves_a_free_lock_alone_is_told_of_and_overtaken",
             "waiting::line::who_comes_later_does_not_overtake_the_heir_and_takes_over_when_it_is_stopped",
             "waiting::server::who_comes_before_the_server_waits_for_it_and_while_it_starts_up",
         ],

@@ -70,10 +70,12 @@ impl Wait<'_> {
                             line.tell_holders(&mut contender, is_news);
                             Ok(Outcome::Busy(contender))
                         }
-                        Next::Try { pause, timeout, overtakes } => Self::pause(pause, &mut line, |pause| {
-                            contender.listen(pause)
-                        })
-                        .and_then(|()| tend_during(self.report, || contender.take_turn(overtakes, timeout))),
+                        Next::Try { pause, timeout, overtakes } => {
+                            let overtakes = overtakes && self.is_left_alone(&mut contender);
+                            Self::pause(pause, &mut line, |pause| contender.listen(pause)).and_then(|()| {
+                                tend_during(self.report, || contender.take_turn(overtakes, timeout))
+                            })
+                        }
                         Next::Connect { .. } | Next::GiveUp => break Waited::Busy(contender),
                     }
                 }
@@ -81,6 +83,12 @@ impl Wait<'_> {
         };
         line.clear();
         end
+    }
+
+    /// Whether no one holds the lock now. An heir that is well has it before the pause is over that comes next.
+    fn is_left_alone(&self, contender: &mut Contender) -> bool {
+        let holders = tend_during(self.report, || contender.holders());
+        holders.is_ok_and(|holders| holders.iter().all(|holder| holder.is_heir))
     }
 
     /// Connects again for as long as it may help and there is time.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::error::{Error, UnsafeServer};
 use super::grant::Grant;
 use super::guard::Guard;
-use super::half::{IDLE_SESSION_TIMEOUT, ServersHalf};
+use super::half::ServersHalf;
 use super::heartbeat::Heartbeat;
 use super::holder::Holder;
 use super::key::Key;
-use super::line::Place;
-use super::request::LockRequest;
+use super::line::{Line, Place};
+use super::request::{LockRequest, Mode};
 use super::row::{AcquireRow, Granted, read_sources};
 use super::sql::{self, Owner, Settings, Statement, Turn};
 use super::token::Sources;
@@ -100,15 +100,22 @@ impl Contender {
         self.connection.server_address()
     }
 
-    /// Returns the sessions that hold the lock or any of its slots, each once, as far as we may see; one round trip.
+    /// Returns the sessions that hold the lock or any of its slots, each once, as far as we may see; or, where the lock is free
+    /// for us and we are behind an heir, those that have the heir's key ([`Holder::is_heir`]). One round trip.
     ///
     /// # Errors
     /// No answer.
     pub fn holders(&mut self) -> Result<Vec<Holder>, QueryError> {
-        let query = Statement::Holders(self.request.keys().collect()).query();
+        let heir = (self.place() == Place::Behind).then(|| Line::of(&self.request).heir);
+        let query = Statement::Holders(self.request.keys().chain(heir).collect()).query();
         let mut holders = self.connection.run(&query, Deadline::after(COURTESY_TIMEOUT), Holder::read)?;
+        holders.retain(|holder| holder.is_granted);
+        holders.iter_mut().for_each(|holder| holder.is_heir = heir == Some(holder.key));
+        let is_left_to_heir = heir.is_some() && is_free(&self.request, &holders);
         let mut known = BTreeSet::new();
-        holders.retain(|holder| holder.is_granted && holder.pid.is_none_or(|pid| known.insert(pid)));
+        holders.retain(|holder| {
+            holder.is_heir == is_left_to_heir && holder.pid.is_none_or(|pid| known.insert(pid))
+        });
         Ok(holders)
     }
 
@@ -130,7 +137,7 @@ impl Contender {
     /// Returns where it stands in the line of those who wait, if it was [`acquire_in_turn`] that found the lock busy.
     #[must_use]
     pub fn place(&self) -> Place {
-        self.turn.place(self.connection.server().major_version() >= IDLE_SESSION_TIMEOUT)
+        self.turn.place()
     }
 
     /// Listens to the server for so long.
@@ -381,6 +388,12 @@ impl Contender {
     fn failed(&self, error: impl Into<net::Error>) -> Error {
         Error::Acquiring { server_address: self.server_address().to_owned(), error: error.into() }
     }
+}
+
+/// Whether one of the keys is held by no one, or by those alone who share it with us.
+fn is_free(request: &LockRequest, holders: &[Holder]) -> bool {
+    let excludes = |holder: &Holder| !(holder.is_shared && request.mode() == Mode::Shared);
+    request.keys().any(|key| !holders.iter().any(|holder| holder.key == key && excludes(holder)))
 }
 
 /// Whether an attempt that has failed with this SQLSTATE may do better without a change.

@@ -19,7 +19,7 @@ pub struct Holder {
     pub is_shared: bool,
     /// Whether it is held; otherwise it is waited for.
     pub is_granted: bool,
-    /// Whether it is the next to get the lock, of the heimdalls that wait for it.
+    /// Whether it is the next to get the lock, of the heimdalls that wait for it; or has the heir's key at least.
     pub is_heir: bool,
     /// The backend's process id; a prepared transaction has none.
     pub pid: Option<i32>,
@@ -31,24 +31,27 @@ pub struct Holder {
     pub connected: Option<String>,
 }
 
-/// Shows those who wait in a line as that: in place of its keys they have that of the lock, or of the first slot.
+/// Shows those who wait in a line as that: in place of its keys they have that of the lock, or of the first slot. Who has the
+/// heir's key and does not wait is shown with that key.
 pub(super) fn in_line(sessions: Vec<Holder>, request: Option<&LockRequest>) -> Vec<Holder> {
     let stands = Stands::all(&sessions, request);
-    let heirs: BTreeSet<_> = sessions
-        .iter()
-        .filter(|session| matches!(stands.get(&session.key.in_pg_locks()), Some(Stands::Heir)))
-        .map(|session| session.pid)
-        .collect();
+    let pids = |is_meant: fn(&Stands) -> bool| -> BTreeSet<i32> {
+        let stands_so = |session: &&Holder| stands.get(&session.key.in_pg_locks()).is_some_and(is_meant);
+        sessions.iter().filter(stands_so).filter_map(|session| session.pid).collect()
+    };
+    let heirs = pids(|stands| matches!(stands, Stands::Heir));
+    let waiters = pids(|stands| matches!(stands, Stands::Waiter(..)));
+    let is_in = |pids: &BTreeSet<i32>, session: &Holder| session.pid.is_some_and(|pid| pids.contains(&pid));
     let mut all: Vec<Holder> = sessions
         .into_iter()
         .filter_map(|session| match stands.get(&session.key.in_pg_locks()) {
             None => Some(session),
-            Some(Stands::Heir) => None,
+            Some(Stands::Heir) => (!is_in(&waiters, &session)).then_some(session),
             Some(Stands::Waiter(key, mode)) => Some(Holder {
                 key: *key,
                 is_shared: *mode == Mode::Shared,
                 is_granted: false,
-                is_heir: heirs.contains(&session.pid),
+                is_heir: is_in(&heirs, &session),
                 ..session
             }),
         })

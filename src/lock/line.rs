@@ -12,10 +12,7 @@ pub enum Place {
     /// The heir: it holds the heir's key, and alone tries the lock often.
     Heir,
     /// Behind the heir, whose key it tries.
-    Behind {
-        /// Whether the server ends the session of an heir that says nothing any more.
-        is_heir_bound: bool,
-    },
+    Behind,
     /// Not in the line, since its session is a pooler's, where nothing can be held from one try to the next.
     Outside,
 }

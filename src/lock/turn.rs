@@ -58,13 +58,13 @@ impl Turn {
         matches!(self, Self::Any | Self::First)
     }
 
-    /// Returns where one stands whose turn this is; the server may end the session of an heir that says nothing any more.
+    /// Returns where one stands whose turn this is.
     #[must_use]
-    pub fn place(self, is_heir_bound: bool) -> Place {
+    pub fn place(self) -> Place {
         match self {
             Self::Any => Place::Outside,
             Self::Heir => Place::Heir,
-            Self::First | Self::Enter | Self::Stay { .. } => Place::Behind { is_heir_bound },
+            Self::First | Self::Enter | Self::Stay { .. } => Place::Behind,
         }
     }
 }

@@ -101,7 +101,7 @@ impl<'a> Simulation<'a> {
         let place = match (self.has_line, self.heir == Some(number)) {
             (false, _) => Place::Outside,
             (true, true) => Place::Heir,
-            (true, false) => Place::Behind { is_heir_bound: true },
+            (true, false) => Place::Behind,
         };
         let waiter = &mut self.waiters[number];
         loop {

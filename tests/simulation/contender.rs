@@ -103,7 +103,7 @@ impl World {
     }
 
     fn busy(&self, run: usize) -> Found {
-        Found::Busy { is_watched: false, place: self.runs[run].turn.place(true) }
+        Found::Busy { is_watched: false, place: self.runs[run].turn.place() }
     }
 
     /// Where the server may have forgotten a holder, the lock is held for a while before the program starts. `--settle` asks

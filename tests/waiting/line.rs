@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use heimdall::conninfo::{Config, Environment};
 use heimdall::internals::line::Line;
-use heimdall::lock::{Key, LockRequest, Mode};
+use heimdall::lock::{self, Contender, Key, LockRequest, Mode, Outcome};
+use heimdall::net::{ConnectOptions, Deadline};
 
 use super::heimdall;
 use crate::support::heimdall::{Heimdall, Running};
@@ -110,6 +112,38 @@ fn promise_7_who_comes_later_does_not_overtake_the_heir_and_takes_over_when_it_i
     heir.wait_for_stdout_line("mine");
     heir.close_stdin();
     assert_eq!(heir.wait().code, Some(0));
+}
+
+#[test]
+fn promise_7_who_has_the_heirs_key_and_leaves_a_free_lock_alone_is_told_of_and_overtaken() {
+    let (request, name) = (request("kept"), "kept");
+    let conninfo = format!("{} user=trust_user dbname=app", shared().tcp());
+    let key = Line::of(&request).heir.to_string();
+    let stranger = Heimdall::new().database(&conninfo).args(["--key", &key]).hold();
+    let heir = format!("server process {}", stranger.backend);
+    let late = heimdall(name).args(["--log-format=json", "--wait=1s", "true"]).run();
+    assert_eq!(late.code, Some(75), "{}", late.stderr);
+    let ends = late.stderr.lines().find(|line| line.contains(r#""event":"busy""#)).unwrap();
+    for told in [" is still kept for the heir after 1.", &heir, "\"heir_pid\":"] {
+        assert!(ends.contains(told), "no {told} in {ends}");
+    }
+    let list = heimdall(name).arg("--list").run().stdout;
+    let shown = list.lines().nth(1).unwrap_or_default();
+    assert!(shown.starts_with(&key) && shown.contains(&stranger.backend), "{list}");
+
+    let nothing = Environment { variable: &|_| None, effective_user: &|| None, effective_uid: 0 };
+    let config = Config::resolve(&conninfo, &nothing).unwrap();
+    let connect = ConnectOptions::new(&config);
+    let busy = |outcome: Outcome| -> Contender {
+        match outcome {
+            Outcome::Busy(contender) => *contender,
+            Outcome::Held(_) => panic!("the heir's key is another's"),
+        }
+    };
+    let first = busy(lock::acquire_in_turn(&connect, &request, Deadline::after(None)).unwrap());
+    let behind = busy(first.take_turn(false, None).unwrap());
+    assert!(matches!(behind.take_turn(true, None).unwrap(), Outcome::Held(_)));
+    stranger.finish();
 }
 
 #[test]

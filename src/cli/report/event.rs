@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use rustix::process::Signal;
 
 use super::json::Value;
-use super::who::{Held, asker_fields, coarse, holder_fields, who_asks, who_holds};
+use super::who::{Held, asker_fields, coarse, held_or_kept, holder_fields, who_asks, who_holds};
 use crate::cli::exit::Status;
 use crate::cli::rules::action::Why;
 use crate::cli::rules::settle::Reason;
@@ -241,15 +241,14 @@ impl Event<'_> {
             }
             Self::Connecting => format!("connecting for the lock {lock}"),
             Self::Connected { server_address } => format!("connected to the server {server_address}"),
-            Self::Waiting { holders, waited } if waited.as_secs() == 0 => {
-                format!("waiting for the lock {lock}{}", Held(", held", holders))
-            }
             Self::Waiting { holders, waited } => {
-                format!(
-                    "still waiting for the lock {lock} after {}{}",
-                    coarse(*waited),
-                    Held(", held", holders)
-                )
+                let words = format!(", {}", held_or_kept("held", holders));
+                let held = Held(&words, holders);
+                if waited.as_secs() == 0 {
+                    format!("waiting for the lock {lock}{held}")
+                } else {
+                    format!("still waiting for the lock {lock} after {}{held}", coarse(*waited))
+                }
             }
             Self::Unavailable { reason } => format!("waiting for the server: {reason}"),
             Self::Acquired { guard, waited } => format!(
@@ -264,7 +263,8 @@ impl Event<'_> {
                 format!("the lock {lock} is held elsewhere{}", Held(":", holders))
             }
             Self::Busy { holders, waited } => {
-                format!("the lock {lock} is still held elsewhere after {waited:.1?}{}", Held(":", holders))
+                let held = held_or_kept("held elsewhere", holders);
+                format!("the lock {lock} is still {held} after {waited:.1?}{}", Held(":", holders))
             }
             Self::Started { pid } => format!("started the program, process {pid}"),
             Self::Signalled { signal } => format!("passed on signal {}", signal.as_raw()),

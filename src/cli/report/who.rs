@@ -39,7 +39,7 @@ pub(in crate::cli) fn held_briefly(holders: &[Holder], now: SystemTime) -> Strin
         (None, None) => String::new(),
     };
     let others = if others.is_empty() { String::new() } else { format!(", and by {} more", others.len()) };
-    format!(", held by {who}{time}{others}")
+    format!(", {} by {who}{time}{others}", held_or_kept("held", holders))
 }
 
 /// Returns a duration in seconds for a minute or two, then in minutes, then in hours.
@@ -53,9 +53,14 @@ pub(super) fn coarse(duration: Duration) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_secs(seconds / unit * unit))
 }
 
+/// Returns the word for a lock that these hold, or the one for a lock of which they have the heir's key alone.
+pub(super) fn held_or_kept<'a>(held: &'a str, holders: &[Holder]) -> &'a str {
+    if holders.first().is_some_and(|first| first.is_heir) { "kept for the heir" } else { held }
+}
+
 /// Shows `: by process 4711 on db1 (server process 42, from 10.0.0.1, holder since …); and by 2 more`, as far as it is known,
 /// after the text that it begins with.
-pub(super) struct Held<'a>(pub(super) &'static str, pub(super) &'a [Holder]);
+pub(super) struct Held<'a>(pub(super) &'a str, pub(super) &'a [Holder]);
 
 impl fmt::Display for Held<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,8 +104,11 @@ pub(super) fn who_asks(asker: &Asker) -> String {
     )
 }
 
-/// Returns the fields of a holder in JSON.
+/// Returns the fields in JSON of a holder, or of who has the heir's key.
 pub(super) fn holder_fields(holder: &Holder) -> Vec<(&'static str, Value)> {
+    if holder.is_heir {
+        return holder.pid.map(|pid| ("heir_pid", Value::Number(pid.into()))).into_iter().collect();
+    }
     let text = |name, value: Option<String>| value.map(|value| (name, Value::Text(value)));
     let told = Told::by(holder);
     let (host, process) = told.place.unzip();

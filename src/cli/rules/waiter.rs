@@ -48,7 +48,7 @@ pub enum Next {
         is_news: bool,
     },
     /// Listen to the server for `pause`, then try what our place in the line allows, with that time for the answer; where it
-    /// `overtakes`, also the lock itself.
+    /// `overtakes`, also the lock itself, if that is free by now.
     Try { pause: Duration, timeout: Option<Duration>, overtakes: bool },
     /// Connect again after `pause`, which may take that long.
     Connect { pause: Duration, timeout: Option<Duration> },
@@ -126,8 +126,8 @@ impl Waiter {
                 let succeeds = *self.succeeds.get_or_insert(now);
                 (heirs_pause(now.since(succeeds), random), false)
             }
-            Place::Behind { is_heir_bound } => {
-                let overtakes = !is_heir_bound && now.since(self.overtook) >= OVERTAKE;
+            Place::Behind => {
+                let overtakes = now.since(self.overtook) >= OVERTAKE;
                 if overtakes {
                     self.overtook = now;
                 }
@@ -156,7 +156,8 @@ fn last_chance(left: Option<Duration>) -> Option<Duration> {
 
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
-/// How often the lock is tried by one who is not the heir, where no one else ends the session of an heir that is stopped.
+/// How often the lock is tried by one who is not the heir: whoever has the heir's key may leave the lock alone, and not every
+/// server ends such a session.
 const OVERTAKE: Duration = Duration::from_secs(60);
 
 /// How long nothing may be said where what is written goes to a file or a pipeline: those end a job that says nothing for ten
@@ -273,25 +274,23 @@ mod tests {
     }
 
     #[test]
-    fn the_heir_tries_often_and_those_behind_it_overtake_it_where_a_stopped_one_stays_the_heir() {
+    fn the_heir_tries_often_and_those_behind_it_overtake_it_once_a_minute() {
         let found = |place| Found::Busy { is_watched: false, place };
-        let bound = found(Place::Behind { is_heir_bound: true });
-        let unbound = found(Place::Behind { is_heir_bound: false });
+        let behind = found(Place::Behind);
         let again = |pause, overtakes| Next::Try { pause: milliseconds(pause), timeout: None, overtakes };
         let first = Next::Try { pause: SHORTEST * 2 / 3, timeout: None, overtakes: false };
         play(
             None,
             &[
-                (0, bound, NEWS),
-                (3000, bound, first),
-                (6000, bound, again(3000, false)),
-                (70_000, bound, again(3000, false)),
-                (70_000, unbound, again(3000, true)),
-                (129_999, unbound, again(3000, false)),
-                (130_000, unbound, again(3000, true)),
+                (0, behind, NEWS),
+                (3000, behind, first),
+                (59_999, behind, again(3000, false)),
+                (70_000, behind, again(3000, true)),
+                (129_999, behind, again(3000, false)),
+                (130_000, behind, again(3000, true)),
                 (200_000, found(Place::Heir), again(56, false)),
                 (245_000, found(Place::Heir), again(100, false)),
-                (260_000, unbound, again(3000, false)),
+                (260_000, behind, again(3000, false)),
             ],
         );
     }
