@@ -98,18 +98,21 @@ fn promise_2_a_program_that_has_closed_all_its_descriptors_is_stopped() {
 fn what_such_a_process_starts_later_and_leaves_is_not_stopped_but_an_orphan_of_the_job_is() {
     let flag = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("late-{}", std::process::id()));
     let script = "(while [ ! -e \"$FLAG\" ]; do sleep 0.02; done; sleep 300 >/dev/null 2>&1 & echo stranger $!) & exec \"$0\" \"$@\"";
-    let job = "(setsid sh -c 'echo orphan $$; exec sleep 300' &); echo mine $$; touch \"$FLAG\"; sleep 300";
+    let job = "(setsid sh -c 'echo orphan $$; exec sleep 300' &); \
+               env -i PATH=\"$PATH\" setsid -f sh -c 'echo cleaned $$; exec sleep 300'; \
+               echo mine $$; touch \"$FLAG\"; sleep 300";
     let running = Heimdall::program("sh")
         .args(["-c", script, BINARY])
         .env("FLAG", &flag)
         .database(&ours())
         .args(["--name", "late stranger", "--kill-after", "100ms", "sh", "-c", job])
         .spawn();
-    let [mine, orphan, stranger] = ["mine", "orphan", "stranger"].map(|word| pid_behind(&running, word));
+    let [mine, orphan, cleaned, stranger] =
+        ["mine", "orphan", "cleaned", "stranger"].map(|word| pid_behind(&running, word));
     std::fs::remove_file(&flag).unwrap();
     terminate_backend("late stranger");
     assert_eq!(running.wait().code, Some(74));
-    assert_stopped(&[mine, orphan]);
+    assert_stopped(&[mine, orphan, cleaned]);
     super::kill(stranger);
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, getpgid, getpid};
@@ -64,6 +65,12 @@ fn hidden(parent: i32, table: &[Process]) -> io::Result<Vec<Process>> {
 /// Returns the environment that a process was started with, if we may see it; a process may have overwritten it.
 pub(super) fn environment(pid: Pid) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()
+}
+
+/// Whether a process has this open, as far as we may see.
+pub(super) fn has_open(pid: Pid, file: &Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).into_iter().flatten();
+    open.map_while(Result::ok).any(|fd| fs::read_link(fd.path()).is_ok_and(|open| open == file))
 }
 
 fn table() -> io::Result<Vec<Process>> {

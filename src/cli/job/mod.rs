@@ -72,7 +72,7 @@ impl Job {
         take_early: &mut dyn FnMut(),
     ) -> io::Result<Option<Self>> {
         adopt_orphans();
-        let preexisting = PreexistingChildren::find()?;
+        let preexisting = PreexistingChildren::find(start.inherited)?;
         let leads_group = !start.in_our_group;
         // Without one, what is sent to the group reaches the program twice.
         let mut witness = if leads_group { None } else { Witness::start().ok() };

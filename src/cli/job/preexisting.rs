@@ -1,13 +1,16 @@
 //! Processes below heimdall that don't belong to the job: those of a shell that has become heimdall by `exec`.
 
 use std::env;
+use std::fs;
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, wait};
 
-use super::descendants::{descendants, environment, is_exhaustion};
+use super::descendants::{descendants, environment, has_open, is_exhaustion};
 
 /// The children that heimdall had before it started the program, and what they leave to it.
 #[derive(Debug, Default)]
@@ -16,11 +19,13 @@ pub(super) struct PreexistingChildren {
     pids: Vec<Pid>,
     /// heimdall's own environment, one `NAME=VALUE` each; `None` where there were no such children.
     environment: Option<Vec<Vec<u8>>>,
+    /// What the program inherits and others can't have, as the process table shows it.
+    inherited: Option<PathBuf>,
 }
 
 impl PreexistingChildren {
-    /// Finds those that are there now, before the program is.
-    pub(super) fn find() -> io::Result<Self> {
+    /// Finds those that are there now, before the program is, which is to inherit this.
+    pub(super) fn find(inherited: Option<BorrowedFd<'_>>) -> io::Result<Self> {
         // Most have no children before; to read the whole process table for that would be long.
         if matches!(wait(WaitOptions::NOHANG), Err(Errno::CHILD)) {
             return Ok(Self::default());
@@ -31,7 +36,9 @@ impl PreexistingChildren {
         };
         let environment =
             env::vars_os().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
-        Ok(Self { pids, environment: Some(environment.collect()) })
+        let inherited =
+            inherited.and_then(|fd| fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok());
+        Ok(Self { pids, environment: Some(environment.collect()), inherited })
     }
 
     /// Whether there have ever been any, so that a child of heimdall need not be the job's.
@@ -46,14 +53,17 @@ impl PreexistingChildren {
 
     /// Whether this child of heimdall, which is not the program, is one of these or was left by one of these.
     ///
-    /// No process table tells who has left an orphan. But what the program starts has the program's environment, with the
-    /// variables of this run, and others have the environment that heimdall was started in, without them. One that has
-    /// neither is the job's.
+    /// No process table tells who has left an orphan. But what the program starts has the connection that it has inherited, or the
+    /// program's environment, with the variables of this run; and others have the environment that heimdall was started in, without
+    /// them. One that has none of these is the job's.
     pub(super) fn include(&self, child: Pid) -> bool {
         if self.pids.contains(&child) {
             return true;
         }
         let Some(ours) = &self.environment else { return false };
+        if self.inherited.as_ref().is_some_and(|file| has_open(child, file)) {
+            return false;
+        }
         let theirs = environment(child).unwrap_or_default();
         let theirs: Vec<&[u8]> = theirs.split(|byte| *byte == 0).collect();
         let is_known = |variable: &[u8]| ours.iter().any(|ours| ours == variable);
