@@ -42,8 +42,8 @@ pub(super) fn descendants(is_excepted: impl Fn(Pid) -> bool) -> io::Result<Vec<P
     Ok(found)
 }
 
-/// Returns the children of a process that are not in the table: `/proc` may hide those that we may not trace, such as one of our
-/// own user whose program may not be read (`hidepid`, `man 5 proc`), but does not leave them out where it lists who is whose child.
+/// Returns the children of a process that `/proc` hides: it may hide those that we may not trace, such as one of our own user
+/// whose program may not be read (`hidepid`, `man 5 proc`), but does not leave them out where it lists who is whose child.
 fn hidden(parent: i32, table: &[Process]) -> io::Result<Vec<Process>> {
     let mut processes = Vec::new();
     // What has ended, or is hidden itself, shows no threads.
@@ -53,7 +53,9 @@ fn hidden(parent: i32, table: &[Process]) -> io::Result<Vec<Process>> {
         let children = unless_exhausted(fs::read_to_string(thread.path().join("children")))?;
         let children = children.unwrap_or_default();
         for pid in children.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
-            if table.iter().all(|process| process.pid != pid) {
+            // One that can be seen was forked during the walk: the next one finds it, so that this comes to an end.
+            let is_visible = || Path::new(&format!("/proc/{}/stat", pid.as_raw_nonzero())).exists();
+            if table.iter().all(|process| process.pid != pid) && !is_visible() {
                 let group = getpgid(Some(pid)).map_or(0, |group| group.as_raw_nonzero().get());
                 processes.push(Process { pid, is_still: false, parent, group });
             }
