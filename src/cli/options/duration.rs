@@ -20,11 +20,10 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Seconds, with at most nine digits after the point.
+/// Seconds, of which nine digits after the point count.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let nanoseconds =
-        format!("{part:0<9}").parse().ok().filter(|nanoseconds| *nanoseconds < 1_000_000_000)?;
+    let nanoseconds = format!("{part:0<9.9}").parse().ok().filter(|_| !part.contains('.'))?;
     Some(Duration::new(whole.parse().ok()?, nanoseconds))
 }
 
@@ -64,6 +63,7 @@ mod tests {
             ("0", 0),
             ("30", 30_000),
             ("0.5", 500),
+            ("0.0500000000", 50),
             ("500ms", 500),
             ("30s", 30_000),
             ("5m", 300_000),
@@ -90,6 +90,7 @@ mod tests {
             "1M",
             "1h30M",
             "1..5",
+            "0.1234567890.5",
             ".",
             "1e9",
             "inf",
