@@ -28,15 +28,17 @@ fn the_program_is_told_that_the_descriptors_are_its_own() {
         .run();
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "1 mine zero\n"), "{}", outcome.stderr);
 
-    let missing = Heimdall::program("sh")
-        .args(["-c", activate, BINARY])
-        .args(options("listens"))
-        // As without descriptors, a slip in its name is no failure after which it is started again.
-        .args(["-v", "--restart=on-failure", "--restart-limit=0", "no-such-program"])
-        .run();
-    assert_eq!(missing.code, Some(127));
-    assert!(missing.stderr.contains("cannot run \"no-such-program\""), "{}", missing.stderr);
-    assert!(!missing.stderr.contains("started"), "{}", missing.stderr);
+    // As without descriptors, a slip in its name is no failure after which it is started again.
+    for (program, code) in [("no-such-program", 127), ("/etc/passwd", 126), ("/etc", 126)] {
+        let outcome = Heimdall::program("sh")
+            .args(["-c", activate, BINARY])
+            .args(options("listens"))
+            .args(["-v", "--restart=on-failure", "--restart-limit=0", program])
+            .run();
+        assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(&format!("cannot run \"{program}\"")), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("started"), "{}", outcome.stderr);
+    }
 
     let script = std::env::temp_dir().join(format!("heimdall-script-{}", std::process::id()));
     fs::write(&script, "[ \"$LISTEN_PID\" = $$ ] && echo script $1\n").unwrap();

@@ -13,7 +13,7 @@ use nix::unistd::{execve, execvpe};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-use super::spawn::{SHELL, c_string, found, words_for_shell};
+use super::spawn::{SHELL, c_string, found, is_executable, words_for_shell};
 use super::unrunnable::Unrunnable;
 use crate::cli::exit::Exit;
 use crate::cli::report::Report;
@@ -21,7 +21,7 @@ use crate::cli::report::Report;
 /// Returns the program to start and its arguments where descriptors were passed to this process.
 ///
 /// # Errors
-/// There is no such program: to start it would be to start heimdall, which can be done.
+/// There is no such program, or it can't be executed: to start it would be to start heimdall, which can be done.
 pub(in crate::cli) fn words(
     program: &OsStr,
     arguments: &[OsString],
@@ -29,8 +29,8 @@ pub(in crate::cli) fn words(
     if env::var(LISTEN_PID).ok().and_then(|pid| pid.parse().ok()) != Some(process::id()) {
         return Ok(None);
     }
-    if found(program).is_none() {
-        return Err(Errno::NOENT.into());
+    if !is_executable(&found(program).ok_or(Errno::NOENT)?) {
+        return Err(Errno::ACCESS.into());
     }
     // What runs may have been replaced on the disk, or be out of reach.
     let us = env::current_exe().map_or_else(|_| env::args_os().next(), |_| Some(OURSELVES.into()));

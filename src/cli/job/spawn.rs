@@ -4,10 +4,11 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
+use rustix::fs::{Access, access};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Pid, Resource, getrlimit};
 
@@ -101,14 +102,21 @@ fn environment(variables: Vec<(&'static str, Option<String>)>) -> io::Result<Vec
     entries.into_iter().map(entry).collect()
 }
 
-/// Returns the path of the program that `posix_spawnp` finds, or where there is none, of what is in its place.
+/// Returns the path of the program that `posix_spawnp` finds, or where there is none, of what is in its place and can't be
+/// executed.
 pub(super) fn found(program: &OsStr) -> Option<PathBuf> {
     if program.as_bytes().contains(&b'/') {
         return Some(PathBuf::from(program)).filter(|path| path.exists());
     }
     let places = std::env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
     let paths = || std::env::split_paths(&places).map(|place| place.join(program));
-    paths().find(|path| path.is_file()).or_else(|| paths().find(|path| path.exists()))
+    let first = |is: fn(&Path) -> bool| paths().find(|path| is(path));
+    first(is_executable).or_else(|| first(Path::is_file)).or_else(|| first(Path::exists))
+}
+
+/// Whether we may execute it, as far as its permissions say.
+pub(super) fn is_executable(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
 /// Where programs are looked for without a `PATH` (`man 3 exec`).
