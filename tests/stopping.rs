@@ -4,6 +4,8 @@ mod roles;
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use heimdall::internals::bell::bell;
 use heimdall::lock::Key;
@@ -14,6 +16,7 @@ use crate::support::holder::{Holder, host};
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::{Directory, shared};
 use crate::support::processes::is_alive;
+use crate::support::scripted::{Connection, Scripted};
 
 /// With a short lease, so that the holder soon learns that it is asked.
 fn heimdall(name: &str) -> Heimdall {
@@ -206,6 +209,33 @@ fn a_holder_whose_heimdall_was_killed_does_not_answer_and_its_job_keeps_the_lock
 }
 
 #[test]
+fn however_short_the_time_is_the_holder_is_asked_once_and_no_other_session_is_blamed() {
+    let conninfo = |server: &str| format!("{server} user=trust_user dbname=app");
+    let short = |server: &str| {
+        Heimdall::new().database(&conninfo(server)).args(["--namespace=stopping", "--name=short"])
+    };
+    // Its lease is so long that it does not learn of it.
+    let holder = short(&shared().tcp()).hold();
+    let mut is_first = true;
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.speak_for(([127, 0, 0, 1], shared().port()).into(), |sql| {
+            if sql.contains("pg_has_role") && std::mem::take(&mut is_first) {
+                // The whole time.
+                thread::sleep(Duration::from_secs(4));
+            }
+            sql.to_owned()
+        });
+    });
+    let outcome = short(&server.tcp()).args(["--stop", "--wait=4s"]).run();
+    assert_eq!(outcome.code, Some(75), "{}", outcome.stderr);
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    let [asked, silent] = lines[..] else { panic!("{}", outcome.stderr) };
+    assert!(asked.starts_with("heimdall: asked process "), "{asked}");
+    assert!(silent.starts_with("heimdall: no answer for "), "{silent}");
+    holder.finish();
+}
+
+#[test]
 fn a_job_that_does_not_end_in_time_is_waited_for_as_long_as_wait_says() {
     let script = "trap '' TERM; echo started; while :; do sleep 0.05; done";
     let running = heimdall("stubborn").args(["--kill-after=8s", "sh", "-c", script]).spawn();
@@ -279,5 +309,6 @@ fn whoever_keeps_the_key_to_himself_by_which_a_holder_is_asked_is_told_of() {
     assert_eq!(outcome.code, Some(75));
     let said = format!("since another session keeps the key {bell}");
     assert!(outcome.stderr.contains(&said), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("asked process"), "{}", outcome.stderr);
     holder.finish();
 }

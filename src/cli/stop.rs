@@ -71,6 +71,8 @@ struct Target {
     pid: Option<i32>,
     holder: Holder,
     state: State,
+    /// Whether its bell rings.
+    rings: bool,
     /// Whether it has said that it is about to stop.
     has_said: bool,
 }
@@ -108,7 +110,6 @@ fn ask(
     }
     let exit = |targets: &[Target]| exit(targets, further.is_some(), options);
     let mut targets: Vec<Target> = seen.iter().map(Target::new).collect();
-    let mut ringing: Vec<(Key, i32)> = Vec::new();
     loop {
         let now = Moment::now();
         for target in &mut targets {
@@ -121,20 +122,20 @@ fn ask(
         if targets.iter().all(Target::is_done) {
             return Ok(exit(&targets));
         }
-        if let Some(limit) = overdue(&targets, options.wait, now.since(start), now.since(asked)) {
-            for target in &targets {
-                target.complain(limit, &ringing, report);
+        let is_silent = |target: &&mut Target| target.state == State::Asked && !target.rings;
+        let silent: Vec<&mut Target> = targets.iter_mut().filter(is_silent).collect();
+        let bells: Vec<(Key, i32)> = silent.iter().map(|target| (target.key, target.backend())).collect();
+        for (target, rings) in silent.into_iter().zip(asking.ring(&bells)?) {
+            target.rings = rings;
+            if rings {
+                report.event(&Event::Asking { holder: &target.holder });
             }
+        }
+        // After a try at least, however short the time is.
+        if let Some(limit) = overdue(&targets, options.wait, now.since(start), now.since(asked)) {
+            targets.iter().for_each(|target| target.complain(limit, report));
             return Ok(exit(&targets));
         }
-        let silent: Vec<(Key, i32)> = targets
-            .iter()
-            .filter(|target| target.state == State::Asked)
-            .filter_map(|target| Some((target.key, target.pid?)))
-            .filter(|bell| !ringing.contains(bell))
-            .collect();
-        let rings_now = asking.ring(&silent)?;
-        ringing.extend(silent.into_iter().zip(rings_now).filter(|(_, rings)| *rings).map(|(bell, _)| bell));
         asking.pause(PAUSE)?;
         seen = asking.holders()?;
     }
@@ -166,7 +167,12 @@ fn exit(targets: &[Target], has_others: bool, options: &StopOptions) -> Exit {
 impl Target {
     fn new(stoppable: &Stoppable) -> Self {
         let holder = stoppable.holder.clone();
-        Self { key: holder.key, pid: holder.pid, holder, state: State::New, has_said: false }
+        Self { key: holder.key, pid: holder.pid, holder, state: State::New, rings: false, has_said: false }
+    }
+
+    /// Its server process; one that has none, a prepared transaction, is never asked.
+    fn backend(&self) -> i32 {
+        self.pid.unwrap_or_default()
     }
 
     fn is(&self, holder: &Holder) -> bool {
@@ -200,9 +206,8 @@ impl Target {
         self.state = state;
         let who = || who_holds(&self.holder);
         match state {
-            State::New => {}
+            State::New | State::Asked => {}
             State::Stops => self.has_said = true,
-            State::Asked => report.event(&Event::Asking { holder: &self.holder }),
             State::Gone if self.has_said => report.event(&Event::Stopped { holder: &self.holder, waited }),
             // Its session may have ended in another way, and the job run on.
             State::Gone => report.event(&Event::Gone { holder: &self.holder, waited }),
@@ -222,15 +227,17 @@ impl Target {
         }
     }
 
-    fn complain(&self, waited: Duration, ringing: &[(Key, i32)], report: &Report) {
+    fn complain(&self, waited: Duration, report: &Report) {
         let who = who_holds(&self.holder);
-        let rings = self.pid.is_some_and(|pid| ringing.contains(&(self.key, pid)));
         match self.state {
-            State::Asked if !rings => report.error(format_args!(
-                "could not ask {who}, for {waited:.1?}, since another session keeps the key {} to itself, which is for that",
-                bell(self.key, self.pid.unwrap_or_default())
+            State::New => report.error(format_args!(
+                "could not ask {who}, for {waited:.1?}, since it has not said of itself yet that it can be asked"
             )),
-            State::New | State::Asked => report.error(format_args!(
+            State::Asked if !self.rings => report.error(format_args!(
+                "could not ask {who}, for {waited:.1?}, since another session keeps the key {} to itself, which is for that",
+                bell(self.key, self.backend())
+            )),
+            State::Asked => report.error(format_args!(
                 "no answer for {waited:.1?} from {who}: heimdall may have been killed there, or stand still; its job may run, and \
                  keeps the lock"
             )),
