@@ -178,14 +178,14 @@ fn settle(guard: &mut Guard, options: &RunOptions, course: &mut Course, report: 
     Ok(())
 }
 
-/// Gives the lock back, if it is held; returns how heimdall ends after this program.
+/// Gives the lock back, unless it is lost; returns how heimdall ends after this program.
 fn exit(over: Over, timer: &Timer, report: &Report) -> Exit {
     match over.guard {
-        Some(guard) => _ = release(guard, timer, report),
-        None if over.end == End::Lost => {
+        Some(guard) if !over.is_lost => _ = release(guard, timer, report),
+        _ if over.exit == Exit::Lost => {
             report.error("the lock was lost while the job ran; the job has been stopped");
         }
-        None => {}
+        _ => {}
     }
     if let Some(typed) = over.typed {
         report.close(FLUSH_TIMEOUT);

@@ -78,6 +78,27 @@ fn promise_5_garbage_on_an_idle_connection_is_noticed_at_once() {
     }
 }
 
+#[test]
+fn who_was_asked_to_end_before_the_loss_is_told_all_the_same_that_the_program_was_stopped() {
+    let (cut, may_cut) = mpsc::channel();
+    let server = holding(move |connection| {
+        may_cut.recv().unwrap();
+        connection.close();
+    });
+    let script = "trap 'echo got' TERM; echo ready; while :; do sleep 0.05; done";
+    let running = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--name", "asked before", "--kill-after=100ms", "bash", "-c", script])
+        .spawn();
+    running.wait_for_stdout_line("ready");
+    running.signal(15);
+    running.wait_for_stdout_line("got");
+    cut.send(()).unwrap();
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("ran; the program has been stopped\n"), "{}", outcome.stderr);
+}
+
 /// Grants the lock, answers what is said to keep it, and goes on as `script` says.
 pub(super) fn holding(mut script: impl FnMut(&mut Connection) + Send + 'static) -> Scripted {
     Scripted::start(move |connection| {

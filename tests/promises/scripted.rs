@@ -7,7 +7,7 @@ use super::loss::holding;
 use super::{assert_gone, assert_silent_for_half, kill, pid_behind, pids};
 use crate::support::heimdall::Heimdall;
 use crate::support::lateness::Lateness;
-use crate::support::scripted::backend;
+use crate::support::scripted::{Connection, backend};
 
 #[test]
 fn notices_and_changed_parameters_are_no_loss() {
@@ -92,6 +92,17 @@ fn a_flood_keeps_nobody_from_timeout() {
         .run();
     assert_eq!(running.code, Some(124), "{}", running.stderr);
     assert!(running.stderr.contains("was not confirmed"), "{}", running.stderr);
+}
+
+#[test]
+fn a_lock_that_is_lost_after_the_programs_end_is_not_given_back() {
+    let server = holding(Connection::drain);
+    let outcome = Heimdall::new()
+        .database(&format!("{} user=ann", server.tcp()))
+        .args(["--name", "lost", "--lease=2s", "--min-hold=60s", "true"])
+        .run();
+    assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(0), 1), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("lost the lock heimdall/lost "), "{}", outcome.stderr);
 }
 
 #[test]
