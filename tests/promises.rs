@@ -145,6 +145,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "terminal::another_size_of_the_terminal_is_told_once",
             "terminal::in_the_foreground_a_signal_sent_to_heimdall_reaches_the_program_once",
             "terminal::control_c_ends_the_program_and_the_loops_and_scripts_around_it",
+            "terminal::control_c_after_the_programs_end_ends_what_it_has_left_and_heimdall_and_the_script_around_it",
             "terminal::a_program_reads_from_the_terminal_is_suspended_and_goes_on",
             "terminal::a_suspended_program_goes_on_in_the_background",
             "terminal::pipelines_work",

@@ -122,6 +122,23 @@ fn promise_10_control_c_ends_the_program_and_the_loops_and_scripts_around_it() {
 }
 
 #[test]
+fn promise_10_control_c_after_the_programs_end_ends_what_it_has_left_and_heimdall_and_the_script_around_it() {
+    let mut terminal = bash();
+    for (job, event) in [
+        ("--name held --min-hold 60 true", "the program ended "),
+        ("--name left --drain setsid --fork sleep 300", "holding the lock until "),
+    ] {
+        terminal.enter(&format!("bash -c \"heimdall -v {job}; echo survived\""));
+        terminal.wait_for(event);
+        terminal.wait_for("\r\n");
+        terminal.press(INTERRUPT);
+        assert!(!terminal.wait_for(PROMPT).contains("survived"), "{job}");
+        terminal.enter("echo \"code $?\"");
+        assert_eq!(terminal.wait_for("\r\n"), "code 130", "{job}");
+    }
+}
+
+#[test]
 fn promise_10_a_program_reads_from_the_terminal_is_suspended_and_goes_on() {
     let mut terminal = bash();
     terminal.enter("heimdall --name read sh -c 'echo cat $$; exec cat'");

@@ -50,7 +50,7 @@ pub(super) struct Over {
     pub(super) ran: Duration,
     /// How heimdall ends if no other program follows.
     pub(super) exit: Exit,
-    /// The signal typed at the terminal that the program has died of.
+    /// The signal typed at the terminal that the program has died of, or that came after its end.
     pub(super) typed: Option<Signal>,
     /// The lock, unless the program was stopped since it was lost.
     pub(super) guard: Option<Guard>,
@@ -111,9 +111,10 @@ impl<'a> Programs<'a> {
         });
         let on_lost = OnLost::new(on_lost, options.lease);
         let sources = Sources { guard: &mut guard, signals: &mut *signals, timer };
-        let Ended { reason, end, ran, is_lost } =
+        let Ended { reason, end, ran, is_lost, typed } =
             supervise(&mut job, sources, on_lost, terms, course, report);
         let typed = match reason {
+            ExitReason::Ended(_) if typed.is_some() => typed,
             ExitReason::Ended(Status::Signalled(signal)) => signals.was_typed(signal),
             _ => None,
         };

@@ -190,6 +190,7 @@ fn exit(over: Over, timer: &Timer, report: &Report) -> Exit {
     if let Some(typed) = over.typed {
         report.close(FLUSH_TIMEOUT);
         die_of(typed);
+        return u8::try_from(typed.as_raw()).map_or(over.exit, Exit::Signalled);
     }
     over.exit
 }

@@ -33,6 +33,8 @@ pub(super) struct Ended {
     pub(super) ran: Duration,
     /// Whether the lock is lost, perhaps after the program's end.
     pub(super) is_lost: bool,
+    /// The signal that was typed at the terminal after the program's end.
+    pub(super) typed: Option<Signal>,
 }
 
 /// Waits for the end of the program, and makes sure that the program ends when the lock is lost.
@@ -54,6 +56,7 @@ pub(super) fn supervise(
         ran: Duration::ZERO,
         lost: None,
         is_asked: false,
+        typed: None,
         refused: None,
     };
     let mut supervision = Supervision::begin(terms, &mut run);
@@ -69,7 +72,7 @@ pub(super) fn supervise(
         let until = match then {
             Then::Exit(reason) => {
                 let (end, is_lost) = (run.end(reason), supervision.is_lost());
-                return Ended { reason, end, ran: run.ran, is_lost };
+                return Ended { reason, end, ran: run.ran, is_lost, typed: run.typed };
             }
             Then::Wait(until) => until,
         };
@@ -105,6 +108,8 @@ struct Run<'a> {
     ran: Duration,
     lost: Option<Lost>,
     is_asked: bool,
+    /// The signal that was typed at the terminal after the program's end.
+    typed: Option<Signal>,
     /// The process that can't be killed, once the user has been told.
     refused: Option<Pid>,
 }
@@ -127,6 +132,8 @@ impl Supervised for Run<'_> {
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Signal(signal) => self.job.signal(signal),
+            Action::SignalElsewhere(signal) => self.job.signal_elsewhere(signal),
+            Action::Note(signal) => self.typed = Some(signal),
             Action::Wake => self.job.wake(),
             Action::Stop => self.job.stop(),
             Action::Resume => self.job.resume(),
@@ -275,7 +282,7 @@ impl Run<'_> {
     fn end(&self, reason: ExitReason) -> End {
         let Sources { guard, signals, .. } = &self.sources;
         match reason {
-            _ if signals.ask_to_end(reason) || guard.asker().is_some() => End::Asked,
+            _ if signals.ask_to_end(reason) || self.typed.is_some() || guard.asker().is_some() => End::Asked,
             ExitReason::Ended(status) | ExitReason::Stopped(Cause::Asked, status) => End::Ended(status),
             ExitReason::Stopped(Cause::TimedOut, _) => End::TimedOut,
             ExitReason::Stopped(Cause::Lost, _) => End::Lost,

@@ -288,7 +288,7 @@ impl World {
             Stage::Supervising { .. } => {
                 self.signal_program(run, signal);
                 let is_stop = signal == Signal::TSTP;
-                self.signal(run, if is_stop { Received::TypedStop(signal) } else { Received::Typed });
+                self.signal(run, if is_stop { Received::TypedStop(signal) } else { Received::Typed(signal) });
             }
             _ if signal == Signal::INT => self.signal(run, Received::Sent(signal)),
             _ => self.signal(run, Received::Stop(signal)),

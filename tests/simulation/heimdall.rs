@@ -160,7 +160,7 @@ impl World {
     pub fn signal(&mut self, run: usize, received: Received) {
         match (self.runs[run].stage, received) {
             (Stage::Supervising { .. }, _) => {
-                self.runs[run].is_hurried |= matches!(received, Received::Sent(_) | Received::Typed);
+                self.runs[run].is_hurried |= matches!(received, Received::Sent(_) | Received::Typed(_));
                 self.runs[run].was_stopped |= matches!(received, Received::Stop(_) | Received::TypedStop(_));
                 self.runs[run].received.push_back(received);
                 self.wake_soon(run);

@@ -321,6 +321,8 @@ impl Supervised for Watched<'_> {
             }
             // The supervision does that itself.
             Action::Renew => {}
+            // The program alone heeds signals here, and it has ended.
+            Action::SignalElsewhere(_) | Action::Note(_) => {}
             Action::Terminate => self.world.terminate_job(run),
             Action::TerminateOrphans => self.world.terminate_orphans(run),
             Action::Kill if self.has(Mutant::NeverKills) => {}

@@ -16,7 +16,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal as NixSignal;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitOptions, kill_process, kill_process_group, test_kill_process_group, wait,
+    Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, test_kill_process_group, wait,
 };
 
 use crate::cli::exit::Status;
@@ -142,6 +142,14 @@ impl Job {
         }
         let Ok(all) = self.all() else { return self.signal_unseen(signal) };
         for left in all {
+            let _ = kill_process(left.pid, signal);
+        }
+    }
+
+    /// Sends a signal to those that the program has left and that are not in our process group.
+    pub(super) fn signal_elsewhere(&self, signal: Signal) {
+        let ours = getpgrp().as_raw_nonzero().get();
+        for left in self.all().unwrap_or_default().iter().filter(|left| left.group != ours) {
             let _ = kill_process(left.pid, signal);
         }
     }

@@ -40,7 +40,7 @@ pub enum Event {
     /// A signal came for heimdall alone.
     Signal(Signal),
     /// A signal was typed at the terminal, whose whole foreground got it, the program too.
-    Typed,
+    Typed(Signal),
     /// The same, of a signal that stops who gets it.
     TypedStop(Signal),
     /// A signal came for heimdall alone that asks it to stop.
@@ -88,6 +88,11 @@ pub struct Actions {
 pub enum Action {
     /// Pass the signal on to the program.
     Signal(Signal),
+    /// Pass a signal that was typed on to those that the program has left and that are not in heimdall's process group, which
+    /// has got it.
+    SignalElsewhere(Signal),
+    /// Note that this signal was typed when no program was left to get it: heimdall is to die of it in the end.
+    Note(Signal),
     /// Let the program go on, if it is stopped.
     Wake,
     /// Stop the whole job, so that it does nothing until [`Action::Resume`].

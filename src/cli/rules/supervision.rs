@@ -84,7 +84,7 @@ pub enum Received {
     /// A signal for us alone that asks us to stop.
     Stop(Signal),
     /// A signal that was typed at the terminal, whose whole foreground group got it, the program too.
-    Typed,
+    Typed(Signal),
     /// The same, of one that stops who gets it.
     TypedStop(Signal),
     /// A SIGCONT for our whole group: the program has got it too.
@@ -155,7 +155,7 @@ impl Supervision {
         for received in received {
             match received {
                 Received::Child => self.reap(supervised),
-                Received::Typed => self.feed(supervised, Event::Typed),
+                Received::Typed(signal) => self.feed(supervised, Event::Typed(signal)),
                 Received::TypedStop(signal) => self.feed(supervised, Event::TypedStop(signal)),
                 Received::Sent(signal) => self.feed(supervised, Event::Signal(signal)),
                 Received::Stop(signal) => self.feed(supervised, Event::Stop(signal)),

@@ -89,9 +89,7 @@ impl Supervisor {
             Event::Woken => _ = self.is_woken_late(now, &mut actions),
             Event::Tick => self.tick(now, &mut actions),
             Event::Signal(signal) => self.pass_on(signal, now, &mut actions),
-            // Only heimdall is left to obey, and all it does is hold the lock.
-            Event::Typed if matches!(self.state, State::Over(_)) => self.hold_until = now,
-            Event::Typed => {}
+            Event::Typed(signal) => self.typed(signal, now, &mut actions),
             Event::TypedStop(signal) => self.typed_stop(signal, &mut actions),
             Event::Stop(signal) => self.stop(signal, now, &mut actions),
             Event::Stopped(signal) => self.stopped(signal, &mut actions),
@@ -127,6 +125,19 @@ impl Supervisor {
                 }
                 actions.push(Action::Tell(News::Signalled(signal)));
             }
+        }
+    }
+
+    /// While the program is there, it is for the program to obey. After that heimdall stands for it, in a shell's eyes.
+    fn typed(&mut self, signal: Signal, now: Moment, actions: &mut Vec<Action>) {
+        if self.ended.is_none() {
+            return;
+        }
+        actions.push(Action::Note(signal));
+        if matches!(self.state, State::Over(_)) {
+            self.hold_until = now;
+        } else {
+            actions.extend([Action::SignalElsewhere(signal), Action::Tell(News::Signalled(signal))]);
         }
     }
 
@@ -521,7 +532,7 @@ mod tests {
             TERMS,
             &[
                 (1, Event::Signal(Signal::USR1), &passed, Next::Never),
-                (2, Event::Typed, &[], Next::Never),
+                (2, Event::Typed(Signal::INT), &[], Next::Never),
                 (3, Event::Tick, &[], Next::Never),
             ],
         );
@@ -717,7 +728,8 @@ mod tests {
         let held = || (1, ENDED, &exited[..], Next::At(60));
         play(terms, &[held(), (60, Event::Tick, &[], ENDS)]);
         play(terms, &[held(), (2, Event::Signal(Signal::TERM), &[], ENDS)]);
-        play(terms, &[held(), (2, Event::Typed, &[], ENDS)]);
+        let noted = [Action::Note(Signal::INT)];
+        play(terms, &[held(), (2, Event::Typed(Signal::INT), &noted, ENDS)]);
         play(terms, &[held(), (2, Event::Lost, &[Action::Tell(News::Lost)], ENDS)]);
     }
 
@@ -933,6 +945,9 @@ mod tests {
         let ended = || (1, ENDED, &left[..], Next::At(2));
         let draining = || (1, Event::Left(Left::Yes), &[Action::Tell(News::Draining)][..], Next::At(2));
         play(terms, &[ended(), (1, Event::Left(Left::No), &[], ENDS)]);
+        let int = Signal::INT;
+        let typed = [Action::Note(int), Action::SignalElsewhere(int), Action::Tell(News::Signalled(int))];
+        play(terms, &[ended(), draining(), (1, Event::Typed(int), &typed, Next::At(2))]);
         let looks = [Action::Look];
         play(
             terms,

@@ -134,7 +134,7 @@ impl Signals {
             signal if self.is_group_shared && info.is_from_kernel && self.is_from_terminal(signal) => {
                 self.typed.push(signal);
                 match signal {
-                    Signal::INT | Signal::QUIT | Signal::HUP if has_program => Some(Received::Typed),
+                    Signal::INT | Signal::QUIT | Signal::HUP if has_program => Some(Received::Typed(signal)),
                     Signal::INT | Signal::QUIT | Signal::HUP => Some(Received::Sent(signal)),
                     Signal::TSTP | Signal::TTIN | Signal::TTOU if has_program => {
                         Some(Received::TypedStop(signal))
@@ -231,7 +231,7 @@ mod tests {
     fn what_is_typed_before_there_is_a_program_is_passed_on_to_it() {
         let mut signals = Signals::catch(true).unwrap();
         for (signal, early, later) in [
-            (Signal::INT, Received::Sent(Signal::INT), Received::Typed),
+            (Signal::INT, Received::Sent(Signal::INT), Received::Typed(Signal::INT)),
             (Signal::TSTP, Received::Stop(Signal::TSTP), Received::TypedStop(Signal::TSTP)),
         ] {
             let mut judge = |has_program| {
