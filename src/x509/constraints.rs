@@ -45,15 +45,32 @@ impl Budget {
 /// A name, or the base of a subtree, in the form in which it is compared: each is brought into it once.
 #[derive(Debug)]
 enum Comparable<'a> {
-    Dns(Cow<'a, [u8]>),
+    /// And where its first dot is.
+    Dns(Cow<'a, [u8]>, Option<usize>),
     /// What stands before and after the last `@`, if there is one.
-    Email(Option<&'a [u8]>, Cow<'a, [u8]>),
+    Email(Option<Local<'a>>, Cow<'a, [u8]>),
     /// Of a name the host, `None` where there is none that all would agree on; of a constraint all of it.
     Uri(Option<Cow<'a, [u8]>>),
-    Address(Cow<'a, [u8]>),
+    /// `None` where the length is not that of one.
+    Address(Option<Network>),
     Directory(&'a Name<'a>),
     /// A kind that is known by its name alone.
     Opaque(&'a GeneralName<'a>),
+}
+
+#[derive(Debug)]
+struct Local<'a> {
+    text: &'a [u8],
+    has_nul: bool,
+}
+
+/// A network; a single address is the smallest.
+#[derive(Debug)]
+struct Network {
+    /// Of an address, in bytes.
+    length: usize,
+    address: u128,
+    mask: u128,
 }
 
 /// All names of a certificate that can be limited.
@@ -89,8 +106,8 @@ fn names<'a>(
             && let Some(address) = HostName::new(&text).address()
         {
             names.push(Comparable::Address(match address {
-                IpAddr::V4(address) => address.octets().to_vec().into(),
-                IpAddr::V6(address) => address.octets().to_vec().into(),
+                IpAddr::V4(address) => self::address(&address.octets()),
+                IpAddr::V6(address) => self::address(&address.octets()),
             }));
         }
         if lacks_dns {
@@ -100,7 +117,7 @@ fn names<'a>(
                 return Err(CertificateError::NameSyntax);
             }
             if looks_like_dns(text) {
-                names.push(Comparable::Dns(text.to_ascii_lowercase().into_bytes().into()));
+                names.push(dns_name(text.to_ascii_lowercase().into_bytes().into()));
             }
         }
     }
@@ -109,10 +126,10 @@ fn names<'a>(
 
 fn name<'a>(name: &'a GeneralName<'a>) -> Comparable<'a> {
     match name {
-        GeneralName::Dns(name) => Comparable::Dns(lower_case(name)),
+        GeneralName::Dns(name) => dns_name(lower_case(name)),
         GeneralName::Email(name) => email(name),
         GeneralName::Uri(uri) => Comparable::Uri(host(uri).map(lower_case)),
-        GeneralName::Address(address) => Comparable::Address((*address).into()),
+        GeneralName::Address(bytes) => Comparable::Address(address(bytes)),
         GeneralName::Directory(name) => Comparable::Directory(name),
         other => Comparable::Opaque(other),
     }
@@ -121,14 +138,23 @@ fn name<'a>(name: &'a GeneralName<'a>) -> Comparable<'a> {
 fn base<'a>(subtree: &'a Subtree<'a>) -> Comparable<'a> {
     match &subtree.base {
         GeneralName::Uri(host) => Comparable::Uri(Some(lower_case(host))),
+        GeneralName::Address(bytes) => Comparable::Address(network(bytes)),
         base => name(base),
     }
+}
+
+fn dns_name(name: Cow<'_, [u8]>) -> Comparable<'_> {
+    let dot = name.iter().position(|byte| *byte == b'.');
+    Comparable::Dns(name, dot)
 }
 
 fn email(address: &[u8]) -> Comparable<'_> {
     let at = address.iter().rposition(|byte| *byte == b'@');
     match at.and_then(|at| address.split_at_checked(at)) {
-        Some((local, host)) => Comparable::Email(Some(local), lower_case(host.get(1..).unwrap_or_default())),
+        Some((text, host)) => {
+            let local = Local { text, has_nul: text.contains(&0) };
+            Comparable::Email(Some(local), lower_case(host.get(1..).unwrap_or_default()))
+        }
         None => Comparable::Email(None, lower_case(address)),
     }
 }
@@ -199,21 +225,22 @@ impl Comparable<'_> {
     /// Whether a name of this kind is in the subtree of this base.
     fn contains(&self, name: &Comparable<'_>) -> Result<bool, CertificateError> {
         match (self, name) {
-            (Comparable::Dns(base), Comparable::Dns(name)) => Ok(dns(base, name)),
+            (Comparable::Dns(base, _), Comparable::Dns(name, _)) => Ok(dns(base, name)),
             (Comparable::Email(base_local, base), Comparable::Email(Some(local), host)) => match base_local {
                 None if base.starts_with(b".") => Ok(host.ends_with(base)),
-                None | Some([]) => Ok(base == host),
-                Some(base_local) if base_local.len() != local.len() => Ok(false),
-                Some(base_local) if base_local.contains(&0) || local.contains(&0) => {
-                    Err(CertificateError::NameSyntax)
-                }
-                Some(base_local) => Ok(base_local == local && base == host),
+                None | Some(Local { text: [], .. }) => Ok(base == host),
+                Some(base_local) if base_local.text.len() != local.text.len() => Ok(false),
+                Some(base_local) if base_local.has_nul || local.has_nul => Err(CertificateError::NameSyntax),
+                Some(base_local) => Ok(base_local.text == local.text && base == host),
             },
             (Comparable::Uri(Some(base)), Comparable::Uri(Some(host))) => {
                 let is_below = base.starts_with(b".") && host.len() > base.len() && host.ends_with(base);
                 Ok(is_below || (base == host && !base.starts_with(b".")))
             }
-            (Comparable::Address(base), Comparable::Address(name)) => address(base, name),
+            (Comparable::Address(Some(base)), Comparable::Address(Some(name))) => {
+                Ok(base.length == name.length && base.address == name.address & base.mask)
+            }
+            (Comparable::Address(_), Comparable::Address(_)) => Err(CertificateError::NameSyntax),
             (Comparable::Directory(base), Comparable::Directory(name)) => Ok(name.is_within(base)),
             (Comparable::Email(..) | Comparable::Uri(_), Comparable::Email(..) | Comparable::Uri(_)) => {
                 Err(CertificateError::NameSyntax)
@@ -225,9 +252,10 @@ impl Comparable<'_> {
     /// Whether the name is a wildcard for this base, such as `*.example.com` for `db.example.com`. OpenSSL does not ask:
     /// whoever has the certificate could be a host that was excluded.
     fn is_in_wildcard(&self, name: &Comparable<'_>) -> bool {
-        let (Comparable::Dns(base), Comparable::Dns(name)) = (self, name) else { return false };
-        let label = name.strip_prefix(b"*").and_then(|domain| base.strip_suffix(domain));
-        label.is_some_and(|label| !label.is_empty() && !label.contains(&b'.')) && name.starts_with(b"*.")
+        let (Comparable::Dns(base, Some(dot @ 1..)), Comparable::Dns(name, Some(1))) = (self, name) else {
+            return false;
+        };
+        name.strip_prefix(b"*") == base.get(*dot..)
     }
 }
 
@@ -237,14 +265,17 @@ fn dns(base: &[u8], name: &[u8]) -> bool {
     front.is_empty() || base.is_empty() || base.starts_with(b".") || front.ends_with(b".")
 }
 
-/// Whether an address is in a network, an address and a mask.
-fn address(base: &[u8], name: &[u8]) -> Result<bool, CertificateError> {
-    if ![4, 16].contains(&name.len()) || ![8, 32].contains(&base.len()) {
-        return Err(CertificateError::NameSyntax);
-    }
-    let (network, mask) = base.split_at(base.len() / 2);
-    let masked = network.iter().zip(mask).map(|(byte, mask)| byte & mask);
-    Ok(network.len() == name.len() && masked.eq(name.iter().zip(mask).map(|(byte, mask)| byte & mask)))
+fn address(bytes: &[u8]) -> Option<Network> {
+    let address = bytes.iter().fold(0, |address, byte| address << 8 | u128::from(*byte));
+    let length = bytes.len();
+    [4, 16].contains(&length).then_some(Network { length, address, mask: u128::MAX })
+}
+
+/// An address and a mask.
+fn network(bytes: &[u8]) -> Option<Network> {
+    let (front, mask) = bytes.split_at(bytes.len() / 2);
+    let Network { address: mask, length, .. } = address(mask)?;
+    address(front).map(|front| Network { length, address: front.address & mask, mask })
 }
 
 /// The host of a URI; `None` where there is none, or where versions of OpenSSL do not agree what it is: with a user's

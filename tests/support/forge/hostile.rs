@@ -16,6 +16,9 @@ pub fn chains() -> Vec<(&'static str, Chain)> {
         ("names and limits below several authorities", names_and_limits(140, &[1000; 6])),
         ("more names and limits than are compared", names_and_limits(1300, &[1300])),
         ("long names that differ at the end", long_names()),
+        ("addresses and limits for them", addresses()),
+        ("wildcards and long limits", wildcards()),
+        ("long mailboxes and limits for them", mailboxes()),
         ("many issuers that look alike", look_alikes()),
         ("many extensions", extensions()),
         ("many alternative names", alternative_names()),
@@ -113,12 +116,40 @@ fn names_and_limits(names: usize, of_authorities: &[usize]) -> Chain {
 
 fn long_names() -> Chain {
     let text = |at: usize, end: &str| format!("{at:02x}{}.{end}", "A".repeat(90));
+    below_limits(
+        (0..300).map(|at| value(0x82, text(at, "b"))),
+        (0..300).map(|at| value(0x82, &text(at, "c")[2..])),
+    )
+}
+
+/// Networks of one address each, which differ at the end.
+fn addresses() -> Chain {
+    let address = |at: u16| [&[0x20; 14][..], &at.to_be_bytes()].concat();
+    below_limits(
+        (0..1250).map(|at| value(0x87, address(at))),
+        (5000..5820).map(|at| value(0x87, [address(at), vec![0xff; 16]].concat())),
+    )
+}
+
+fn wildcards() -> Chain {
+    below_limits(
+        (0..2800).map(|_| value(0x82, "*.b")),
+        (0..370).map(|at| value(0x82, format!("{}{at:03x}.a.b", "a".repeat(60)))),
+    )
+}
+
+fn mailboxes() -> Chain {
+    let text = |at: usize| value(0x81, format!("{}{at:03x}@b", "a".repeat(20)));
+    below_limits((0..1000).map(text), (1000..2000).map(text))
+}
+
+/// Of a server whose names are none of those that are excluded.
+fn below_limits(names: impl Iterator<Item = Vec<u8>>, bases: impl Iterator<Item = Vec<u8>>) -> Chain {
     let mut above = authority(1, 0);
-    let bases: Vec<_> = (0..300).map(|at| sequence(&[value(0x82, &text(at, "c")[2..])])).collect();
+    let bases: Vec<_> = bases.map(|base| sequence(&[base])).collect();
     above.put(CONSTRAINTS, true, sequence(&[value(0xa1, bases.concat())]));
     let mut server = leaf(2, 1);
-    let names: Vec<_> = (0..300).map(|at| value(0x82, text(at, "b"))).collect();
-    server.put(ALT_NAME, false, sequence(&names));
+    server.put(ALT_NAME, false, sequence(&names.collect::<Vec<_>>()));
     built(&mut [above, server], 0)
 }
 
