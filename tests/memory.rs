@@ -1,7 +1,7 @@
 //! No server can make heimdall's memory grow, whatever it sends and however much.
 
 use std::fs;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 #[cfg(feature = "tls")]
@@ -12,6 +12,7 @@ use crate::support::heimdall::{BINARY, Heimdall, Outcome};
 #[cfg(feature = "tls")]
 use crate::support::pki::Pki;
 use crate::support::scripted::{Connection, Scripted, backend};
+use crate::support::terminal::Terminal;
 
 /// What heimdall may take at the very most, in kB.
 const LIMIT: u64 = 16 * 1024;
@@ -20,15 +21,29 @@ const LIMIT: u64 = 16 * 1024;
 ///
 /// All that it may ask for is limited too (man 2 getrlimit, `RLIMIT_DATA`): a growth that no look has seen ends it.
 fn measure(conninfo: &str, options: &[&str], program: &[&str]) -> (Outcome, u64) {
-    let limited = format!("ulimit -d {LIMIT}; exec \"$@\"");
     let running = Heimdall::program("sh")
-        .args(["-c", &limited, "sh", BINARY, "--name", "memory", "--database"])
+        .args(["-c", &limited(), "sh", BINARY, "--name", "memory", "--database"])
         .arg(format!("{conninfo} user=ann"))
         .args(options)
         .args(program)
         .spawn();
-    let status = format!("/proc/{}/status", running.pid());
-    let watcher = thread::spawn(move || {
+    let watcher = watcher(running.pid());
+    match (running.wait(), watcher.join().unwrap()) {
+        // It was over before anyone looked.
+        (_, 0) => measure(conninfo, options, program),
+        measured => measured,
+    }
+}
+
+/// A script of sh that becomes its arguments.
+fn limited() -> String {
+    format!("ulimit -d {LIMIT}; exec \"$@\"")
+}
+
+/// Looks at a process until its end.
+fn watcher(pid: i32) -> JoinHandle<u64> {
+    let status = format!("/proc/{pid}/status");
+    thread::spawn(move || {
         let mut most = 0;
         while let Ok(status) = fs::read_to_string(&status) {
             // A process that has ended has no such line.
@@ -37,12 +52,7 @@ fn measure(conninfo: &str, options: &[&str], program: &[&str]) -> (Outcome, u64)
             thread::sleep(Duration::from_millis(1));
         }
         most
-    });
-    match (running.wait(), watcher.join().unwrap()) {
-        // It was over before anyone looked.
-        (_, 0) => measure(conninfo, options, program),
-        measured => measured,
-    }
+    })
 }
 
 /// A script that never ends by itself.
@@ -71,8 +81,28 @@ fn rows_without_end(connection: &mut Connection, row: &[u8]) {
     connection.send_until_closed(&row.repeat(1 + 100_000 / row.len()));
 }
 
+/// Answers three times with as many rows, all that is accepted, of texts that are as long; each list is another. Who comes
+/// again is not understood.
+fn lists(connection: &mut Connection, count: usize, length: usize) {
+    if connection.flights() > 0 {
+        connection.startup();
+        return connection.send(&backend::data_row(&[]));
+    }
+    log_in(connection);
+    let text = "\u{fffd}".repeat(length);
+    for round in 1..=3 {
+        list(connection);
+        connection.send(&backend::row_description(&["column"; 9]));
+        connection.send(&holder(&format!("{text}{round}"), &text, &text).repeat(count));
+        connection.send(&[backend::command_complete("SELECT"), backend::ready_for_query(b'I')].concat());
+        if round < 3 {
+            connection.expect(b'Q');
+        }
+    }
+}
+
 /// What a server says that never stops, and heimdall's options, exit code and words for it.
-const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
+const HOSTILE: [(&str, Script, &[&str], i32, &str); 14] = [
     (
         "notices instead of a login",
         |connection| {
@@ -206,6 +236,20 @@ const HOSTILE: [(&str, Script, &[&str], i32, &str); 12] = [
         "",
     ),
     (
+        "lists that change",
+        |connection| lists(connection, 3_800, 100),
+        &["--list", "--watch=100ms"],
+        76,
+        "this is no PostgreSQL server",
+    ),
+    (
+        "lists that change, in JSON",
+        |connection| lists(connection, 3_800, 100),
+        &["--list", "--watch=100ms", "--log-format=json"],
+        76,
+        "this is no PostgreSQL server",
+    ),
+    (
         "notices while the program runs",
         |connection| {
             log_in(connection);
@@ -261,6 +305,21 @@ fn no_server_makes_heimdall_take_more_than_16_mb() {
         assert!(outcome.stderr.contains(words), "{what}: {}", outcome.stderr);
         assert!(peak > 1024 && peak < LIMIT, "{what}: {peak} kB");
     }
+}
+
+#[test]
+fn no_list_that_is_drawn_again_and_again_takes_more_than_16_mb() {
+    let server = Scripted::start(|connection| lists(connection, 8_000, 30));
+    let database = format!("{} user=ann", server.tcp());
+    let mut terminal = Terminal::start(
+        &["sh", "-c", &limited(), "sh", BINARY, "--list", "--watch=100ms", "--database", &database],
+        &[("TERM", "xterm")],
+    );
+    let watcher = watcher(terminal.pid());
+    assert_eq!(terminal.wait(), 76, "{}", terminal.all());
+    assert_eq!(terminal.all().matches("lines more").count(), 3, "{}", terminal.all());
+    let peak = watcher.join().unwrap();
+    assert!(peak > 1024 && peak < LIMIT, "{peak} kB");
 }
 
 #[cfg(feature = "tls")]

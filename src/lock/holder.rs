@@ -10,7 +10,7 @@ use crate::proto::Row;
 use crate::proto::text::printable;
 
 /// A session that holds an advisory lock or waits for one. What the role may not see is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Holder {
     /// The lock's key.

@@ -1,4 +1,6 @@
-//! One JSON object a line (RFC 8259), of texts, numbers and lists of objects.
+//! One JSON object a line (RFC 8259), of texts, numbers and flags, and perhaps a list of such objects.
+
+use std::io::{self, Write};
 
 /// What a field holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -8,8 +10,6 @@ pub(in crate::cli) enum Value {
     /// A duration, in seconds.
     Seconds(std::time::Duration),
     Flag(bool),
-    /// Objects, one after the other.
-    Objects(Vec<Vec<(&'static str, Value)>>),
 }
 
 /// Returns an object of these fields, in this order, on one line.
@@ -19,16 +19,27 @@ pub(in crate::cli) fn object(fields: &[(&'static str, Value)]) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
+/// Writes a line with an object of a text and a list of objects, each as it is made: there may be many.
+pub(in crate::cli) fn write_list(
+    (name, text): (&str, &str),
+    list: &str,
+    objects: impl Iterator<Item = Vec<(&'static str, Value)>>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    write!(out, "{{{}:{},{}:[", quoted(name), quoted(text), quoted(list))?;
+    for (at, fields) in objects.enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        write!(out, "{comma}{}", object(&fields))?;
+    }
+    writeln!(out, "]}}")
+}
+
 fn written(value: &Value) -> String {
     match value {
         Value::Text(text) => quoted(text),
         Value::Number(number) => number.to_string(),
         Value::Seconds(duration) => format!("{}.{:03}", duration.as_secs(), duration.subsec_millis()),
         Value::Flag(flag) => flag.to_string(),
-        Value::Objects(objects) => {
-            let objects: Vec<String> = objects.iter().map(|fields| object(fields)).collect();
-            format!("[{}]", objects.join(","))
-        }
     }
 }
 
@@ -68,10 +79,23 @@ mod tests {
             ("b", Value::Number(-1)),
             ("c", Value::Seconds(Duration::from_millis(1500))),
             ("d", Value::Flag(true)),
-            ("e", Value::Objects(vec![vec![("f", Value::Number(1))], vec![]])),
         ];
-        let expected = r#"{"a":"say \"☃\\\n\u001b\u009f\"","b":-1,"c":1.500,"d":true,"e":[{"f":1},{}]}"#;
+        let expected = r#"{"a":"say \"☃\\\n\u001b\u009f\"","b":-1,"c":1.500,"d":true}"#;
         assert_eq!(object(&fields), expected);
         assert_eq!(object(&[]), "{}");
+    }
+
+    #[test]
+    fn a_list_is_one_line_too() {
+        let line = |objects: Vec<Vec<_>>| {
+            let mut out = Vec::new();
+            write_list(("a", "\n"), "b", objects.into_iter(), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            line(vec![vec![("f", Value::Number(1))], vec![]]),
+            "{\"a\":\"\\n\",\"b\":[{\"f\":1},{}]}\n"
+        );
+        assert_eq!(line(Vec::new()), "{\"a\":\"\\n\",\"b\":[]}\n");
     }
 }

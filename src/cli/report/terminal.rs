@@ -55,18 +55,19 @@ pub(in crate::cli) fn can_draw() -> bool {
     io::stdout().is_terminal() && !["", "dumb"].contains(&kind.as_str())
 }
 
-/// Returns what draws these lines in place of all that the terminal shows, in one go and so without flicker. They are cut to
+/// Returns what draws these lines, and how many more there are, in place of all that the terminal shows, in one go and so without flicker. They are cut to
 /// its size; the last row is the cursor's. No mode of the terminal is changed: whoever kills us, at any moment, leaves it in
 /// order.
-pub(in crate::cli) fn screen<'a>(lines: impl Iterator<Item = &'a str>, size: Size) -> String {
+pub(in crate::cli) fn screen<'a>(lines: impl Iterator<Item = &'a str>, more: usize, size: Size) -> String {
     let lines: Vec<&str> = lines.collect();
+    let all = lines.len() + more;
     let rows = size.rows.saturating_sub(1).max(2);
-    let shown = if lines.len() <= rows { lines.len() } else { rows - 1 };
+    let shown = if all <= rows { lines.len() } else { lines.len().min(rows - 1) };
     let mut screen = HOME.to_owned();
     let mut draw = |line: &str| screen += &[&cut(line, size.columns), CLEAR_LINE, "\n"].concat();
     lines.iter().take(shown).for_each(|line| draw(line));
-    if lines.len() > shown {
-        draw(&format!("... and {} lines more", lines.len() - shown));
+    if all > shown {
+        draw(&format!("... and {} lines more", all - shown));
     }
     screen + CLEAR_BELOW
 }
@@ -145,13 +146,16 @@ mod tests {
 
     #[test]
     fn a_screen_is_no_larger_than_its_terminal() {
-        let drawn = |rows, columns| {
-            screen(["one", "two", "three"].into_iter(), Size { rows, columns }).replace("\x1b[", "^")
+        let of = |more, rows, columns| {
+            screen(["one", "two", "three"].into_iter(), more, Size { rows, columns }).replace("\x1b[", "^")
         };
+        let drawn = |rows, columns| of(0, rows, columns);
         assert_eq!(drawn(24, 80), "^Hone^K\ntwo^K\nthree^K\n^J");
         assert_eq!(drawn(4, 4), "^Hone^K\ntwo^K\nthr^K\n^J");
         assert_eq!(drawn(3, 80), "^Hone^K\n... and 2 lines more^K\n^J");
         assert_eq!(drawn(1, 1), "^H^K\n^K\n^J");
+        assert_eq!(of(7, 4, 80), "^Hone^K\ntwo^K\n... and 8 lines more^K\n^J");
+        assert_eq!(of(7, 9, 80), "^Hone^K\ntwo^K\nthree^K\n... and 7 lines more^K\n^J");
     }
 
     #[test]

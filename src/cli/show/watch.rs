@@ -1,6 +1,7 @@
 //! `--list --watch`: lists again and again. On a terminal the list is redrawn in its place, elsewhere it is written whenever it
 //! has changed.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::iter;
 use std::os::fd::AsFd;
@@ -17,7 +18,7 @@ use crate::cli::connect::{self, failed};
 use crate::cli::exit::Exit;
 use crate::cli::options::name::Lock;
 use crate::cli::report::event::Event;
-use crate::cli::report::json::{self, Value};
+use crate::cli::report::json;
 use crate::cli::report::terminal::{self, can_draw, is_foreground};
 use crate::cli::report::{Format, Report, os_error_text};
 use crate::cli::wait::random;
@@ -60,7 +61,7 @@ pub(in crate::cli) fn watch(
             Ok(holders) => {
                 backoff = Backoff::of_connections();
                 let server = session.as_ref().map_or("", Lister::server_address);
-                view.listed(holders, server)
+                view.listed(&holders, server)
             }
             Err(error) if view.listed.is_none() || !error.may_pass() => return Err(failed(report, &error)),
             Err(error) => view.failed(&error, report),
@@ -118,32 +119,44 @@ struct View<'a> {
 
 /// What was listed last.
 struct Listed {
-    holders: Vec<Holder>,
+    /// By which another list is known: a list and the next would take much memory together.
+    hash: u64,
+    /// What of its lines may be drawn, and how many more there are.
+    lines: Vec<String>,
+    more: usize,
     server: String,
     at: SystemTime,
 }
 
 impl View<'_> {
-    fn listed(&mut self, holders: Vec<Holder>, server: &str) -> io::Result<()> {
+    fn listed(&mut self, holders: &[Holder], server: &str) -> io::Result<()> {
+        let mut hasher = DefaultHasher::new();
+        holders.hash(&mut hasher);
+        let (hash, at) = (hasher.finish(), SystemTime::now());
         let is_back = self.trouble.take().is_some();
-        let is_news = is_back || self.listed.as_ref().is_none_or(|before| before.holders != holders);
-        let listed = Listed { holders, server: server.to_owned(), at: SystemTime::now() };
-        let shown = match self.format {
-            _ if self.draws => Ok(()),
-            _ if !is_news => Ok(()),
-            Format::Text => on_stdout(|out| {
-                writeln!(out, "{}", rfc_3339(listed.at))?;
-                list::write(&listed.holders, self.options.lock.as_ref(), Format::Text, out)?;
-                writeln!(out)
-            }),
-            Format::Json => {
-                let locks = list::objects(&listed.holders, self.options.lock.as_ref()).collect();
-                let fields = [("time", Value::Text(rfc_3339(listed.at))), ("locks", Value::Objects(locks))];
-                on_stdout(|out| writeln!(out, "{}", json::object(&fields)))
-            }
+        let is_news = is_back || self.listed.as_ref().is_none_or(|before| before.hash != hash);
+        if is_news && !self.draws {
+            self.write(holders, &rfc_3339(at))?;
+        }
+        let lines: Vec<_> = match self.options.lock.as_ref() {
+            lock if self.draws => list::lines(holders, lock).take(MOST_ROWS).collect(),
+            _ => Vec::new(),
         };
-        self.listed = Some(listed);
-        shown.and_then(|()| self.draw())
+        let more = (holders.len() + 1).saturating_sub(lines.len());
+        self.listed = Some(Listed { hash, lines, more, server: server.to_owned(), at });
+        self.draw()
+    }
+
+    fn write(&self, holders: &[Holder], time: &str) -> io::Result<()> {
+        let lock = self.options.lock.as_ref();
+        on_stdout(|out| match self.format {
+            Format::Text => {
+                writeln!(out, "{time}")?;
+                list::write(holders, lock, Format::Text, out)?;
+                writeln!(out)
+            }
+            Format::Json => json::write_list(("time", time), "locks", list::objects(holders, lock), out),
+        })
     }
 
     /// Shows why there is nothing new; elsewhere than on a terminal it is told once.
@@ -160,28 +173,28 @@ impl View<'_> {
 
     /// Draws all anew, unless another process group has the terminal.
     fn draw(&mut self) -> io::Result<()> {
-        let Some(Listed { holders, server, at }) = self.listed.as_ref().filter(|_| self.draws) else {
+        let Some(Listed { lines, more, server, at, .. }) = self.listed.as_ref().filter(|_| self.draws) else {
             return Ok(());
         };
         if !is_foreground() {
             return Ok(());
         }
-        let mut table = Vec::new();
-        list::write(holders, self.options.lock.as_ref(), Format::Text, &mut table)?;
-        let table = String::from_utf8_lossy(&table);
         let interval = humantime::format_duration(self.interval);
         let title = format!("{}  {} {server}, every {interval}", rfc_3339(*at), self.database);
         let size = terminal::size(io::stdout());
         let trouble = self.trouble.iter().flat_map(|text| terminal::wrapped(text, size.columns));
         let trouble: Vec<String> = trouble.collect();
-        let lines = iter::once(title.as_str()).chain(trouble.iter().map(String::as_str)).chain(table.lines());
-        let screen = terminal::screen(lines, size);
+        let lines = iter::once(&title).chain(&trouble).chain(lines).map(String::as_str);
+        let screen = terminal::screen(lines, *more, size);
         // What was there before scrolls away, and stays.
         let room = if self.was_drawn { String::new() } else { "\n".repeat(size.rows) };
         self.was_drawn = true;
         on_stdout(|out| out.write_all((room + &screen).as_bytes()))
     }
 }
+
+/// More than any terminal has.
+const MOST_ROWS: usize = 1000;
 
 fn rfc_3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
