@@ -96,7 +96,7 @@ fn who_was_asked_to_end_before_the_loss_is_told_all_the_same_that_the_program_wa
     cut.send(()).unwrap();
     let outcome = running.wait();
     assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
-    assert!(outcome.stderr.ends_with("ran; the program has been stopped\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("ran; the job has been stopped\n"), "{}", outcome.stderr);
 }
 
 /// Grants the lock, answers what is said to keep it, and goes on as `script` says.

@@ -20,7 +20,7 @@ fn promise_2_a_lost_lock_stops_the_program_and_its_children() {
         outcome.stderr
     );
     assert!(outcome.stderr.contains("[57P01]"), "{}", outcome.stderr);
-    assert!(outcome.stderr.ends_with("the program has been stopped\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("the job has been stopped\n"), "{}", outcome.stderr);
 }
 
 #[test]
