@@ -41,6 +41,9 @@ pub enum Unsendable {
     /// The named parameter holds a NUL, which would end it and start another (parameter injection).
     #[error("connection parameter {0} contains a NUL byte")]
     Nul(String),
+    /// A startup parameter has no name: to a server that is the end of the parameters.
+    #[error("a connection parameter has no name")]
+    NoName,
     /// The startup parameters together are longer than a server reads: this many bytes.
     #[error(
         "the connection parameters take {0} bytes, more than the {MAX_STARTUP_PACKET} that a server reads"
@@ -63,7 +66,7 @@ impl Startup {
     /// Version 3.0, and parameters such as `user` and `database`; the order is kept.
     ///
     /// # Errors
-    /// A NUL in a name or value, and more bytes than a server reads.
+    /// A NUL in a name or value, an empty name, and more bytes than a server reads.
     pub fn new<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Unsendable> {
         let parameters: Vec<(String, String)> =
             parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -71,6 +74,9 @@ impl Startup {
             parameters.iter().find(|(name, value)| name.contains('\0') || value.contains('\0'))
         {
             return Err(Unsendable::Nul(name.replace('\0', "")));
+        }
+        if parameters.iter().any(|(name, _)| name.is_empty()) {
+            return Err(Unsendable::NoName);
         }
         let startup = Self { version: Version::V3_0, parameters };
         let mut packet = BytesMut::new();
@@ -266,6 +272,11 @@ mod tests {
             Unsendable::Nul("user".to_owned()).to_string(),
             "connection parameter user contains a NUL byte"
         );
+    }
+
+    #[test]
+    fn a_parameter_without_a_name_does_not_end_those_that_a_server_reads() {
+        assert_eq!(Startup::new([("user", "ann"), ("", "x"), ("database", "app")]), Err(Unsendable::NoName));
     }
 
     #[test]
