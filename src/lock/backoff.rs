@@ -42,7 +42,7 @@ pub fn heirs_pause(waited: Duration, random: u32) -> Duration {
 /// Returns the next pause of one behind the heir, so long after it has entered the line.
 #[must_use]
 pub fn others_pause(waited: Duration, random: u32) -> Duration {
-    around((waited * 9 / 2).clamp(SHORTEST, OTHERS_LONGEST), random)
+    around((waited.saturating_mul(9) / 2).clamp(SHORTEST, OTHERS_LONGEST), random)
 }
 
 /// Within a third of the usual pause.
@@ -106,6 +106,7 @@ mod tests {
             (seconds(45), [100, 200], [3000, 6000]),
             (seconds(60), [133, 266], [3000, 6000]),
             (seconds(1_000_000), [133, 266], [3000, 6000]),
+            (Duration::MAX, [133, 266], [3000, 6000]),
         ] {
             let both = [0, STEPS];
             assert_eq!(both.map(|random| heirs_pause(waited, random).as_millis()), heir, "{waited:?}");
