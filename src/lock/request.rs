@@ -52,10 +52,11 @@ impl LockRequest {
 
     /// The same, where the server is to free the lock so long after this host has vanished, from the moment on at which it is
     /// granted. Otherwise it knows of a lease once [`Guard::start_heartbeat`](super::Guard::start_heartbeat) was called, and
-    /// keeps the lock of a host that vanishes before for as long as its TCP does, which may be hours.
+    /// keeps the lock of a host that vanishes before for as long as its TCP does, which may be hours. A lease that is shorter
+    /// than [`MIN_LEASE`](super::MIN_LEASE) or longer than [`MAX_LEASE`](super::MAX_LEASE) counts as that one.
     #[must_use]
     pub fn with_lease(self, lease: Duration) -> Self {
-        Self { lease: Some(lease), ..self }
+        Self { lease: Some(lease::bounded(lease)), ..self }
     }
 
     /// The same, for a holder that can be asked to stop: it looks at [`Guard::asker`](super::Guard::asker).
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(slots.key(1), Some(Key::named("joker", "test")));
         assert_eq!(slots.key(3), Some(Key::named("joker", "test#3")));
         assert_eq!((slots.key(0), slots.key(4)), (None, None));
-        assert_eq!(slots.keys().count(), 3);
+        let count = |count| LockRequest::slots("joker", "test", count).keys().count();
+        assert_eq!([0, 1, 3, 1000, 1001, u16::MAX].map(count), [1, 1, 3, 1000, 1000, 1000]);
     }
 }
