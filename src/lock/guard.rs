@@ -12,6 +12,7 @@ use super::error::Lost;
 use super::grant::Grant;
 use super::half::{IDLE_SESSION_TIMEOUT, NotTcp, ServersHalf};
 use super::heartbeat::Heartbeat;
+use super::lease;
 use super::request::LockRequest;
 use super::settings::{Attempt, Retry, Settings};
 use super::sql::{self, Mark, Owner, Statement};
@@ -181,9 +182,13 @@ impl Guard {
     /// What the lock protects may run for as long as [`Guard::last_answered`] is less than three quarters of `lease` ago: a
     /// process that was stopped, or a host that was suspended, looks at that before anything else.
     ///
+    /// A lease that is shorter than [`MIN_LEASE`](super::MIN_LEASE) or longer than [`MAX_LEASE`](super::MAX_LEASE) counts as
+    /// that one. Called again, this changes the lease.
+    ///
     /// # Errors
     /// The lock is lost.
     pub fn start_heartbeat(&mut self, lease: Duration) -> Result<(), Lost> {
+        let lease = lease::bounded(lease);
         self.confirm(lease)?;
         self.begin_heartbeat(lease, Moment::now())
     }

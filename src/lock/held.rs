@@ -16,6 +16,7 @@ use super::acquire::{Outcome, acquire};
 use super::error::{Error, Lost};
 use super::grant::Grant;
 use super::guard::{Guard, Release};
+use super::lease;
 use super::request::LockRequest;
 use crate::net::{self, ConnectOptions, Deadline, Moment};
 
@@ -70,6 +71,7 @@ impl Guard {
     /// # Errors
     /// The system has no thread or no pipe left. The connection is closed, so the server frees the lock.
     pub fn keep_alive(mut self, lease: Duration) -> io::Result<Held> {
+        let lease = lease::bounded(lease);
         let (stopped, stop) = io::pipe()?;
         let started = self.start_heartbeat(lease);
         let shared = Arc::new(Shared::new(self.last_answered(), lease));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::key::Key;
+use super::lease;
 
 /// Whether holders exclude each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +38,11 @@ impl LockRequest {
         Self { first: key, others: Vec::new(), mode, lease: None, heeds_stop: false }
     }
 
-    /// Up to so many holders at once: slot 1 of a name is the name itself, slot i is `NAME#i`.
+    /// Up to so many holders at once, one at least and [`LockRequest::MAX_SLOTS`] at most: slot 1 of a name is the name itself,
+    /// slot i is `NAME#i`.
     #[must_use]
     pub fn slots(namespace: &str, name: &str, count: u16) -> Self {
-        let others = (2..=count).map(|slot| Key::slot(namespace, name, slot)).collect();
+        let others = (2..=count.min(Self::MAX_SLOTS)).map(|slot| Key::slot(namespace, name, slot)).collect();
         Self {
             first: Key::named(namespace, name),
             others,

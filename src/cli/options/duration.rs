@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::lock::{MAX_LEASE, MIN_LEASE};
+
 /// Longer than any job, and short enough that a deadline never leaves the clock's range.
 const MAX: Duration = Duration::from_secs(36525 * 24 * 60 * 60);
 
@@ -27,7 +29,7 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::new(whole.parse().ok()?, nanoseconds))
 }
 
-/// Reads a lease: TCP counts it in seconds and bounds it.
+/// Reads a lease.
 pub(super) fn parse_lease(text: &str) -> Result<Duration, String> {
     match parse(text)? {
         lease if lease < MIN_LEASE => Err("a lease is 2 seconds or longer".to_owned()),
@@ -46,12 +48,6 @@ pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
 
 /// As watch(1) has it: more often than anyone reads.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The server's TCP sends its first keepalive probe after a second, and gives up a second later.
-const MIN_LEASE: Duration = Duration::from_secs(2);
-
-/// `tcp_user_timeout` is a number of milliseconds in 31 bits.
-const MAX_LEASE: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
