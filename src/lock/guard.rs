@@ -198,18 +198,28 @@ impl Guard {
     pub(crate) fn begin_heartbeat(&mut self, lease: Duration, now: Moment) -> Result<(), Lost> {
         self.lease = Some(lease);
         let settings = self.wanted_settings();
-        if self.settings.as_ref().is_none_or(|attempt| *attempt.settings() != settings) {
+        let are_new = self.settings.as_ref().is_none_or(|attempt| *attempt.settings() != settings);
+        if are_new {
             self.settings = Some(Attempt::new(settings));
             self.kept = None;
         }
-        let mut heartbeat = Heartbeat::new(lease, self.asked);
-        let in_flight = self.kept.filter(|_| !self.connection.is_idle());
-        if let Some(asked) = in_flight {
-            heartbeat.sent(asked);
-        }
+        let heartbeat = if let Some(begun) = self.heartbeat {
+            begun.with_lease(lease)
+        } else {
+            let mut heartbeat = Heartbeat::new(lease, self.asked);
+            self.in_flight().into_iter().for_each(|asked| heartbeat.sent(asked));
+            heartbeat
+        };
         self.heartbeat = Some(heartbeat);
-        let is_kept = in_flight.is_some() || self.settings.as_ref().is_some_and(Attempt::is_answered);
-        if is_kept { Ok(()) } else { self.ping(now) }
+        let are_asked =
+            heartbeat.outstanding().is_some() || self.settings.as_ref().is_some_and(Attempt::is_answered);
+        if are_asked && !are_new { Ok(()) } else { self.ping(now) }
+    }
+
+    /// When that was asked whose answer is still waited for.
+    fn in_flight(&self) -> Option<Moment> {
+        let asked = self.heartbeat.as_ref().map_or(self.kept, Heartbeat::outstanding);
+        asked.filter(|_| !self.connection.is_idle())
     }
 
     /// Reads what the server has sent and sends a ping where that is due: all that a loop has to do when the descriptor
@@ -289,7 +299,7 @@ impl Guard {
         while !Heartbeat::is_fresh(self.last_answered(), lease, Moment::now()) {
             // One question at a time: the server counts its patience from the first answer of which it does not know that it
             // has arrived.
-            let in_flight = self.kept.filter(|_| !self.connection.is_idle());
+            let in_flight = self.in_flight();
             let asked = in_flight.unwrap_or_else(Moment::now);
             if in_flight.is_none() {
                 self.ping(asked)?;

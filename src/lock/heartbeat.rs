@@ -41,6 +41,17 @@ impl Heartbeat {
         }
     }
 
+    /// The same pings, for another lease.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// When the last ping was sent, until all are answered.
+    pub fn outstanding(&self) -> Option<Moment> {
+        self.outstanding
+    }
+
     /// When the last ping that was answered was sent.
     pub fn last_answered(&self) -> Moment {
         self.last_answered
