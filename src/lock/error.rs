@@ -139,6 +139,24 @@ pub enum Lost {
         "a connection pooler has put another session in the place of server process {0}, with which the lock may stay"
     )]
     OtherBackend(i32),
+    /// The thread that [`Guard::keep_alive`](super::Guard::keep_alive) has started panicked, in a function of the caller's.
+    #[error("the thread that sends its heartbeats has panicked, so no one watches it any longer")]
+    Unwatched,
+}
+
+impl Lost {
+    /// The same, for one more who is to have it.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Closed => Self::Closed,
+            Self::Terminated(message) => Self::Terminated(message.clone()),
+            Self::Broken(error) => Self::Broken(net::Error::System(io::Error::other(error.to_string()))),
+            Self::Protocol(error) => Self::Protocol(error.clone()),
+            Self::Silent(silence) => Self::Silent(*silence),
+            Self::OtherBackend(backend_pid) => Self::OtherBackend(*backend_pid),
+            Self::Unwatched => Self::Unwatched,
+        }
+    }
 }
 
 impl From<net::Error> for Lost {

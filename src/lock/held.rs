@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, PipeReader, PipeWriter};
 use std::mem;
 use std::ops::Deref;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -65,8 +65,8 @@ pub struct Held {
 }
 
 impl Guard {
-    /// Hands the guard to a thread that sends the heartbeats, in place of a loop that calls [`Guard::process`]. The lease
-    /// is that of [`Guard::start_heartbeat`], which is called first.
+    /// Hands the guard to a thread that sends the heartbeats, in place of a loop that calls [`Guard::process`]. It calls
+    /// [`Guard::start_heartbeat`] itself, with this lease.
     ///
     /// # Errors
     /// The system has no thread or no pipe left. The connection is closed, so the server frees the lock.
@@ -105,6 +105,9 @@ impl Held {
 
     /// Calls `then` when the lock is lost, on the heartbeat's thread, within a second of when [`Held::lost`] tells it at the
     /// latest; if it is lost already, at once and on this one.
+    ///
+    /// Those that wait for a loss are called one after the other: one that takes its time holds up the next. One that panics
+    /// keeps no other from being called.
     pub fn on_lost(&self, then: impl FnOnce(&Lost) + Send + 'static) {
         let mut waiting = unpoisoned(&self.shared.on_lost);
         if let Some(lost) = self.lost() {
@@ -121,7 +124,12 @@ impl Held {
     /// The lock was lost before.
     pub fn release(self) -> Result<Release, Lost> {
         // Whoever comes late has lost, whatever the thread thinks.
-        let _ = self.lost();
+        if let Some(lost) = self.lost()
+            && self.heartbeat.thread().id() == thread::current().id()
+        {
+            // Called by what is told of the loss: that the thread ends can't be waited for on it.
+            return Err(lost.again());
+        }
         drop(self.stop);
         let guard = self.heartbeat.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
         // Nothing else has a share of it once the thread has ended.
@@ -182,7 +190,8 @@ impl Shared {
         let Some(lost) = self.lost.get() else { return };
         let waiting = mem::take(&mut *unpoisoned(&self.on_lost));
         for then in waiting {
-            then(lost);
+            // The panic has been told of, as any is.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| then(lost)));
         }
     }
 }
@@ -194,10 +203,11 @@ impl fmt::Debug for Shared {
 }
 
 /// Returns the guard when the holder is done with it, or the lock is lost. Either way the connection stays open until
-/// then, so that the server frees the lock no sooner than it must while someone may still be at work.
+/// then, so that the server frees the lock no sooner than it must while someone may still be at work: also where the caller's
+/// trace has panicked.
 fn keep_alive(mut guard: Guard, stopped: &PipeReader, shared: &Shared) -> Guard {
-    let result = send_heartbeats(&mut guard, stopped, shared);
-    shared.end(result);
+    let sent = panic::catch_unwind(AssertUnwindSafe(|| send_heartbeats(&mut guard, stopped, shared)));
+    shared.end(sent.unwrap_or(Err(Lost::Unwatched)));
     guard
 }
 

@@ -60,7 +60,9 @@ impl<'a> ConnectOptions<'a> {
         Self { allows_pooler, ..self }
     }
 
-    /// Calls `trace` with each message, in which no secret is shown, and which way it goes.
+    /// Calls `trace` with each message, in which no secret is shown, and which way it goes: on the thread that sends or has
+    /// received it, which is that of the heartbeats where a lock [is kept alive](crate::lock::Guard::keep_alive) by one. A
+    /// panic there, as by a `println!` whose reader is gone, is the loss of the lock.
     #[must_use]
     pub fn trace(self, trace: impl Fn(Direction, &dyn fmt::Display) + Send + Sync + 'static) -> Self {
         Self { trace: Some(Arc::new(trace)), ..self }

@@ -243,7 +243,8 @@ fn escaped(value: &str) -> String {
 
 fn reason(lost: &Lost) -> &'static str {
     match lost {
-        Lost::Closed => "closed",
+        // The program has no thread that could panic beside it.
+        Lost::Closed | Lost::Unwatched => "closed",
         Lost::Terminated(_) => "terminated",
         Lost::Broken(_) => "broken",
         Lost::Protocol(_) => "protocol",
