@@ -26,7 +26,8 @@ use crate::net::{self, ConnectOptions, Deadline, Moment};
 /// holder may do. The lease is that of [`Guard::start_heartbeat`].
 ///
 /// # Errors
-/// As [`acquire`]; and [`Error::Lost`] where the lock was lost before the work was done, whose result is then dropped.
+/// As [`acquire`]; and [`Error::Lost`] where the lock was lost before the work was done, or may have been, since its release
+/// met a session that had ended. The result of the work is then dropped.
 pub fn run<T>(
     options: &ConnectOptions<'_>,
     request: &LockRequest,
@@ -44,9 +45,13 @@ pub fn run<T>(
     let held = guard.keep_alive(lease).map_err(Error::NoHeartbeat)?;
     // Not where it was lost before: then it has no result either.
     let result = held.lost().is_none().then(|| work(&held));
-    // A release that is not confirmed is no failure: the work is done, and the server frees the lock soon.
-    held.release().map_err(Error::Lost)?;
-    Ok(result)
+    let backend_pid = held.backend_pid();
+    match held.release().map_err(Error::Lost)? {
+        // An answer that does not come in time is no failure: the work is done, and the server frees the lock soon.
+        Release::Confirmed | Release::Unconfirmed(Lost::Broken(net::Error::TimedOut(_))) => Ok(result),
+        Release::NotHeld => Err(Error::Lost(Lost::OtherBackend(backend_pid))),
+        Release::Unconfirmed(lost) => Err(Error::Lost(lost)),
+    }
 }
 
 /// A held lock, and a thread that sends its heartbeats.
