@@ -1,6 +1,7 @@
 //! From a request to a held lock, in one statement that also returns all we need to know about the server.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use super::error::{Error, UnsafeServer};
@@ -19,6 +20,8 @@ use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError,
 use crate::proto::Transaction;
 
 /// The result of an attempt.
+#[must_use = "if unused, the lock is given back at once"]
+#[derive(Debug)]
 pub enum Outcome {
     /// The lock is ours for as long as the guard lives.
     Held(Box<Guard>),
@@ -83,6 +86,7 @@ fn attempt(
 }
 
 /// A contender for a lock that is held elsewhere, which may try again.
+#[must_use = "if unused, its session and its place in the line end at once"]
 pub struct Contender {
     connection: Connection,
     request: LockRequest,
@@ -387,6 +391,15 @@ impl Contender {
 
     fn failed(&self, error: impl Into<net::Error>) -> Error {
         Error::Acquiring { server_address: self.server_address().to_owned(), error: error.into() }
+    }
+}
+
+impl fmt::Debug for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contender")
+            .field("request", &self.request)
+            .field("server_address", &self.server_address())
+            .finish_non_exhaustive()
     }
 }
 

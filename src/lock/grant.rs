@@ -23,6 +23,12 @@ impl Grant {
         self.key
     }
 
+    /// Whether holders exclude each other.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// Which of the wanted locks it is, from 1.
     #[must_use]
     pub fn slot(&self) -> u16 {

@@ -1,5 +1,6 @@
 //! The held lock: it keeps up its lease, listens for its loss, and is given back with a confirmation.
 
+use std::fmt;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::proto::{Query, Row, ServerMessage, Step, Transaction};
 
 /// A held lock. Dropping it closes the connection; once no one else has a copy of its descriptor either, the
 /// server releases the lock.
+#[must_use = "if unused, the lock is given back at once"]
 pub struct Guard {
     connection: Connection,
     grant: Grant,
@@ -458,6 +460,15 @@ impl Guard {
         self.connection.send(&Statement::Release { key, mode, owner }.query())?;
         let deadline = Deadline::after(RELEASE_TIMEOUT);
         Ok(self.connection.answer_row(deadline, |row| row.flag(sql::release::WAS_HELD))?)
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("grant", &self.grant)
+            .field("server_address", &self.server_address())
+            .finish_non_exhaustive()
     }
 }
 

@@ -60,6 +60,7 @@ pub fn run<T>(
 /// may do, or [`Held::on_lost`] has to end the process.
 ///
 /// Dropping it closes the connection, and the server frees the lock soon after; [`Held::release`] waits until it has.
+#[must_use = "if unused, the lock is given back at once"]
 #[derive(Debug)]
 pub struct Held {
     grant: Grant,

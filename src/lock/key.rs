@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The two kinds of advisory lock keys that PostgreSQL has; their spaces don't overlap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// Two signed 32-bit integers.
     Pair(i32, i32),

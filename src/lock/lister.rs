@@ -1,5 +1,6 @@
 //! Lists who holds locks and who waits for them: once, or again and again in one session.
 
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -154,6 +155,12 @@ impl Lister {
 
     fn refused(&self, reason: UnsafeServer) -> Error {
         Error::Unsafe { server_address: self.server_address().to_owned(), reason }
+    }
+}
+
+impl fmt::Debug for Lister {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lister").field("server_address", &self.server_address()).finish_non_exhaustive()
     }
 }
 

@@ -107,6 +107,12 @@ impl ClientFirst {
     }
 }
 
+impl fmt::Debug for ClientFinal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientFinal").finish_non_exhaustive()
+    }
+}
+
 impl ClientFinal {
     /// client-final-message, for `SASLResponse`.
     #[must_use]
