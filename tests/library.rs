@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fmt::Display;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use heimdall::conninfo::{Config, Environment};
-use heimdall::lock::{self, Guard, Key, LockRequest, Lost, Mode, Moment, Outcome, Release};
+use heimdall::lock::{self, Guard, Held, Key, LockRequest, Lost, Mode, Moment, Outcome, Release};
 use heimdall::net::{ConnectOptions, Deadline};
 use heimdall::proto::ErrorKind;
 
@@ -31,8 +32,11 @@ fn request(name: &str) -> LockRequest {
 
 /// Takes a lock that no one else has.
 fn acquire(conninfo: &str, name: &str) -> Guard {
-    let config = config(conninfo);
-    match lock::acquire(&ConnectOptions::new(&config), &request(name), Deadline::after(None)).unwrap() {
+    acquire_by(&ConnectOptions::new(&config(conninfo)), name)
+}
+
+fn acquire_by(options: &ConnectOptions<'_>, name: &str) -> Guard {
+    match lock::acquire(options, &request(name), Deadline::after(None)).unwrap() {
         Outcome::Held(guard) => *guard,
         Outcome::Busy(_) => panic!("{name} is held elsewhere"),
     }
@@ -101,6 +105,107 @@ fn a_thread_keeps_the_lock_alive_and_knows_of_a_silent_server_after_half_a_lease
 }
 
 #[test]
+fn a_heartbeat_that_panics_is_the_loss_of_a_lock_that_the_server_still_holds() {
+    let config = config(&shared().tcp());
+    // Of a ping.
+    let trace = |_, _: &dyn Display| assert_ne!(thread::current().name(), Some("heartbeat"), "in trace");
+    let held = acquire_by(&ConnectOptions::new(&config).trace(trace), "panicked").keep_alive(LEASE).unwrap();
+    let (sender, lost) = mpsc::channel();
+    held.on_lost(move |reason| sender.send((reason.to_string(), is_held("panicked"))).unwrap());
+    let (reason, was_held) = lost.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(reason.contains("has panicked") && was_held, "{reason}, {was_held}");
+    assert!(matches!(held.release(), Err(Lost::Unwatched)));
+}
+
+#[test]
+fn of_those_who_are_to_be_told_of_a_loss_none_keeps_another_from_it() {
+    let held = acquire(&shared().tcp(), "told").keep_alive(LEASE).unwrap();
+    let terminate = format!("select pg_terminate_backend({})", held.backend_pid());
+    held.on_lost(|_| panic!("of the one who is told first"));
+    let (sender, lost) = mpsc::channel();
+    let place = Arc::new(Mutex::new(None::<Held>));
+    let own = Arc::clone(&place);
+    // The second gives back what is lost, on the thread that tells of it.
+    held.on_lost(move |reason| {
+        let released = own.lock().unwrap().take().unwrap().release();
+        sender.send((reason.to_string(), released.map_err(|lost| lost.to_string()))).unwrap();
+    });
+    *place.lock().unwrap() = Some(held);
+    shared().sql(&terminate);
+    let (reason, released) = lost.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(reason.contains("terminating connection"), "{reason}");
+    assert_eq!(released.unwrap_err(), reason);
+    // Who gives back elsewhere is told, and does not panic.
+    let held = acquire(&shared().tcp(), "told").keep_alive(LEASE).unwrap();
+    held.on_lost(|_| panic!("of the only one who is told"));
+    shared().sql(&format!("select pg_terminate_backend({}, 30000)", held.backend_pid()));
+    assert!(matches!(held.release(), Err(Lost::Terminated(_)) | Ok(Release::Unconfirmed(_))));
+}
+
+#[test]
+fn a_heartbeat_that_begins_again_goes_on_from_the_last_answer() {
+    let lease = LEASE * 2;
+    let mut guard = acquire(&shared().tcp(), "begun again");
+    guard.start_heartbeat(lease).unwrap();
+    let late = guard.last_answered().after(lease / 2);
+    let is_late = || {
+        guard.process(Moment::now()).unwrap();
+        (guard.last_answered() >= late).then_some(())
+    };
+    poll(Duration::from_secs(30), is_late).expect("pings that are answered");
+    // With its settings in flight, which the thread sends anew.
+    guard.start_heartbeat(lease * 2).unwrap();
+    assert!(guard.last_answered() >= late);
+    let held = guard.keep_alive(lease).unwrap();
+    assert!(held.lost().is_none(), "{:?}", held.lost());
+    assert!(matches!(held.release(), Ok(Release::Confirmed)));
+}
+
+#[test]
+fn a_function_whose_lock_may_have_been_lost_before_its_end_has_no_result() {
+    let terminate = |connection: &mut Connection| {
+        let words = [(b'S', "FATAL"), (b'C', "57P01"), (b'M', "terminating connection")];
+        connection.send(&backend::error_response(&words));
+    };
+    type Ending = fn(&mut Connection);
+    let endings: [(Ending, &str); 4] = [
+        (terminate, "Err(Lost(Terminated("),
+        (Connection::close, "Err(Lost(Closed))"),
+        (|connection| connection.answer(Some("f")), "Err(Lost(OtherBackend(42)))"),
+        // A server that is only late.
+        (Connection::drain, "Ok(Some(7))"),
+    ];
+    thread::scope(|scope| {
+        for (ending, expected) in endings {
+            let server = Scripted::start(move |connection| {
+                connection.startup();
+                connection.expect(b'Q');
+                connection.send(&backend::answered(&backend::granted("42")));
+                connection.answer_holder();
+                let release = String::from_utf8(connection.expect(b'Q')).unwrap();
+                assert!(release.contains("pg_advisory_unlock("), "{release}");
+                ending(connection);
+                connection.drain();
+            });
+            scope.spawn(move || {
+                let config = config(&server.tcp());
+                let options = ConnectOptions::new(&config);
+                let result = lock::run(&options, &request("scripted"), LEASE * 10, |_| 7);
+                assert!(format!("{result:?}").starts_with(expected), "{expected} {result:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_lease_that_a_server_cannot_count_is_the_nearest_that_it_can() {
+    let config = config(&shared().tcp());
+    let options = ConnectOptions::new(&config);
+    let result = lock::run(&options, &request("for ever"), Duration::MAX, |held| held.lost().is_none());
+    assert_eq!(result.unwrap(), Some(true));
+}
+
+#[test]
 fn however_long_it_took_to_connect_the_server_has_been_silent_only_since_it_was_asked() {
     let lease = Duration::from_secs(9);
     let slow = format!("{} options='-c post_auth_delay=5'", shared().tcp());
@@ -145,7 +250,7 @@ fn a_configuration_that_was_changed_to_one_that_contradicts_itself_connects_to_n
         let mut config = config(&shared().tcp());
         change(&mut config);
         let result = lock::acquire(&ConnectOptions::new(&config), &request("weak"), Deadline::after(None));
-        let error = result.err().expect("no connection");
+        let error = result.expect_err("no connection");
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
     }
@@ -167,7 +272,7 @@ fn without_tls_a_configuration_that_insists_on_it_connects_to_no_one() {
     insists.push(config);
     for config in insists {
         let result = lock::acquire(&ConnectOptions::new(&config), &request("insists"), Deadline::after(None));
-        let error = result.err().expect("no connection in the clear").to_string();
+        let error = result.expect_err("no connection in the clear").to_string();
         assert!(error.ends_with("this heimdall was built without TLS"), "{:?}: {error}", config.sslmode);
     }
 }
