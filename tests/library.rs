@@ -161,13 +161,15 @@ fn a_heartbeat_that_begins_again_goes_on_from_the_last_answer() {
     assert!(matches!(held.release(), Ok(Release::Confirmed)));
 }
 
+/// What a server does where it should confirm a release.
+type Ending = fn(&mut Connection);
+
 #[test]
 fn a_function_whose_lock_may_have_been_lost_before_its_end_has_no_result() {
     let terminate = |connection: &mut Connection| {
         let words = [(b'S', "FATAL"), (b'C', "57P01"), (b'M', "terminating connection")];
         connection.send(&backend::error_response(&words));
     };
-    type Ending = fn(&mut Connection);
     let endings: [(Ending, &str); 4] = [
         (terminate, "Err(Lost(Terminated("),
         (Connection::close, "Err(Lost(Closed))"),

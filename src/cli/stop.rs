@@ -133,7 +133,9 @@ fn ask(
         }
         // After a try at least, however short the time is.
         if let Some(limit) = overdue(&targets, options.wait, now.since(start), now.since(asked)) {
-            targets.iter().for_each(|target| target.complain(limit, report));
+            for target in &targets {
+                target.complain(limit, report);
+            }
             return Ok(exit(&targets));
         }
         asking.pause(PAUSE)?;

@@ -114,7 +114,9 @@ impl Contender {
         let query = Statement::Holders(self.request.keys().chain(heir).collect()).query();
         let mut holders = self.connection.run(&query, Deadline::after(COURTESY_TIMEOUT), Holder::read)?;
         holders.retain(|holder| holder.is_granted);
-        holders.iter_mut().for_each(|holder| holder.is_heir = heir == Some(holder.key));
+        for holder in &mut holders {
+            holder.is_heir = heir == Some(holder.key);
+        }
         let is_left_to_heir = heir.is_some() && is_free(&self.request, &holders);
         let mut known = BTreeSet::new();
         holders.retain(|holder| {

@@ -319,10 +319,8 @@ impl Supervised for Watched<'_> {
                         .schedule(self.world.setting.lease, WorldEvent::Mended(Fault::StopHeimdall, run));
                 }
             }
-            // The supervision does that itself.
-            Action::Renew => {}
-            // The program alone heeds signals here, and it has ended.
-            Action::SignalElsewhere(_) | Action::Note(_) => {}
+            // The supervision renews itself; the program alone heeds signals here, and it has ended.
+            Action::Renew | Action::SignalElsewhere(_) | Action::Note(_) => {}
             Action::Terminate => self.world.terminate_job(run),
             Action::TerminateOrphans => self.world.terminate_orphans(run),
             Action::Kill if self.has(Mutant::NeverKills) => {}

@@ -196,7 +196,7 @@ mod tests {
             let rows: Vec<_> = (0..count).map(|at| Holder::example(Key::Pair(1, at), "psql")).collect();
             let before = clock();
             assert_eq!(lines(&rows, None).count(), rows.len() + 1);
-            (clock() - before) / count.unsigned_abs()
+            clock().saturating_sub(before) / count.unsigned_abs()
         };
         let few = (0..3).map(|_| of_one(500)).min().unwrap();
         let many = of_one(20_000);
