@@ -1,26 +1,28 @@
 //! Says whether a server accepts connections, as `pg_isready` does: `ready [CONNINFO]`. It exits with 0 if the server does,
-//! 1 if it can't serve now, as while it is starting up or shutting down, and 2 if no server answers. Of several hosts the first
-//! is asked, in the clear.
+//! 1 if it can't serve now, as while it is starting up or shutting down, 2 if no server answers, and 3 if none is asked, since
+//! CONNINFO is wrong. Of several hosts the first is asked, in the clear.
 
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::ExitCode;
 
-use heimdall::conninfo::{Config, Endpoint, Environment, SslMode};
+use heimdall::conninfo::{Config, Endpoint, Environment, SOCKET_DIRECTORIES, SslMode};
 use heimdall::proto::{Channel, ErrorKind, Login, Nonce, Session, Startup, Step};
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
     let conninfo = std::env::args().nth(1).unwrap_or_default();
-    let config = Config::resolve(&conninfo, &Environment::of_process())?;
-    let (code, text) = match is_ready(&config) {
-        Ok(true) => (0, "accepting connections".to_owned()),
-        Ok(false) => (1, "rejecting connections".to_owned()),
-        Err(error) => (2, format!("no response: {error}")),
+    let config = Config::resolve(&conninfo, &Environment::of_process());
+    let (code, text) = match config.map(|config| is_ready(&config)) {
+        Ok(Ok(true)) => (0, "accepting connections".to_owned()),
+        Ok(Ok(false)) => (1, "rejecting connections".to_owned()),
+        Ok(Err(error)) => (2, format!("no response: {error}")),
+        Err(error) => (3, format!("no attempt: {error}")),
     };
     println!("{text}");
-    Ok(ExitCode::from(code))
+    ExitCode::from(code)
 }
 
 /// Begins a login: a server that asks for a password, or refuses us, accepts connections.
@@ -40,14 +42,21 @@ fn is_ready(config: &Config) -> Result<bool, Box<dyn Error>> {
             stream.set_read_timeout(config.connect_timeout)?;
             ask(stream, startup, Channel::Plaintext)
         }
-        Endpoint::Socket(directory) => {
-            let path = directory.join(format!(".s.PGSQL.{}", host.port));
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(config.connect_timeout)?;
-            ask(stream, startup, Channel::Local)
+        Endpoint::Socket(directory) => ask_in(directory, host.port, config, startup),
+        // In no other than the first that exists: anyone may listen in the last.
+        Endpoint::DefaultSocket => {
+            let directory = SOCKET_DIRECTORIES.iter().map(Path::new).find(|directory| directory.is_dir());
+            ask_in(directory.ok_or("no directory of a socket")?, host.port, config, startup)
         }
         endpoint => Err(format!("not asked: {endpoint:?}").into()),
     }
+}
+
+/// Asks on the socket in this directory.
+fn ask_in(directory: &Path, port: u16, config: &Config, startup: Startup) -> Result<bool, Box<dyn Error>> {
+    let stream = UnixStream::connect(directory.join(format!(".s.PGSQL.{port}")))?;
+    stream.set_read_timeout(config.connect_timeout)?;
+    ask(stream, startup, Channel::Local)
 }
 
 fn ask(mut stream: impl Read + Write, startup: Startup, channel: Channel) -> Result<bool, Box<dyn Error>> {

@@ -374,4 +374,12 @@ fn the_example_prober_tells_who_accepts_rejects_and_does_not_answer() {
         let (code, text) = ready(&conninfo);
         assert!(code == 2 && text.starts_with("no response: ") && text.contains(words), "{text}");
     }
+    // The default socket: of a port at which no server is.
+    let (code, text) = ready("host='' port=1");
+    assert!(code == 2 && !text.contains("not asked"), "{text}");
+    let (code, text) = ready("port=abc");
+    assert!(
+        code == 3 && text.starts_with("no attempt: ") && text.contains("invalid integer value \"abc\""),
+        "{text}"
+    );
 }
