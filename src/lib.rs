@@ -82,7 +82,7 @@
 //! # }
 //! ```
 //!
-//! This is no general driver: the only queries that it can send are those of [`lock`].
+//! This is no general driver: queries can be sent by [`lock`] alone.
 //!
 //! # Read a connection string as libpq does
 //!

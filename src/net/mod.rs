@@ -1,7 +1,7 @@
 //! The only folder that opens a socket: it drives a `proto::Session` over TCP, TLS or a Unix-domain socket.
 //!
-//! `connect` tries each host and each of its addresses; [`ConnectFailures`] lists what went wrong with each. Every wait
-//! has a [`Deadline`].
+//! [`ConnectOptions`] say what to connect to. Each host and each of its addresses is tried; [`ConnectFailures`] lists what
+//! went wrong with each. Every wait has a [`Deadline`].
 //!
 //! ```text
 //!   connector ──► address ──► handshake ──► socket ──► tls ──► connection (proto::Session)
