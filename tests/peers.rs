@@ -258,7 +258,7 @@ fn promise_8_another_backend_than_the_greeting_said_is_a_pooler() {
         other_backend(connection);
         connection.serve_lock();
     });
-    let words = ["a connection pooler answers for it", "or say --allow-pooler\n"];
+    let words = ["a connection pooler answers for it", "or allow the pooler; --allow-pooler allows it\n"];
     assert_fails(&format!("{} user=ann", server.tcp()), 76, &words);
     // It can't be reached any more.
     let server = Scripted::start(move |connection: &mut Connection| {

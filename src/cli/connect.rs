@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::report::Report;
 use super::report::event::{Event, Level};
 use crate::conninfo::{self, Config, Environment, Origin, Parameters, Source};
-use crate::lock;
+use crate::lock::{self, UnsafeServer};
 use crate::net::ConnectOptions;
 
 /// Returns every connection parameter in force.
@@ -51,7 +51,12 @@ pub(super) fn options<'a>(
 
 /// Reports why there is no lock.
 pub(super) fn failed(report: &Report, error: &lock::Error) -> Exit {
-    report.error(error);
+    let is_pooled = matches!(
+        error,
+        lock::Error::Unsafe { reason: UnsafeServer::Pooler | UnsafeServer::PoolerKeeps(_), .. }
+    );
+    let option = if is_pooled { "; --allow-pooler allows it" } else { "" };
+    report.error(format_args!("{error}{option}"));
     error.kind().into()
 }
 

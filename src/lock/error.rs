@@ -90,7 +90,7 @@ impl UnsafeServer {
 }
 
 const POOLER: &str = "a connection pooler answers for it, and could give our session with the lock to others; \
-     connect to the server itself, or say --allow-pooler";
+     connect to the server itself, or allow the pooler";
 
 impl Error {
     /// Who has to act.
