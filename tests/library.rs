@@ -166,6 +166,7 @@ type Ending = fn(&mut Connection);
 
 #[test]
 fn a_function_whose_lock_may_have_been_lost_before_its_end_has_no_result() {
+    type Ending = fn(&mut Connection);
     let terminate = |connection: &mut Connection| {
         let words = [(b'S', "FATAL"), (b'C', "57P01"), (b'M', "terminating connection")];
         connection.send(&backend::error_response(&words));
