@@ -2,6 +2,12 @@
 
 mod leaving;
 
+use std::time::Duration;
+
+use heimdall::conninfo::{Config, Environment};
+use heimdall::lock::{self, Key, LockRequest, Mode};
+use heimdall::net::{ConnectOptions, Deadline};
+
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::ports;
 use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
@@ -228,6 +234,34 @@ fn a_host_that_never_answers_costs_no_more_than_connect_timeout() {
         &format!("{} {more} sslmode=disable", hosts(&[silent, silent])),
         &[(silent, expired), (silent, expired)],
     );
+}
+
+#[test]
+fn a_silent_host_leaves_the_others_their_shares_of_the_time_that_is_waited() {
+    let black_hole = ports::listen();
+    let silent = black_hole.local_addr().unwrap().port();
+    let more = "user=trust_user dbname=app sslmode=disable";
+    let heimdall = || Heimdall::new().args(["--wait=12s", "--namespace", "hosts", "--name", "shares"]);
+    let some = format!("{} {more}", hosts(&[silent, silent, shared().port()]));
+    let outcome = heimdall().database(&some).args(["echo", "ran"]).run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
+    let outcome = heimdall().database(&some).arg("--stop").run();
+    assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(0), 1), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_is_not_tried_any_more_is_told_as_that() {
+    let nothing = Environment { variable: &|_| None, effective_user: &|| None, effective_uid: 0 };
+    let two = hosts(&[shared().port(), shared().port()]);
+    let config = Config::resolve(&format!("{two} user=trust_user dbname=app"), &nothing).unwrap();
+    let request = LockRequest::one(Key::named("hosts", "not tried"), Mode::Exclusive);
+    let over = Deadline::after(Duration::ZERO);
+    let Err(error) = lock::acquire(&ConnectOptions::new(&config), &request, over) else { panic!("no time") };
+    let line = format!(
+        "connection to server at \"127.0.0.1\", port {} failed: timeout expired before it was tried",
+        shared().port()
+    );
+    assert_eq!(error.to_string(), format!("{line}\n{line}"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::address::{self, Address};
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::error::{CANNOT_CONNECT_NOW, ConnectFailure, ConnectFailures, Error};
+use super::error::{CANNOT_CONNECT_NOW, ConnectFailure, ConnectFailures, Error, Phase};
 use super::handshake::{Encryption, Handshake};
 use super::options::ConnectOptions;
 use super::shuffle::shuffle;
@@ -22,8 +22,8 @@ pub(crate) enum Rejected<E> {
 /// `judge` accepts it.
 ///
 /// `first` is sent as early as possible; the judge reads its answer, and closes the connection where it rejects it.
-/// The time of `connect_timeout`, or until `limit` where that is earlier, is given to each address, from resolving its
-/// name to the judge's verdict.
+/// The time of `connect_timeout` is given to each address, from resolving its name to the judge's verdict; but no more than
+/// its share of what is left until `limit`, since one that is silent would leave nothing to those that follow.
 ///
 /// # Errors
 /// What stops the judge, or every attempt that failed. An address that can't be reached is followed by the next one, a
@@ -51,8 +51,8 @@ pub(crate) fn connect<T, E: From<ConnectFailures>>(
             hint: None,
         });
     }
-    for host in hosts {
-        match connector.try_host(host) {
+    for (later, host) in (0..hosts.len()).rev().zip(hosts) {
+        match connector.try_host(host, later) {
             Ok(session) => return Ok(session),
             Err(Next::Address | Next::Host) => {}
             Err(Next::Nothing) => break,
@@ -79,27 +79,38 @@ enum Next<E> {
 }
 
 impl<T, E, J: FnMut(Connection, Deadline) -> Result<T, Rejected<E>>> Connector<'_, J> {
-    /// One host: each of its addresses, until one answers.
-    fn try_host(&mut self, host: &Host) -> Result<T, Next<E>> {
-        let mut deadline = self.deadline();
-        let mut addresses = address::addresses(host, deadline).map_err(|error| {
+    /// One host, which so many follow: each of its addresses, until one answers.
+    fn try_host(&mut self, host: &Host, later: usize) -> Result<T, Next<E>> {
+        let mut deadline = self.deadline(later);
+        let addresses = self.check_limit().and_then(|()| address::addresses(host, deadline));
+        let mut addresses = addresses.map_err(|error| {
             self.failures.push(ConnectFailure { server_address: address::describe(host), error, hint: None });
             Next::Host
         })?;
         if is_random(self.config) {
             shuffle(&mut addresses);
         }
-        for address in addresses {
-            match self.try_address(host, &address, deadline) {
-                Err(Next::Address) => deadline = self.deadline(),
+        for (more, address) in (later..later + addresses.len()).rev().zip(addresses) {
+            match self.try_address(host, &address, deadline.earlier(self.share(more))) {
+                Err(Next::Address) => deadline = self.deadline(later),
                 result => return result,
             }
         }
         Err(Next::Host)
     }
 
-    fn deadline(&self) -> Deadline {
-        Deadline::after(self.config.connect_timeout).earlier(self.limit)
+    /// By when what is followed by so many others must be over.
+    fn deadline(&self, more: usize) -> Deadline {
+        Deadline::after(self.config.connect_timeout).earlier(self.share(more))
+    }
+
+    fn share(&self, more: usize) -> Deadline {
+        let parts = u32::try_from(more).unwrap_or(u32::MAX).saturating_add(1);
+        Deadline::after(self.limit.left().map(|left| left / parts))
+    }
+
+    fn check_limit(&self) -> Result<(), Error> {
+        self.limit.during(Phase::Begin).check()
     }
 
     fn try_address(&mut self, host: &Host, address: &Address, deadline: Deadline) -> Result<T, Next<E>> {
@@ -120,6 +131,7 @@ impl<T, E, J: FnMut(Connection, Deadline) -> Result<T, Rejected<E>>> Connector<'
 
     /// One address: first as `sslmode` prefers, then the other way round where that is allowed.
     fn log_in(&mut self, host: &Host, address: &Address, deadline: Deadline) -> Result<Connection, Error> {
+        self.check_limit()?;
         let (encryption, other) = order(self.config, address);
         let refused = match self.handshake.connect(host, address, encryption, deadline) {
             Ok(connection) => return Ok(connection),

@@ -50,6 +50,8 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
+    /// Nothing was begun.
+    Begin,
     /// The host's name is resolved.
     Resolve,
     /// The socket connects.
@@ -71,6 +73,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Begin => "before it was tried",
             Self::Resolve => "during name resolution",
             Self::Connect => "while connecting",
             Self::NegotiateTls => "during the negotiation of TLS",
