@@ -12,7 +12,10 @@ use crate::proto::{self, ErrorKind, Server, ServerMessage};
 pub enum Error {
     /// No server logged us in.
     #[error(transparent)]
-    Connecting(#[from] net::ConnectFailures),
+    Connecting(net::ConnectFailures),
+    /// After attempts at other servers had failed, one logged us in, and then this went wrong.
+    #[error("{0}\n{1}")]
+    After(net::ConnectFailures, Box<Error>),
     /// The server logged us in, and the attempt to lock failed.
     #[error("could not try the lock on the server {server_address}: {error}")]
     Acquiring {
@@ -98,6 +101,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Connecting(failures) => failures.kind(),
+            Self::After(_, error) => error.kind(),
             Self::Acquiring { error, .. } | Self::Listing { error, .. } => error.kind(),
             Self::Unsafe { .. } => ErrorKind::Protocol,
             Self::Lost(_) | Self::NoHeartbeat(_) => ErrorKind::Unavailable,
@@ -109,8 +113,20 @@ impl Error {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Connecting(failures) => failures.may_pass(),
+            Self::After(_, error) => error.may_pass(),
             Self::Acquiring { error, .. } | Self::Listing { error, .. } => error.may_pass(),
             Self::Unsafe { .. } | Self::Lost(_) | Self::NoHeartbeat(_) => false,
+        }
+    }
+}
+
+/// The attempts that have failed, and what has stopped us then.
+impl From<(net::ConnectFailures, Option<Self>)> for Error {
+    fn from((failures, stopped): (net::ConnectFailures, Option<Self>)) -> Self {
+        match stopped {
+            None => Self::Connecting(failures),
+            Some(error) if failures.0.is_empty() => error,
+            Some(error) => Self::After(failures, Box::new(error)),
         }
     }
 }

@@ -26,10 +26,10 @@ pub(crate) enum Rejected<E> {
 /// its share of what is left until `limit`, since one that is silent would leave nothing to those that follow.
 ///
 /// # Errors
-/// What stops the judge, or every attempt that failed. An address that can't be reached is followed by the next one, a
+/// Every attempt that failed, and what has stopped the judge then. An address that can't be reached is followed by the next one, a
 /// server that can't serve yet (SQLSTATE 57P03) by the next host; any other error that a server sends at login ends the
 /// list.
-pub(crate) fn connect<T, E: From<ConnectFailures>>(
+pub(crate) fn connect<T, E: From<(ConnectFailures, Option<E>)>>(
     options: &ConnectOptions<'_>,
     first: &Query,
     limit: Deadline,
@@ -51,15 +51,19 @@ pub(crate) fn connect<T, E: From<ConnectFailures>>(
             hint: None,
         });
     }
+    let mut stopped = None;
     for (later, host) in (0..hosts.len()).rev().zip(hosts) {
         match connector.try_host(host, later) {
             Ok(session) => return Ok(session),
             Err(Next::Address | Next::Host) => {}
             Err(Next::Nothing) => break,
-            Err(Next::Stop(error)) => return Err(error),
+            Err(Next::Stop(error)) => {
+                stopped = Some(error);
+                break;
+            }
         }
     }
-    Err(ConnectFailures(connector.failures).into())
+    Err((ConnectFailures(connector.failures), stopped).into())
 }
 
 struct Connector<'a, J> {

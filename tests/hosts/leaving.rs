@@ -1,6 +1,7 @@
 //! A server that has logged us in and leaves before it has said whether the lock is ours.
 
 use super::{assert_lands_on, assert_none_will_do, connect, hosts};
+use crate::support::ports;
 use crate::support::postgres::shared;
 use crate::support::scripted::{Connection, Scripted, backend};
 
@@ -62,4 +63,26 @@ fn an_answer_that_breaks_off_ends_the_search() {
     let outcome = connect(&format!("{} user=trust_user dbname=app sslmode=disable", hosts(&ports)));
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(69), ""), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("could not try the lock on the server"), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_hosts_that_failed_are_told_before_what_is_wrong_with_the_one_that_has_logged_us_in() {
+    let server = Scripted::start(|connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        connection.send(&backend::authentication_ok());
+        connection.send(&backend::parameter_status("crdb_version", "CockroachDB CCL v25.1"));
+        connection.send(&backend::ready_for_query(b'I'));
+        connection.send(&backend::row(&backend::granted("42")));
+        connection.send(&backend::ready_for_query(b'I'));
+        connection.drain();
+    });
+    let (free, real) = (ports::free(), server.address().port());
+    let outcome = connect(&format!("{} user=ann sslmode=disable", hosts(&[free, real])));
+    assert_eq!(outcome.code, Some(76), "{}", outcome.stderr);
+    let told = format!(
+        "port {free} failed: Connection refused\n\
+         heimdall: refusing the server at \"127.0.0.1\", port {real}: it is CockroachDB"
+    );
+    assert!(outcome.stderr.contains(&told), "{}", outcome.stderr);
 }
