@@ -70,8 +70,40 @@ fn a_missing_socket_is_told_with_its_path() {
         69,
         &["on socket \"/nonexistent/.s.PGSQL.5433\" failed:"],
     );
-    let long = format!("/{}", "x".repeat(200));
-    assert_fails(&format!("host={long} user=ann"), 78, &["is too long"]);
+}
+
+#[test]
+fn a_socket_path_has_room_for_107_bytes() {
+    let file = "/.s.PGSQL.5432";
+    for (first, length, code) in
+        [('/', 107, 69), ('/', 108, 78), ('/', 200, 78), ('@', 107, 69), ('@', 108, 78)]
+    {
+        let host = format!("{first}{}", "x".repeat(length - file.len() - 1));
+        let told = if code == 69 {
+            format!("\"{host}{file}\" failed: ")
+        } else {
+            format!("Unix-domain socket path \"{host}{file}\" is too long (maximum 107 bytes)")
+        };
+        assert_fails(&format!("host={host} user=ann"), code, &[&told]);
+    }
+}
+
+#[test]
+fn a_reset_is_told_with_what_it_has_interrupted() {
+    for (sslmode, phase) in [("prefer", "the negotiation of TLS"), ("disable", "login")] {
+        let server = Scripted::start(|connection: &mut Connection| {
+            connection.startup();
+            connection.end_in_reset();
+        });
+        let told = format!("failed: the server reset the connection during {phase}\n");
+        assert_fails(&format!("{} user=ann sslmode={sslmode}", server.tcp()), 69, &[&told]);
+    }
+}
+
+#[test]
+fn an_address_with_a_scope_that_is_not_there_is_no_host_name() {
+    let told = "could not parse network address \"::1%nodev\" (hostaddr): ";
+    assert_fails("hostaddr=::1%nodev user=ann", 69, &[told]);
 }
 
 #[test]

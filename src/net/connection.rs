@@ -230,7 +230,7 @@ impl Connection {
         loop {
             // Also while there is something to read: a server that never stops sending gets no more time.
             deadline.check()?;
-            if let Some(step) = self.step(deadline)? {
+            if let Some(step) = self.step(deadline).map_err(|error| deadline.reset(error))? {
                 return Ok(step);
             }
             deadline.wait(&self.stream, PollFlags::IN)?;

@@ -1,5 +1,6 @@
 //! By when something must have happened, and what the time is for.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -65,6 +66,16 @@ impl Deadline {
     /// Returns the error for a connection that was closed before the deadline.
     pub(super) fn closed(self) -> Error {
         Error::Closed(self.phase)
+    }
+
+    /// Returns the same error, or in which phase the connection was reset.
+    pub(super) fn reset(self, error: Error) -> Error {
+        match error {
+            Error::System(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Error::Reset(self.phase)
+            }
+            error => error,
+        }
     }
 
     /// Waits until `fd` is ready for `events`.

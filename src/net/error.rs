@@ -38,6 +38,9 @@ pub enum Error {
     /// The peer closed the connection.
     #[error("the server closed the connection {0}")]
     Closed(Phase),
+    /// The peer reset the connection.
+    #[error("the server reset the connection {0}")]
+    Reset(Phase),
     /// An error of the operating system.
     #[error("{}", os_error_text(.0))]
     System(io::Error),

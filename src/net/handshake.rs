@@ -159,7 +159,7 @@ impl<'a> Handshake<'a> {
         socket.send_all(&request, deadline)?;
         deadline.wait(socket, PollFlags::IN)?;
         let mut received = [0; 2];
-        let count = match socket.receive(&mut received).map_err(system)? {
+        let count = match socket.receive(&mut received).map_err(|errno| deadline.reset(system(errno)))? {
             0 => return Err(deadline.closed()),
             count => count,
         };

@@ -36,7 +36,7 @@ impl TlsStream {
             deadline.wait(&stream.socket, PollFlags::IN)?;
             // Also where there is something to read: a server that never stops talking gets no more time.
             deadline.check()?;
-            if stream.read()? == Received::End {
+            if stream.read().map_err(|error| deadline.reset(error))? == Received::End {
                 return Err(deadline.closed());
             }
         }
