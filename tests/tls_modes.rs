@@ -413,5 +413,8 @@ fn a_direct_start_needs_a_server_that_knows_it_and_a_mode_that_insists() {
         let outcome = clients.heimdall(&clients.complete(&format!("{place} sslmode=require")));
         assert!(matches!(outcome.code, Some(69 | 76)), "{}", outcome.stderr);
         assert!(is_decent(&outcome.stderr, 1), "{}", outcome.stderr);
+        let why = " during the TLS handshake; a server before PostgreSQL 17, or one without TLS, does not know \
+                   sslnegotiation=direct\n";
+        assert!(outcome.stderr.ends_with(why), "{}", outcome.stderr);
     }
 }

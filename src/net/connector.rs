@@ -7,7 +7,7 @@ use super::error::{CANNOT_CONNECT_NOW, ConnectFailure, ConnectFailures, Error, P
 use super::handshake::{Encryption, Handshake};
 use super::options::ConnectOptions;
 use super::shuffle::shuffle;
-use crate::conninfo::{Config, Host, LoadBalanceHosts, SslCertMode, SslMode};
+use crate::conninfo::{Config, Host, LoadBalanceHosts, SslCertMode, SslMode, SslNegotiation};
 use crate::proto::{self, ErrorKind, Query};
 
 /// Why a server that has logged us in is rejected.
@@ -160,7 +160,7 @@ impl<T, E, J: FnMut(Connection, Deadline) -> Result<T, Rejected<E>>> Connector<'
     }
 
     fn push(&mut self, host: &Host, address: &Address, error: Error) {
-        let hint = password_hint(self.config, host, &error);
+        let hint = password_hint(self.config, host, &error).or_else(|| direct_hint(self.config, &error));
         self.failures.push(ConnectFailure { server_address: address.to_string(), error, hint });
     }
 }
@@ -191,6 +191,14 @@ fn order(config: &Config, address: &Address) -> (Encryption, Option<Encryption>)
         (_, SslMode::Allow) => (Encryption::None, Some(Encryption::Tls)),
         (_, SslMode::Prefer) => (Encryption::Tls, Some(Encryption::None)),
     }
+}
+
+/// Says what a server does that takes the beginning of TLS for that of its own protocol.
+fn direct_hint(config: &Config, error: &Error) -> Option<String> {
+    let is_closed = matches!(error, Error::Closed(Phase::TlsHandshake) | Error::Reset(Phase::TlsHandshake));
+    (is_closed && config.sslnegotiation == SslNegotiation::Direct).then(|| {
+        "a server before PostgreSQL 17, or one without TLS, does not know sslnegotiation=direct".to_owned()
+    })
 }
 
 /// Names a password file that was ignored, or that had no password or the wrong one.
