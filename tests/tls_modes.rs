@@ -281,6 +281,11 @@ const WITHOUT_FILES: &[Attempt] = &[
     ("good", "user=trust_user sslmode=allow sslrootcert=DIR/other.crt", Runs),
     // The parameter, not an option of this test.
     ("good", "user=tls_user sslmode=verify-full sslrootcert=DIR/root.crt host=''", NO_HOST),
+    (
+        "good",
+        "user=tls_user sslmode=verify-full sslrootcert=DIR/root.crt host=localhost, hostaddr=127.0.0.1,127.0.0.1",
+        Runs,
+    ),
 ];
 
 /// HOME has `.postgresql/root.crt`, the right one.

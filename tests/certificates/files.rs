@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use heimdall::conninfo::{Config, RootCertificates, SslCertMode, SslMode, TlsFile};
-use heimdall::internals::tls::Tls;
+use heimdall::internals::tls::{ConfigError, Tls};
 
 use super::{config, explicit, trusting};
 use crate::support::pki::{CA, Pki, Recipe};
@@ -83,11 +83,13 @@ fn a_missing_root_certificate_file_goes_unverified_below_verify_ca_and_a_named_o
 }
 
 #[test]
-fn verify_full_needs_a_host_name_for_each_tcp_host() {
+fn verify_full_needs_the_name_of_the_host_that_is_tried_and_of_no_other() {
     let pki = folder("nameless");
     let mut nameless = trusting(SslMode::VerifyFull, &pki, "root.crt");
     nameless.hosts[0].name = None;
-    assert_eq!(line(&nameless, &pki), "host name must be specified for a verified SSL connection");
+    let tls = Tls::new(&nameless).unwrap();
+    assert_eq!(tls.client(None).unwrap_err(), ConfigError::NoHostName);
+    tls.client(Some("db.test")).unwrap();
     nameless.sslmode = SslMode::VerifyCa;
     Tls::new(&nameless).unwrap().client(None).unwrap();
 }

@@ -58,10 +58,6 @@ impl Tls {
     /// The first file that is missing, unreadable or not what it should be.
     pub fn new(config: &Config) -> Result<Tls, ConfigError> {
         let verifies_name = config.sslmode == SslMode::VerifyFull;
-        let mut tcp_hosts = config.hosts.iter().filter(|host| !host.endpoint.is_local());
-        if verifies_name && tcp_hosts.any(|host| host.name.is_none()) {
-            return Err(ConfigError::NoHostName);
-        }
         let mut provider = ring::default_provider();
         // The share of the first group is sent unasked. PostgreSQL before 18 takes none but this one, and would
         // ask for it with a round trip of its own (its `ssl_ecdh_curve`, prime256v1).
@@ -79,7 +75,8 @@ impl Tls {
     /// A connection to the host that the user calls `host`, also if it is reached by `hostaddr`.
     ///
     /// # Errors
-    /// What rustls does not take; nothing that a user can cause is known.
+    /// The name has to be verified, and there is none; or what rustls does not take, which nothing that a user can cause is
+    /// known to be.
     pub fn client(&self, host: Option<&str>) -> Result<Client, ConfigError> {
         let library = |error: rustls::Error| ConfigError::Library(error.to_string());
         let certificate = Arc::new(ClientCertificate::new(self.identity.clone()));
