@@ -1,8 +1,10 @@
 //! What each sslmode makes of each certificate, against heimdall and psql on the same server.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::clients::{Comparison, Fate, is_decent};
+use crate::support::heimdall::Heimdall;
 use crate::support::postgres::tls;
 
 use Fate::{Fails, IsStricter, Runs, Warns};
@@ -370,7 +372,8 @@ fn the_systems_authorities_are_those_of_the_environment() {
     let place = "host=localhost hostaddr=127.0.0.1 user=tls_user sslrootcert=system";
     let weak = "weak sslmode \"require\" may not be used with sslrootcert=system";
     clients.check_since(16, "weak", &format!("{place} sslmode=require"), Fails(78, weak, ""));
-    for (file, fate) in [("root.crt", Runs), ("other.crt", UNTRUSTED)] {
+    let named = Fails(76, "SSL error: certificate verify failed", "(the root certificates of SSL_CERT_FILE)");
+    for (file, fate) in [("root.crt", Runs), ("other.crt", named)] {
         clients.with_variable("SSL_CERT_FILE", &tls().pki.path(file));
         clients.check_since(16, file, place, fate);
         clients.check_since(16, file, &format!("{place} sslmode=verify-full"), fate);
@@ -399,6 +402,27 @@ fn the_systems_authorities_are_those_of_the_environment() {
     clients.check_since(16, "named list", &format!("{place} sslcrl=DIR/other.crl"), refused);
     clients.server.present("wrong_host");
     clients.check_since(16, "wrong host", place, WRONG_HOST);
+}
+
+#[test]
+fn a_file_of_the_systems_authorities_may_be_missing_where_a_directory_has_some_and_is_named_where_none_has() {
+    let server = tls().server("good");
+    let folder = server.cluster.folder("some_authorities");
+    let hash = tls().pki.openssl("x509 -noout -hash -in root.crt");
+    fs::copy(tls().pki.path("root.crt"), folder.join(format!("{}.0", hash.trim()))).unwrap();
+    let missing = folder.join("missing");
+    let place = format!("host=localhost hostaddr=127.0.0.1 port={}", server.cluster.port());
+    let conninfo = format!("{place} user=tls_user dbname=app sslrootcert=system");
+    let run = |directory: &Path| {
+        let heimdall = Heimdall::new().url(&conninfo).env("SSL_CERT_FILE", &missing);
+        heimdall.env("SSL_CERT_DIR", directory).args(["--name", "some authorities", "true"]).run()
+    };
+    let outcome = run(&folder);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let outcome = run(&missing);
+    let words = format!("SSL_CERT_FILE: root certificate file \"{}\" does not exist\n", missing.display());
+    assert_eq!(outcome.code, Some(78), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with(&words), "{}", outcome.stderr);
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub enum ConfigError {
         "could not load system root certificates; set SSL_CERT_FILE or SSL_CERT_DIR, or name a file in sslrootcert"
     )]
     NoSystemRoots,
+    /// The file that stands in their place is not there.
+    #[error("SSL_CERT_FILE: root certificate file \"{}\" does not exist", .0.display())]
+    NoSystemFile(PathBuf),
     /// A file that is needed is not there.
     #[error("{kind} \"{path}\" does not exist{advice}", kind = .0, path = .1.display(), advice = advice(*.0))]
     Missing(TlsFileKind, PathBuf),

@@ -27,6 +27,8 @@ pub struct Trust {
 pub enum Source {
     /// In the system's store.
     System,
+    /// Where these variables say that they are.
+    Variables(&'static str),
     /// In a file.
     File(PathBuf),
 }
@@ -46,7 +48,7 @@ impl Trust {
             };
         };
         // libpq reads none where the roots are the system's, but one that is named is meant.
-        let is_read = |file: &&TlsFile| file.explicit || source != Source::System;
+        let is_read = |file: &&TlsFile| file.explicit || matches!(source, Source::File(_));
         let crls = match config.sslcrl.as_ref().filter(is_read) {
             None => Vec::new(),
             Some(file) => match files::crls(file, warnings)? {
@@ -67,7 +69,7 @@ fn roots(
     warnings: &mut Vec<String>,
 ) -> Result<Option<(Source, Vec<CertificateDer<'static>>)>, ConfigError> {
     let file = match &config.sslrootcert {
-        Some(RootCertificates::System) => return Ok(Some((Source::System, system()?))),
+        Some(RootCertificates::System) => return system().map(Some),
         Some(RootCertificates::File(file)) => file,
         None if config.sslmode >= SslMode::VerifyCa => return Err(ConfigError::NoHome),
         None => return Ok(None),
@@ -92,20 +94,27 @@ fn roots(
     }
 }
 
-/// The system's root certificates: those of a file, and those of directories where OpenSSL would look them up.
-fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+/// The system's root certificates: those of a file, and those of directories where OpenSSL would look them up. As to OpenSSL,
+/// one may be missing where the other is not.
+fn system() -> Result<(Source, Vec<CertificateDer<'static>>), ConfigError> {
     let variable = Environment::of_process().variable;
-    let (file, directories) = match (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR")) {
-        (None, None) => usual(),
+    let (file, directories) = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
+    let source = match (&file, &directories) {
+        (None, None) => Source::System,
+        (Some(_), None) => Source::Variables("SSL_CERT_FILE"),
+        (None, Some(_)) => Source::Variables("SSL_CERT_DIR"),
+        (Some(_), Some(_)) => Source::Variables("SSL_CERT_FILE and SSL_CERT_DIR"),
+    };
+    let (file, directories) = if source == Source::System {
+        usual()
+    } else {
         // Where only one is set, OpenSSL adds what is usual for the other, but where that is, it knows from its build.
-        (file, directories) => (file.map(PathBuf::from), directories.unwrap_or_default()),
+        (file.map(PathBuf::from), directories.unwrap_or_default())
     };
-    let mut roots = match file {
-        Some(file) => {
-            files::certificates(TlsFileKind::Root, &file, true)?.ok_or(ConfigError::NoSystemRoots)?
-        }
-        None => Vec::new(),
-    };
+    let of_file = file.map_or(Ok(Vec::new()), |file| {
+        files::certificates(TlsFileKind::Root, &file, true)?.ok_or(ConfigError::NoSystemFile(file))
+    });
+    let mut roots = of_file.as_deref().unwrap_or_default().to_vec();
     for directory in directories.as_bytes().split(|byte| *byte == b':') {
         for root in by_hash(Path::new(OsStr::from_bytes(directory))) {
             // Often the same as in the file.
@@ -114,7 +123,10 @@ fn system() -> Result<Vec<CertificateDer<'static>>, ConfigError> {
             }
         }
     }
-    if roots.is_empty() { Err(ConfigError::NoSystemRoots) } else { Ok(roots) }
+    if roots.is_empty() {
+        return Err(of_file.err().unwrap_or(ConfigError::NoSystemRoots));
+    }
+    Ok((source, roots))
 }
 
 /// The file and the directory that this system has for them.
@@ -150,6 +162,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::System => write!(f, "the system's root certificates"),
+            Source::Variables(names) => write!(f, "the root certificates of {names}"),
             Source::File(path) => write!(f, "root certificate file \"{}\"", path.display()),
         }
     }
