@@ -61,7 +61,8 @@ pub fn lookup(text: &str, host: &str, port: &str, dbname: &str, user: &str) -> O
             None if is_default => field(line, "localhost"),
             found => found,
         }?;
-        Some(unescape(field(field(field(rest, port)?, dbname)?, user)?))
+        // A port is the same however it is written: ours is without zeros in front.
+        Some(unescape(field(field(field(rest.trim_start_matches('0'), port)?, dbname)?, user)?))
     })
 }
 
@@ -109,6 +110,8 @@ mod tests {
             ("h:5432:db:ann:pw\r\r\n", Some("pw")),
             ("g:5432:db:ann:no\nh:5432:db:ann:pw\n*:*:*:*:no", Some("pw")),
             ("*:*:*:*:pw", Some("pw")),
+            ("h:05432:db:ann:pw", Some("pw")),
+            ("h:54320:db:ann:pw", None),
             ("#h:5432:db:ann:no\n\nh:*:*:*:pw", Some("pw")),
             (" #\nh:*:*:*:pw", Some("pw")),
             ("h:*:*:*:\nh:*:*:*:pw", Some("")),
