@@ -228,6 +228,8 @@ pub enum LineFault {
     Unknown(Option<&'static str>),
     /// It names another service.
     Nested,
+    /// It names an LDAP server.
+    Ldap,
 }
 
 /// A piece of the user's input, shown after a colon; nothing where it may be part of a secret.
@@ -331,6 +333,7 @@ fn service_line(path: &str, line: usize, fault: LineFault) -> String {
         LineFault::Syntax => {
             ("expected a parameter and its value, as in host=db, without blanks around \"=\"", None)
         }
+        LineFault::Ldap => ("LDAP servers are not asked: write out what this one would answer", None),
         LineFault::Unknown(nearest) => ("there is no such parameter", nearest),
     };
     let question = question(nearest);

@@ -123,6 +123,10 @@ fn a_service_file_that_is_missing_or_wrong_is_told_by_name() {
         &home.write("a", "[s]\n\nservice=t\n"),
         "nested service specifications not supported in service file PATH, line 3",
     );
+    check(
+        &home.write("a", "[s]\nldap://ldap.example/dc=example?uniqueMember?one?(cn=app)\n"),
+        "syntax error in service file PATH, line 2; LDAP servers are not asked: write out what",
+    );
     check(&home.write("a", "x".repeat(1023)), "line 1 too long in service file PATH");
     check(&home.write("a", "[t]\n"), "--database: definition of service \"s\" not found");
 }

@@ -90,6 +90,9 @@ pub fn parse(text: &str, name: &str) -> Result<Option<Section>, (usize, LineFaul
 
 /// Stores `key=value`, unless the key has a value already.
 fn assign(line: &str, number: usize, section: &mut Section) -> Result<(), LineFault> {
+    if line.starts_with("ldap://") {
+        return Err(LineFault::Ldap);
+    }
     let (key, value) = line.split_once('=').ok_or(LineFault::Syntax)?;
     if key == "service" {
         return Err(LineFault::Nested);
@@ -179,6 +182,7 @@ mod tests {
             ("[s]\n=x", 2, LineFault::Unknown(None)),
             ("[s]\nfoo=1", 2, LineFault::Unknown(None)),
             ("[s]\nservice=t", 2, LineFault::Nested),
+            ("[s]\nldap://ldap.example/dc=example?uniqueMember?one?(cn=app)", 2, LineFault::Ldap),
             (&format!("{long}\n[s]"), 1, LineFault::TooLong),
         ] {
             assert_eq!(parse(text, "s").err(), Some((line, fault)), "{text:?}");
