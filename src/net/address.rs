@@ -10,7 +10,7 @@ use nix::sys::signal::SigSet;
 use rustix::net::SocketAddrUnix;
 
 use super::deadline::Deadline;
-use super::error::{Error, Phase};
+use super::error::{Error, Phase, system};
 use crate::conninfo::{Endpoint, Host, SOCKET_DIRECTORIES};
 
 /// One address to try.
@@ -58,17 +58,18 @@ pub(super) fn describe(host: &Host) -> String {
 /// All addresses of a host, in the order in which they are to be tried.
 pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>, Error> {
     Ok(match &host.endpoint {
-        Endpoint::Name(name) => tcp(name, resolve(name.clone(), host.port, deadline)?),
+        Endpoint::Name(name) => {
+            let fault = "could not translate host name to address";
+            tcp(name, resolve(name, host.port, fault, deadline)?)
+        }
         Endpoint::Address(text) => {
             // A scope (fe80::1%eth0) is the resolver's to read, but only after a numeric address.
             let number = text.split('%').next().unwrap_or_default();
+            let fault = format!("could not parse network address \"{}\" (hostaddr)", text.escape_debug());
             if number.parse::<IpAddr>().is_err() && !is_inet_aton(number) {
-                return Err(Error::Unusable(format!(
-                    "could not parse network address \"{}\" (hostaddr)",
-                    text.escape_debug()
-                )));
+                return Err(Error::Unusable(fault));
             }
-            tcp(host.name.as_deref().unwrap_or(text), resolve(text.clone(), host.port, deadline)?)
+            tcp(host.name.as_deref().unwrap_or(text), resolve(text, host.port, &fault, deadline)?)
         }
         Endpoint::Socket(directory) => vec![socket(&socket_file(directory, host.port))?],
         Endpoint::Abstract(name) => vec![abstract_socket(&abstract_name(name, host.port))?],
@@ -91,13 +92,16 @@ fn tcp(host: &str, addresses: Vec<SocketAddr>) -> Vec<Address> {
 }
 
 fn socket(file: &Path) -> Result<Address, Error> {
-    let address = SocketAddrUnix::new(file).map_err(|_| too_long(&file.to_string_lossy()))?;
+    check_length(file.as_os_str().len(), &file.to_string_lossy())?;
+    let address = SocketAddrUnix::new(file).map_err(system)?;
     Ok(Address::Socket { name: on_socket(file), address })
 }
 
 #[cfg(target_os = "linux")]
 fn abstract_socket(name: &str) -> Result<Address, Error> {
-    let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|_| too_long(name))?;
+    let path = format!("@{name}");
+    check_length(path.len(), &path)?;
+    let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(system)?;
     Ok(Address::Socket { name: on_abstract_socket(name), address })
 }
 
@@ -106,9 +110,19 @@ fn abstract_socket(_: &str) -> Result<Address, Error> {
     Err(Error::Unusable("this system has no abstract sockets".to_owned()))
 }
 
-fn too_long(path: &str) -> Error {
-    Error::Unusable(format!("Unix-domain socket path \"{}\" is too long", path.escape_debug()))
+/// The system takes one more, which it does not end with a zero then.
+fn check_length(length: usize, path: &str) -> Result<(), Error> {
+    if length <= MAX_SOCKET_PATH {
+        return Ok(());
+    }
+    let path = path.escape_debug();
+    Err(Error::Unusable(format!(
+        "Unix-domain socket path \"{path}\" is too long (maximum {MAX_SOCKET_PATH} bytes)"
+    )))
 }
+
+/// What `sockaddr_un` has room for, with a zero at its end.
+const MAX_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 fn on_socket(file: &Path) -> String {
     format!("on socket \"{}\"", file.to_string_lossy().escape_debug())
@@ -120,10 +134,12 @@ fn on_abstract_socket(name: &str) -> String {
 
 /// The resolver of the operating system knows no deadline, so it runs in a thread that is abandoned
 /// when the time is up. A plain address needs neither.
-fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr>, Error> {
+fn resolve(name: &str, port: u16, fault: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, Error> {
     if let Ok(ip) = name.parse() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
+    let failed = |why: &str| Error::Resolve(format!("{fault}: {why}"));
+    let name = name.to_owned();
     let answer = Arc::new(OnceLock::new());
     let look_up = {
         let (answer, waiting) = (Arc::clone(&answer), thread::current());
@@ -136,7 +152,7 @@ fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr
             waiting.unpark();
         }
     };
-    thread::Builder::new().spawn(look_up).map_err(|error| Error::Resolve(error.to_string()))?;
+    thread::Builder::new().spawn(look_up).map_err(|error| failed(&error.to_string()))?;
     let deadline = deadline.during(Phase::Resolve);
     let answer = loop {
         if let Some(answer) = answer.get() {
@@ -145,8 +161,8 @@ fn resolve(name: String, port: u16, deadline: Deadline) -> Result<Vec<SocketAddr
         deadline.check()?;
         deadline.left().map_or_else(thread::park, thread::park_timeout);
     };
-    let addresses = answer.clone().map_err(Error::Resolve)?;
-    if addresses.is_empty() { Err(Error::Resolve("it has no address".to_owned())) } else { Ok(addresses) }
+    let addresses = answer.clone().map_err(|why| failed(&why))?;
+    if addresses.is_empty() { Err(failed("it has no address")) } else { Ok(addresses) }
 }
 
 /// The resolver's own text, without what the standard library puts before it.

@@ -11,8 +11,8 @@ use crate::proto::{self, ErrorKind, Stage};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The host's name has no address, or the address is none; the resolver's text.
-    #[error("could not translate host name to address: {0}")]
+    /// The host's name has no address, or the address is none; which of them, and the resolver's text.
+    #[error("{0}")]
     Resolve(String),
     /// No socket file in any of the usual directories.
     #[error("{0}")]

@@ -142,7 +142,7 @@ pub const ROWS: &[Row] = &[
     row("hostaddr=/nowhere", Fails(78, "could not parse network address \"/nowhere\"")),
     row(
         "host=/longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong",
-        Fails(78, "/.s.PGSQL.5432\" is too long"),
+        Fails(78, "/.s.PGSQL.5432\" is too long (maximum 107 bytes)"),
     ),
     row("host='{a}\t'", Fails(69, "No such file or directory")),
     row("host={a}, port=1", Reaches("a:1 ann app -")),
