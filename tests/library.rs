@@ -161,9 +161,6 @@ fn a_heartbeat_that_begins_again_goes_on_from_the_last_answer() {
     assert!(matches!(held.release(), Ok(Release::Confirmed)));
 }
 
-/// What a server does where it should confirm a release.
-type Ending = fn(&mut Connection);
-
 #[test]
 fn a_function_whose_lock_may_have_been_lost_before_its_end_has_no_result() {
     type Ending = fn(&mut Connection);
