@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::shared;
 use crate::support::scripted::{Connection, Scripted, backend};
 
@@ -65,6 +66,37 @@ fn promise_9_nothing_that_shadows_a_name_of_pg_catalog_ever_runs() {
         // Some signs of life, and the question who asks.
         assert_eq!(heimdall(options).arg("--stop").run().code, Some(0));
         assert_eq!(holder.wait().code, Some(143));
+    }
+    let succeeds = |heimdall: Heimdall, options: &[&str]| {
+        let outcome = heimdall.args(options).run();
+        assert_eq!(outcome.code, Some(0), "{options:?}: {}", outcome.stderr);
+        outcome.stderr
+    };
+    let fresh = ["--name", "shadowed", "--settle", "--lease", "6s", "true"];
+    let pooler = PgBouncer::start(shared(), PoolMode::Transaction);
+    let through = || {
+        let heimdall = Heimdall::new().database(&pooler.conninfo_of("shadowed"));
+        heimdall.args(["--name", "shadowed", "--allow-pooler"])
+    };
+    for options in [&["--check"][..], &fresh] {
+        succeeds(heimdall(&[]), options);
+    }
+    let holder = through().args(["--lease", "6s"]).hold();
+    let begun = format!("select xact_start from pg_stat_activity where pid = {}", holder.backend);
+    let first = shared().sql(&begun);
+    assert_eq!(through().arg("true").run().code, Some(75));
+    assert_eq!(through().args(["--wait=1s", "true"]).run().code, Some(75));
+    succeeds(through(), &["--list"]);
+    // A sign of life, in a transaction of its own.
+    shared().wait_for(&begun.replace("xact_start", &format!("xact_start > '{first}'")), "t");
+    holder.finish();
+    succeeds(through(), &fresh[2..]);
+    succeeds(Heimdall::new().database(&pooler.conninfo_of("shadowed")), &["--check", "--allow-pooler"]);
+    // What lets a role draw no whole token is found out by a statement of its own.
+    psql(&admin, "revoke execute on function pg_catalog.pg_control_system() from public");
+    for heimdall in [heimdall(&["--name", "shadowed"]), through()] {
+        let said = succeeds(heimdall, &["--verbose", "true"]);
+        assert!(said.contains("(made without: system identifier)"), "{said}");
     }
     assert_eq!(ran(), caught);
 }

@@ -31,7 +31,7 @@ pub enum PoolMode {
 const USER: &str = "trust_user";
 
 impl PgBouncer {
-    /// Starts a pooler of this server's database `app`.
+    /// Starts a pooler of this server's databases.
     pub fn start(cluster: &Cluster, mode: PoolMode) -> Self {
         Self::start_with(cluster, mode, "")
     }
@@ -50,7 +50,7 @@ impl PgBouncer {
             "pgbouncer.ini",
             &format!(
                 "[databases]
-                app = host={} port={}
+                * = host={} port={}
                 [pgbouncer]
                 listen_addr =
                 unix_socket_dir = {place}
@@ -78,9 +78,14 @@ impl PgBouncer {
         pooler
     }
 
-    /// Connection parameters: where it is, whom it trusts, and the database.
+    /// Connection parameters: where it is, whom it trusts, and the database `app`.
     pub fn conninfo(&self) -> String {
-        format!("host='{}' port={PORT} user={USER} dbname=app", self.directory.path().display())
+        self.conninfo_of("app")
+    }
+
+    /// The same with another database.
+    pub fn conninfo_of(&self, database: &str) -> String {
+        format!("host='{}' port={PORT} user={USER} dbname={database}", self.directory.path().display())
     }
 
     fn wait_until_ready(&self) {
