@@ -149,6 +149,8 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "terminal::a_program_reads_from_the_terminal_is_suspended_and_goes_on",
             "terminal::a_suspended_program_goes_on_in_the_background",
             "terminal::pipelines_work",
+            "terminal::two_of_one_pipeline_share_the_terminal_with_what_reads_its_keys",
+            "terminal::a_program_asks_at_the_terminal_and_is_answered",
             "terminal::job_control::on_a_terminal_the_program_is_in_heimdalls_group_in_the_background_too",
             "terminal::job_control::a_program_that_was_started_in_the_background_reads_once_it_is_in_the_foreground",
             "terminal::job_control::a_signal_for_the_whole_group_reaches_the_program_once",

@@ -196,6 +196,37 @@ fn promise_10_pipelines_work() {
 }
 
 #[test]
+fn promise_10_two_of_one_pipeline_share_the_terminal_with_what_reads_its_keys() {
+    let mut terminal = bash();
+    let pager = "bash -c 'read -r line; echo \"$line\"; read -r key </dev/tty; echo \"key $key\"; cat'";
+    terminal.enter(&format!(
+        "heimdall --name pipe1 sh -c 'echo one $$; exec sleep 300' | \
+         heimdall --name pipe2 sed -u s/one/two/ | {pager}"
+    ));
+    terminal.wait_for("two ");
+    let program = Pid::from_raw(terminal.wait_for("\r\n").parse().unwrap()).unwrap();
+    terminal.enter("q");
+    terminal.wait_for("key q\r\n");
+    terminal.press(INTERRUPT);
+    terminal.wait_for(PROMPT);
+    assert!(test_kill_process(program).is_err(), "{program:?} is left");
+    terminal.enter("echo \"codes ${PIPESTATUS[*]}\"");
+    assert_eq!(terminal.wait_for("\r\n"), "codes 130 130 130");
+}
+
+#[test]
+fn promise_10_a_program_asks_at_the_terminal_and_is_answered() {
+    let mut terminal = bash();
+    terminal.enter("heimdall --name asks bash -c 'read -p \"Who? \" who; echo \"hello $who\"'");
+    terminal.wait_for("Who? ");
+    terminal.enter("ann");
+    assert_eq!(terminal.wait_for("\r\n"), "hello ann");
+    terminal.wait_for(PROMPT);
+    terminal.enter("echo \"code $?\"");
+    assert_eq!(terminal.wait_for("\r\n"), "code 0");
+}
+
+#[test]
 fn promise_2_in_the_foreground_the_program_and_its_descendants_are_stopped() {
     let mut terminal = bash();
     let script = "sh -c 'sleep 300 & echo child $!; setsid sleep 300 & echo child $!; wait'";
