@@ -2,15 +2,14 @@
 
 use std::ops::RangeInclusive;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
-use heimdall::conninfo::{Config, Environment};
-use heimdall::lock::{self, Key, LockRequest, Outcome};
-use heimdall::net::{ConnectOptions, Deadline};
+use heimdall::lock::Key;
 
+use crate::support::did_not_run;
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::holder::Holder;
-use crate::support::postgres::{Cluster, Directory, shared};
+use crate::support::namespaces::Namespaces;
+use crate::support::postgres::{Cluster, ClusterOptions, Directory, shared};
 
 /// On the shared server, also where `DATABASE_URL` is set: these tests look at the server's side.
 fn heimdall(name: &str, options: &[&str]) -> Heimdall {
@@ -98,12 +97,12 @@ fn the_first_slot_is_the_plain_lock() {
     second.finish();
 }
 
-/// Holds these slots of a name until its standard input ends.
-fn hold_slots(cluster: &Cluster, name: &str, slots: RangeInclusive<u16>) -> Child {
+/// Holds these slots of a name, in this database, until its standard input ends.
+fn hold_slots(cluster: &Cluster, dbname: &str, name: &str, slots: RangeInclusive<u16>) -> Child {
     let last = Key::slot("sharing", name, *slots.end());
     let keys = slots.map(|number| Key::slot("sharing", name, number));
     let sql = keys.fold(String::new(), |sql, key| sql + &format!("select pg_advisory_lock({key});"));
-    let mut psql = cluster.psql(&format!("{} user=trust_user dbname=app", cluster.socket()));
+    let mut psql = cluster.psql(&format!("{} user=postgres dbname={dbname}", cluster.socket()));
     psql.args(["-c", &sql, "-c", "\\! cat"]).stdin(Stdio::piped()).stdout(Stdio::null());
     let psql = psql.spawn().unwrap();
     cluster.wait_for_holders(last, 1);
@@ -117,7 +116,7 @@ fn let_go(mut holder: Child) {
 
 #[test]
 fn a_thousand_slots_are_tried_in_one_statement() {
-    let others = hold_slots(shared(), "many", 1..=999);
+    let others = hold_slots(shared(), "app", "many", 1..=999);
     let last = heimdall("many", &["--slots", "1000"]).hold();
     assert_slot(&last, "many", 1000);
     let outcome = heimdall("many", &["--slots", "1000", "true"]).run();
@@ -136,7 +135,7 @@ fn a_thousand_slots_are_waited_for_listed_and_stopped_through_tls() {
         let lock = ["--namespace", "sharing", "--name", "encrypted"];
         Heimdall::new().database(&conninfo).args(lock).args(options)
     };
-    let others = hold_slots(server.cluster, "encrypted", 1..=1000);
+    let others = hold_slots(server.cluster, "app", "encrypted", 1..=1000);
     let waiter = heimdall(&["--slots", "1000", "--wait", "echo", "ran"]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     let list = heimdall(&["--list"]).run();
@@ -151,19 +150,29 @@ fn a_thousand_slots_are_waited_for_listed_and_stopped_through_tls() {
     assert_eq!(holder.wait().code, Some(143));
 }
 
-/// A Unix socket takes some 200 KB.
 #[test]
-fn an_attempt_that_a_socket_does_not_take_at_once_is_made_again_as_the_first_was() {
-    let conninfo = format!("{} user=trust_user dbname=app", shared().socket());
-    let nothing = Environment { variable: &|_| None, effective_user: &|| None, effective_uid: 0 };
-    let config = Config::resolve(&conninfo, &nothing).unwrap();
-    let request = LockRequest::slots("sharing", "long", 1500);
-    let others = hold_slots(shared(), "long", 1..=1500);
-    let first = lock::acquire(&ConnectOptions::new(&config), &request, Deadline::after(None)).unwrap();
-    let Outcome::Busy(contender) = first else { panic!("all slots are held") };
-    let second = contender.retry(Duration::ZERO, None).unwrap();
-    assert!(matches!(second, Outcome::Busy(_)));
+fn an_attempt_that_the_system_does_not_take_at_once_is_made_again_in_the_same_session() {
+    let name = "an attempt that is sent in pieces";
+    let Some(hosts) = Namespaces::for_test(name) else { return };
+    for (mut shell, buffers) in [(hosts.on_client("sh"), "tcp_wmem"), (hosts.on_server("sh"), "tcp_rmem")] {
+        let little = format!("echo 4096 16384 32768 >/proc/sys/net/ipv4/{buffers}");
+        let output = shell.args(["-c", &little]).output().unwrap();
+        if !output.status.success() {
+            return did_not_run(name, String::from_utf8_lossy(&output.stderr).trim_end());
+        }
+    }
+    let cluster = hosts.start_cluster(&ClusterOptions::default());
+    let others = hold_slots(&cluster, "postgres", "pieces", 1..=1000);
+    let waiter = hosts
+        .heimdall()
+        .database(&format!("{} user=postgres dbname=postgres", hosts.tcp(&cluster)))
+        .args(["--namespace", "sharing", "--name", "pieces", "--slots", "1000", "--wait", "echo", "ran"])
+        .spawn();
+    waiter.wait_for_stderr_line("waiting for the lock");
     let_go(others);
+    let outcome = waiter.wait();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 2, "{}", outcome.stderr);
 }
 
 #[test]
