@@ -74,6 +74,8 @@ const WORDS: &[(&str, &str, ErrorKind)] = &[
     (PROTOCOL_VIOLATION, "tls client certificate required", ErrorKind::Authentication),
     (PROTOCOL_VIOLATION, "tls certificate name mismatch", ErrorKind::Authentication),
     (PROTOCOL_VIOLATION, "no such database", ErrorKind::Configuration),
+    // The same, in version 1.18.
+    (PROTOCOL_VIOLATION, "\" does not exist", ErrorKind::Configuration),
     (PROTOCOL_VIOLATION, "does not allow connections", ErrorKind::Configuration),
     (PROTOCOL_VIOLATION, "is disabled", ErrorKind::Configuration),
     (PROTOCOL_VIOLATION, "unsupported startup parameter", ErrorKind::Configuration),
