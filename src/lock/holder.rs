@@ -1,6 +1,6 @@
 //! Who holds a lock and who waits for it, as far as this role may see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::key::Key;
 use super::line::Line;
@@ -36,7 +36,7 @@ pub struct Holder {
 pub(super) fn in_line(sessions: Vec<Holder>, request: Option<&LockRequest>) -> Vec<Holder> {
     let stands = Stands::all(&sessions, request);
     let pids = |is_meant: fn(&Stands) -> bool| -> BTreeSet<i32> {
-        let stands_so = |session: &&Holder| stands.get(&session.key.in_pg_locks()).is_some_and(is_meant);
+        let stands_so = |session: &&Holder| Stands::of(session, &stands).is_some_and(is_meant);
         sessions.iter().filter(stands_so).filter_map(|session| session.pid).collect()
     };
     let heirs = pids(|stands| matches!(stands, Stands::Heir));
@@ -44,7 +44,7 @@ pub(super) fn in_line(sessions: Vec<Holder>, request: Option<&LockRequest>) -> V
     let is_in = |pids: &BTreeSet<i32>, session: &Holder| session.pid.is_some_and(|pid| pids.contains(&pid));
     let mut all: Vec<Holder> = sessions
         .into_iter()
-        .filter_map(|session| match stands.get(&session.key.in_pg_locks()) {
+        .filter_map(|session| match Stands::of(&session, &stands) {
             None => Some(session),
             Some(Stands::Heir) => (!is_in(&waiters, &session)).then_some(session),
             Some(Stands::Waiter(key, mode)) => Some(Holder {
@@ -69,33 +69,42 @@ enum Stands {
 }
 
 impl Stands {
-    /// Of the keys that are held, those of lines: of the request, or of every lock that is held or whose name a session bears.
-    fn all(sessions: &[Holder], request: Option<&LockRequest>) -> BTreeMap<InPgLocks, Self> {
-        let held: BTreeSet<InPgLocks> = sessions.iter().map(|session| session.key.in_pg_locks()).collect();
-        let mut stands = BTreeMap::new();
+    /// Of the keys that are held, in order, those of lines: of the request, or of every lock that is held or whose name a
+    /// session bears.
+    fn all(sessions: &[Holder], request: Option<&LockRequest>) -> Vec<(InPgLocks, Self)> {
+        let mut held: Vec<InPgLocks> = sessions.iter().map(|session| session.key.in_pg_locks()).collect();
+        held.sort_unstable();
+        let mut stands = Vec::new();
         let mut add = |first: Key, line: Line| {
-            if held.contains(&line.heir.in_pg_locks()) {
-                stands.insert(line.heir.in_pg_locks(), Self::Heir);
-            }
-            for mode in Mode::ALL {
-                let key = line.waiters(mode).in_pg_locks();
-                if held.contains(&key) {
-                    stands.insert(key, Self::Waiter(first, mode));
+            let all = Mode::ALL.map(|mode| (line.waiters(mode), Self::Waiter(first, mode)));
+            for (key, stand) in all.into_iter().chain([(line.heir, Self::Heir)]) {
+                let key = key.in_pg_locks();
+                if held.binary_search(&key).is_ok() {
+                    stands.push((key, stand));
                 }
             }
         };
         if let Some(request) = request {
             request.keys().take(1).for_each(|first| add(first, Line::of(request)));
-            return stands;
+        } else {
+            for session in sessions {
+                add(session.key, Line::of(&LockRequest::one(session.key, Mode::Exclusive)));
+            }
+            let mut names: Vec<_> = sessions.iter().flat_map(Holder::names).take(MAX_NAMES).collect();
+            names.sort_unstable();
+            names.dedup();
+            for (namespace, name) in names {
+                Line::of_slots(namespace, name).for_each(|line| add(Key::named(namespace, name), line));
+            }
         }
-        for session in sessions {
-            add(session.key, Line::of(&LockRequest::one(session.key, Mode::Exclusive)));
-        }
-        let names: BTreeSet<(&str, &str)> = sessions.iter().flat_map(Holder::names).take(MAX_NAMES).collect();
-        for (namespace, name) in names {
-            Line::of_slots(namespace, name).for_each(|line| add(Key::named(namespace, name), line));
-        }
+        stands.sort_by_key(|(key, _)| *key);
         stands
+    }
+
+    /// What it means to hold the key of this session, if anything.
+    fn of<'a>(session: &Holder, all: &'a [(InPgLocks, Self)]) -> Option<&'a Self> {
+        let found = all.binary_search_by_key(&session.key.in_pg_locks(), |(key, _)| *key).ok()?;
+        all.get(found).map(|(_, stands)| stands)
     }
 }
 

@@ -10,8 +10,8 @@ use crate::cli::options::name::{Lock, Name};
 use crate::cli::rules::action::{Cause, ExitReason};
 use crate::lock::Lost;
 
-/// How the metrics of one lock change; by series, such as `heimdall_waits_total{name="nightly"}`.
-pub(super) type Changes = BTreeMap<String, Change>;
+/// How the metrics of one lock change, some dozens; by series, such as `heimdall_waits_total{name="nightly"}`, each once.
+pub(super) type Changes = Vec<(String, Change)>;
 
 /// How one series changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,13 +61,13 @@ impl Counting {
             "run_seconds_total",
             "restarts_total",
         ] {
-            changes.insert(self.series(name, None), Change::Add(NONE));
+            changes.push((self.series(name, None), Change::Add(NONE)));
         }
         for result in RESULTS {
-            changes.insert(self.series("runs_total", Some(("result", result))), Change::Add(NONE));
+            changes.push((self.series("runs_total", Some(("result", result))), Change::Add(NONE)));
         }
         for reason in REASONS {
-            changes.insert(self.series("losses_total", Some(("reason", reason))), Change::Add(NONE));
+            changes.push((self.series("losses_total", Some(("reason", reason))), Change::Add(NONE)));
         }
         changes
     }
@@ -76,7 +76,7 @@ impl Counting {
     pub(super) fn changes(&mut self, event: &Event<'_>, now: Duration) -> Changes {
         let mut changes = Changes::new();
         let mut change = |name, label, change| {
-            changes.insert(self.series(name, label), change);
+            changes.push((self.series(name, label), change));
         };
         match event {
             // The lock was given back, which the server has not confirmed.
@@ -144,10 +144,10 @@ impl Counting {
         let mut changes = Changes::new();
         for (bound, text) in BUCKETS {
             let count = if round_trip <= bound { ONE } else { NONE };
-            changes.insert(self.series(&format!("{name}_bucket"), Some(("le", text))), Change::Add(count));
+            changes.push((self.series(&format!("{name}_bucket"), Some(("le", text))), Change::Add(count)));
         }
-        changes.insert(self.series(&format!("{name}_sum"), None), Change::Add(round_trip));
-        changes.insert(self.series(&format!("{name}_count"), None), Change::Add(ONE));
+        changes.push((self.series(&format!("{name}_sum"), None), Change::Add(round_trip)));
+        changes.push((self.series(&format!("{name}_count"), None), Change::Add(ONE)));
         changes
     }
 
@@ -161,7 +161,10 @@ impl Counting {
 /// Adds later changes to earlier ones.
 pub(super) fn extend(earlier: &mut Changes, later: Changes) {
     for (series, change) in later {
-        let entry = earlier.entry(series).or_insert(Change::Add(NONE));
+        let Some((_, entry)) = earlier.iter_mut().find(|(known, _)| *known == series) else {
+            earlier.push((series, change));
+            continue;
+        };
         *entry = match (*entry, change) {
             (Change::Add(before), Change::Add(more)) => Change::Add(before.saturating_add(more)),
             (Change::Set(before), Change::Add(more)) => Change::Set(before.saturating_add(more)),
@@ -373,11 +376,9 @@ mod tests {
         ] {
             let counting = counting("x");
             let changes = counting.over(reason, Duration::ZERO, Duration::ZERO);
-            assert!(
-                changes.contains_key(&counting.series("runs_total", Some(("result", result)))),
-                "{changes:?}"
-            );
-            let succeeded = changes.contains_key(&counting.series("last_success_timestamp_seconds", None));
+            let has = |series: &String| changes.iter().any(|(changed, _)| changed == series);
+            assert!(has(&counting.series("runs_total", Some(("result", result)))), "{changes:?}");
+            let succeeded = has(&counting.series("last_success_timestamp_seconds", None));
             assert_eq!(succeeded, result == "success");
         }
     }
