@@ -1,4 +1,5 @@
-//! What a certificate chain costs at most, counted and not timed: whoever sends it has not proved anything yet.
+//! What a certificate chain costs at most, counted in signatures and compared with another chain: whoever sends it has not
+//! proved anything yet.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -198,8 +198,9 @@ mod tests {
             assert_eq!(lines(&rows, None).count(), rows.len() + 1);
             clock().saturating_sub(before) / count.unsigned_abs()
         };
-        let few = (0..3).map(|_| of_one(500)).min().unwrap();
-        let many = of_one(20_000);
+        // Others of this machine only make it longer.
+        let at_least = |count| (0..3).map(|_| of_one(count)).min().unwrap();
+        let (few, many) = (at_least(500), at_least(20_000));
         assert!(many < 4 * few, "{few:?} {many:?}");
     }
 }
