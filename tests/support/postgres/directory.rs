@@ -105,13 +105,26 @@ fn unprivileged() -> (u32, u32) {
         .expect("a user postgres or nobody to run PostgreSQL as, since it refuses to be root")
 }
 
-/// The temporary directory, or one that others than root can reach.
+/// Memory, if there is plenty, since a server makes a thousand files; else the temporary directory, or one that
+/// others than root can reach.
 fn parent(for_another_user: bool) -> PathBuf {
     let is_reachable = |directory: &Path| {
         directory.ancestors().all(|part| fs::metadata(part).is_ok_and(|part| part.mode() & 0o001 != 0))
     };
-    [env::temp_dir(), "/tmp".into(), "/var/tmp".into()]
+    let memory = has_room(Path::new(MEMORY)).then(|| MEMORY.into());
+    memory
         .into_iter()
+        .chain([env::temp_dir(), "/tmp".into(), "/var/tmp".into()])
         .find(|directory| !for_another_user || is_reachable(directory))
         .expect("a temporary directory that the server's user can reach")
+}
+
+/// Where Linux keeps files in memory; in a container it is often of 64 MB.
+const MEMORY: &str = "/dev/shm";
+
+/// Dozens of servers run at a time, of some 40 MB each.
+const ROOM: u64 = 4 << 30;
+
+fn has_room(directory: &Path) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) >= ROOM)
 }

@@ -85,6 +85,8 @@ impl Cluster {
             full_page_writes = off
             synchronous_commit = off
             lc_messages = 'C'
+            # In its own directory, so that nothing is left of a server that was killed.
+            dynamic_shared_memory_type = mmap
             {}\n",
             if ipv6 { "127.0.0.1,::1" } else { "127.0.0.1" },
             options.configuration,
