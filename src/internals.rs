@@ -113,3 +113,19 @@ pub mod course {
 pub mod restart {
     pub use crate::cli::rules::restart::*;
 }
+
+/// Who holds a lock, by a row of the server's, and what its session tells of itself.
+#[cfg(feature = "cli")]
+pub mod holder {
+    use crate::cli::report::session_name::Told;
+    use crate::lock::Holder;
+    use crate::proto::Row;
+
+    /// Reads a row of the answer to [`Statement::Holders`](super::sql::Statement::Holders).
+    #[must_use]
+    pub fn read(row: &Row) -> Option<(Holder, impl std::fmt::Debug + use<>)> {
+        let holder = Holder::read(row)?;
+        let told = Told::by(&holder);
+        Some((holder, told))
+    }
+}

@@ -7,7 +7,7 @@ mod hold;
 mod job;
 mod options;
 mod program;
-mod report;
+pub(crate) mod report;
 #[allow(missing_docs, clippy::must_use_candidate, reason = "public for `internals` alone")]
 pub(crate) mod rules;
 mod run;

@@ -142,7 +142,7 @@ impl Holder {
     }
 
     /// Reads one row of the answer to [`Statement::Holders`](sql::Statement::Holders).
-    pub(super) fn read(row: &Row) -> Option<Self> {
+    pub(crate) fn read(row: &Row) -> Option<Self> {
         Some(Self {
             key: Key::from_pg_locks(
                 row.parse(sql::holders::CLASSID)?,

@@ -8,7 +8,7 @@ pub(super) mod json;
 pub(super) mod metrics;
 pub(super) mod notify;
 pub(super) mod publisher;
-pub(super) mod session_name;
+pub(crate) mod session_name;
 pub(super) mod standing;
 pub(super) mod stderr;
 pub(super) mod terminal;

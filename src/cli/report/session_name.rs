@@ -23,7 +23,7 @@ use crate::lock::{Holder, Key};
 
 /// What a heimdall has told of itself, as far as the lock's key bears it out.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct Told {
+pub(crate) struct Told {
     /// The lock's name, with `#i` for a slot.
     pub(in crate::cli) name: Option<String>,
     /// The host that heimdall runs on, and its process there.
@@ -88,7 +88,7 @@ pub(in crate::cli) fn host() -> String {
 
 impl Told {
     /// Reads what the holder has told. What its key does not bear out is not believed: anyone may take such a name.
-    pub(in crate::cli) fn by(holder: &Holder) -> Self {
+    pub(crate) fn by(holder: &Holder) -> Self {
         let Some(text) = holder.application.as_deref().and_then(|name| name.strip_prefix(PREFIX)) else {
             return Self::default();
         };
