@@ -220,6 +220,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
             "promises::token::the_token_grows_after_a_recovery_to_a_point_in_time",
             "promises::token::the_token_falls_back_to_the_functions_that_the_server_lets_our_role_call",
             "promises::token::a_function_that_fails_leaves_no_lock_behind",
+            "promises::token::a_function_that_fails_now_and_then_makes_no_lesser_token",
             "promises::token::a_missing_function_is_as_good_as_a_refused_one",
             "promises::token::the_token_grows_across_pg_upgrade",
             "waiting::failing::a_canceled_attempt_is_made_again_for_a_whole_token_or_not_at_all",

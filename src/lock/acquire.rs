@@ -189,7 +189,8 @@ impl Contender {
     }
 
     /// Reads the answer to an attempt. One that has failed leaves no lock behind, and is made again: some times as it was,
-    /// where that may be enough, otherwise with another token, as a function may be missing, or refused to our role.
+    /// where that may be enough, otherwise with another token, as a function may be missing, or refused to our role. Such a
+    /// token is less than those before it, so it is for what lasts.
     fn answer(&mut self, deadline: Deadline, has_begun: &mut bool) -> Result<AcquireRow, QueryError> {
         let mut tries = 0;
         loop {
@@ -209,15 +210,17 @@ impl Contender {
                 // has the lock. If it is given to another client meanwhile, there is nothing more to do.
                 let _ = self.give_back(key);
             }
-            let passes = match &answer {
-                Err(QueryError::Failed(message)) if !*has_begun => is_passing(&message.code),
+            let (passes, may_pass) = match &answer {
+                Err(QueryError::Failed(message)) if !*has_begun => {
+                    (is_passing(&message.code), tries < TRIES && !is_lasting(&message.code))
+                }
                 _ => return answer,
             };
             let is_last = if passes { tries == TRIES } else { self.sources == Sources::NONE };
             if is_last || UnsafeServer::reported(self.connection.server()).is_some() {
                 return answer;
             }
-            let others = self.other_sources(deadline)?;
+            let others = self.other_sources(deadline, may_pass)?;
             // A token that lacks something is less than the last one, which may have had it.
             if !passes {
                 self.sources = others;
@@ -227,12 +230,12 @@ impl Contender {
         }
     }
 
-    /// Returns what the server lets us draw a token from or, where it has failed with just that, the least there is.
-    fn other_sources(&mut self, deadline: Deadline) -> Result<Sources, QueryError> {
+    /// Returns what the server lets us draw a token from or, where it has failed with just that for good, the least there is.
+    fn other_sources(&mut self, deadline: Deadline, may_pass: bool) -> Result<Sources, QueryError> {
         self.end_transaction()?;
         self.connection.send(&Statement::Sources(self.owner).query())?;
         match self.connection.answer_row(deadline, read_sources) {
-            Ok(sources) if self.sources == Sources::ALL && sources != Sources::ALL => Ok(sources),
+            Ok(sources) if may_pass || self.sources == Sources::ALL && sources != Sources::ALL => Ok(sources),
             Ok(_) => Ok(Sources::NONE),
             // Whose session has a place in the line keeps it then.
             Err(QueryError::Failed(_)) if self.turn.is_outside() => Ok(Sources::NONE),
@@ -416,9 +419,14 @@ fn is_passing(sqlstate: &str) -> bool {
     PASSING.iter().any(|class| sqlstate.starts_with(class))
 }
 
-/// `transaction_rollback`, `insufficient_resources`, `lock_not_available`, and `operator_intervention` such as `query_canceled`: no
-/// function is missing.
-const PASSING: [&str; 4] = ["40", "53", "55P03", "57"];
+/// `transaction_rollback`, `insufficient_resources`, `lock_not_available`, `operator_intervention` such as `query_canceled`, and
+/// `system_error` such as `io_error`: no function is missing.
+const PASSING: [&str; 5] = ["40", "53", "55P03", "57", "58"];
+
+/// Whether a function that has failed with this SQLSTATE is likely to do so for ever.
+fn is_lasting(sqlstate: &str) -> bool {
+    ["0A", "42", "P0"].iter().any(|class| sqlstate.starts_with(class))
+}
 
 /// How often an attempt is made in a row, where that may be enough.
 const TRIES: u32 = 3;

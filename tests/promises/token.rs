@@ -155,6 +155,22 @@ fn promise_15_a_function_that_fails_leaves_no_lock_behind() {
 }
 
 #[test]
+fn promise_15_a_function_that_fails_now_and_then_makes_no_lesser_token() {
+    let cluster = Cluster::start(&ClusterOptions::default());
+    cluster.sql(
+        "create sequence calls;
+        alter function pg_catalog.pg_walfile_name(pg_lsn) rename to walfile_name_of_old;
+        create function pg_catalog.pg_walfile_name(pg_lsn) returns text language plpgsql as $$begin
+            if nextval('calls') % 3 <> 0 then raise 'calculated CRC checksum does not match' using errcode = 'XX000'; end if;
+            return walfile_name_of_old($1); end$$",
+    );
+    let (first, second) = (drawn(&cluster), drawn(&cluster));
+    assert!(first < second, "{second} after {first}");
+    assert_eq!(cluster.sql("select last_value from calls"), "6");
+    assert_eq!(second >> 44, (u64::from(cluster.version()) << 12) + 1);
+}
+
+#[test]
 fn promise_15_a_missing_function_is_as_good_as_a_refused_one() {
     let cluster = Cluster::start(&ClusterOptions::default());
     cluster.sql(&format!(
