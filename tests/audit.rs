@@ -84,7 +84,7 @@ fn nothing_reaches_the_server_but_the_statements_of_sql_rs() {
     expected.push(plain(attempt(one(key), Turn::First)));
     expected.push(plain(Statement::Keep(Settings::of_waiter(version, Some(lease), &ServersHalf::Tcp))));
     let take_turn = |turn| {
-        plain(Statement::Acquire { request: one(key).with_lease(lease), owner: Owner::Us, turn, sources })
+        (heeds, Statement::Acquire { request: one(key).with_lease(lease), owner: Owner::Us, turn, sources })
     };
     expected.push(take_turn(Turn::Enter));
     expected.push(take_turn(Turn::Heir));

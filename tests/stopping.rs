@@ -299,6 +299,22 @@ fn who_loses_the_server_after_asking_says_that_nothing_is_known_of_the_job() {
 }
 
 #[test]
+fn who_has_waited_can_be_asked_as_soon_as_it_holds_the_lock() {
+    let holder = heimdall("early").hold();
+    let waiter = heimdall("early").args(["--wait", "true"]).spawn();
+    waiter.wait_for_stderr_line("waiting");
+    // The statement that takes the lock is all that is known of the session until the program has started.
+    let says = format!(
+        "select query like '/* heimdall heeds --stop */ %' from pg_stat_activity \
+         where application_name like 'heimdall:stopping/early%' and pid <> {}",
+        holder.backend
+    );
+    shared().wait_for(&says, "t");
+    holder.finish();
+    assert_eq!(waiter.wait().code, Some(0));
+}
+
+#[test]
 fn whoever_keeps_the_key_to_himself_by_which_a_holder_is_asked_is_told_of() {
     let holder = heimdall("hushed").hold();
     let conninfo = format!("{} user=postgres dbname=app", shared().socket());

@@ -14,7 +14,7 @@ use super::key::Key;
 use super::line::{Line, Place};
 use super::request::{LockRequest, Mode};
 use super::row::{AcquireRow, Granted, read_sources};
-use super::sql::{self, Owner, Settings, Statement, Turn};
+use super::sql::{self, Mark, Owner, Settings, Statement, Turn};
 use super::token::Sources;
 use crate::net::{self, ConnectOptions, Connection, Deadline, Moment, QueryError, Rejected};
 use crate::proto::Transaction;
@@ -185,7 +185,9 @@ impl Contender {
     fn ask_again(&mut self, turn: Turn) {
         let Self { request, owner, sources, .. } = self;
         let attempt = Statement::Acquire { request: request.clone(), owner: *owner, turn, sources: *sources };
-        self.connection.ask(&attempt.query());
+        // Until the program has started, it is the last that is known of the session.
+        let is_heard = request.heeds_stop() && *owner == Owner::Us;
+        self.connection.ask(&attempt.marked(is_heard.then_some(Mark::Heeds)));
     }
 
     /// Reads the answer to an attempt. One that has failed leaves no lock behind, and is made again: some times as it was,
