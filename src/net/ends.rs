@@ -39,11 +39,13 @@ impl Ends {
 
     /// Whether the connection that the server sees is the one that the client sees, and not another one, made by a proxy in
     /// between, which has a port of its own. A translation of addresses on the way (NAT) is no end: it either keeps the
-    /// client's port, or is on the client's side, where the client reaches the server at the server's own address.
+    /// client's port, or is on the client's side, where the client reaches the server at the server's own address. None makes
+    /// a client of another host one of the server's own, as a proxy there does.
     pub(crate) fn is_one_connection(client_sees: Self, server_sees: Self) -> bool {
         let End(client, port) = client_sees.client;
         let End(seen, seen_port) = server_sees.client;
-        seen_port == port || seen != client && server_sees.server == client_sees.server
+        let is_translated = seen != client && seen.is_loopback() == client.is_loopback();
+        seen_port == port || is_translated && server_sees.server == client_sees.server
     }
 }
 
@@ -82,6 +84,7 @@ mod tests {
             ("203.0.113.9 1024 192.0.2.1 5432", true, "one that has chosen another port"),
             ("10.0.0.7 51000 172.17.0.2 5432", false, "a proxy"),
             ("10.0.0.5 51000 172.17.0.2 5432", false, "a proxy on this host"),
+            ("127.0.0.6 51000 192.0.2.1 5432", false, "a proxy beside the server, as of a service mesh"),
             (
                 "10.0.0.5 51000 192.0.2.1 5432",
                 false,
