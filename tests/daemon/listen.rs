@@ -19,8 +19,8 @@ fn options(name: &str) -> [String; 6] {
 
 #[test]
 fn the_program_is_told_that_the_descriptors_are_its_own() {
-    let activate = "exec 3</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
-    let script = "[ \"$LISTEN_PID\" = $$ ] && echo $LISTEN_FDS mine \"$0\"; exec cat <&3";
+    let activate = "exec 3</dev/null; LISTEN_FDS=1 LISTEN_PIDFDID=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
+    let script = "[ \"$LISTEN_PID$LISTEN_PIDFDID\" = $$ ] && echo $LISTEN_FDS mine \"$0\"; exec cat <&3";
     let outcome = Heimdall::program("sh")
         .args(["-c", activate, BINARY])
         .args(options("listens"))

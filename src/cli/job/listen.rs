@@ -52,7 +52,7 @@ fn execute(words: &[OsString]) -> io::Result<std::convert::Infallible> {
     signal_hook::flag::register(Signal::PIPE.as_raw(), Arc::default())?;
     let program = words.first().ok_or(io::ErrorKind::InvalidInput)?;
     let words = words.iter().cloned().map(c_string).collect::<io::Result<Vec<CString>>>()?;
-    let variables = env::vars_os().filter(|(name, _)| name != LISTEN_PID);
+    let variables = env::vars_os().filter(|(name, _)| name != LISTEN_PID && name != LISTEN_PIDFDID);
     let pid = (OsString::from(LISTEN_PID), OsString::from(process::id().to_string()));
     let variables = variables.chain([pid]).map(|(name, value)| {
         let mut variable = name;
@@ -69,6 +69,9 @@ fn execute(words: &[OsString]) -> io::Result<std::convert::Infallible> {
 }
 
 const LISTEN_PID: &str = "LISTEN_PID";
+
+/// The same process once more, as the inode of its pidfd, where systemd is new: it need not be there.
+const LISTEN_PIDFDID: &str = "LISTEN_PIDFDID";
 
 const OURSELVES: &str = "/proc/self/exe";
 
