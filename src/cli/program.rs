@@ -118,7 +118,12 @@ impl<'a> Programs<'a> {
             ExitReason::Ended(Status::Signalled(signal)) => signals.was_typed(signal),
             _ => None,
         };
-        let guard = (!matches!(reason, ExitReason::Stopped(Cause::Lost, _))).then_some(guard);
+        let guard = if matches!(reason, ExitReason::Stopped(Cause::Lost, _)) {
+            guard.close();
+            None
+        } else {
+            Some(guard)
+        };
         Ran::Over(Over { end, ran, exit: reason.into(), typed, guard, is_lost })
     }
 

@@ -118,8 +118,7 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
                 return Err(Exit::Unavailable);
             };
             report.warning(format_args!("{text}; waiting for it again"));
-            // A server that was silent may hold the lock for us still.
-            drop(guard);
+            guard.close();
             timer.sleep(now.after(pause), report);
             continue;
         }
@@ -135,9 +134,10 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
             && let Some(guard) = over.guard.take()
         {
             let acquired = guard.acquired();
-            if let Err(lost) = give_back(guard, &timer, report) {
+            let released = give_back(guard, &timer, report);
+            over.is_lost = !matches!(released, Ok(true));
+            if let Err(lost) = released {
                 report.event(&Event::lost(&lost, acquired));
-                over.is_lost = true;
             }
         }
         let (pause, keeps_lock) = match course.ended(over.end, over.ran, over.is_lost, Moment::now()) {
@@ -161,7 +161,8 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
                 course.released(is_confirmed, Moment::now());
                 timer.sleep(course.start_at(), report);
             }
-            _ => {}
+            Some(guard) => guard.close(),
+            None => {}
         }
     }
 }
@@ -182,10 +183,11 @@ fn settle(guard: &mut Guard, options: &RunOptions, course: &mut Course, report: 
 fn exit(over: Over, timer: &Timer, report: &Report) -> Exit {
     match over.guard {
         Some(guard) if !over.is_lost => _ = release(guard, timer, report),
-        _ if over.exit == Exit::Lost => {
+        Some(guard) => guard.close(),
+        None if over.exit == Exit::Lost => {
             report.error("the lock was lost while the job ran; the job has been stopped");
         }
-        _ => {}
+        None => {}
     }
     if let Some(typed) = over.typed {
         report.close(FLUSH_TIMEOUT);

@@ -455,6 +455,12 @@ impl Guard {
         release
     }
 
+    /// Ends the connection at once, also for those who have inherited it: for a lock that is lost, since a server that was silent
+    /// may hold it for us still.
+    pub fn close(self) {
+        self.connection.close();
+    }
+
     fn give_back(&mut self) -> Result<bool, net::Error> {
         let Grant { key, mode, owner, .. } = self.grant;
         self.connection.send(&Statement::Release { key, mode, owner }.query())?;

@@ -7,7 +7,7 @@ use super::loss::holding;
 use super::{assert_gone, assert_silent_for_half, kill, pid_behind, pids};
 use crate::support::heimdall::Heimdall;
 use crate::support::lateness::Lateness;
-use crate::support::scripted::{Connection, backend};
+use crate::support::scripted::backend;
 
 #[test]
 fn notices_and_changed_parameters_are_no_loss() {
@@ -96,13 +96,23 @@ fn a_flood_keeps_nobody_from_timeout() {
 
 #[test]
 fn a_lock_that_is_lost_after_the_programs_end_is_not_given_back() {
-    let server = holding(Connection::drain);
-    let outcome = Heimdall::new()
+    let (ended, has_ended) = mpsc::channel();
+    let server = holding(move |connection| {
+        connection.drain();
+        ended.send(()).unwrap();
+    });
+    let running = Heimdall::new()
         .database(&format!("{} user=ann", server.tcp()))
-        .args(["--name", "lost", "--lease=2s", "--min-hold=60s", "true"])
-        .run();
+        .args(["--name", "lost", "--lease=2s", "--min-hold=60s"])
+        .args(["sh", "-c", "sleep 300 >/dev/null 2>&1 & echo daemon $!"])
+        .spawn();
+    let daemon = pid_behind(&running, "daemon");
+    let outcome = running.wait();
     assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(0), 1), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("lost the lock heimdall/lost "), "{}", outcome.stderr);
+    // Nor kept by what the program has left behind, where the server only seemed to be gone.
+    has_ended.recv().unwrap();
+    kill(daemon);
 }
 
 #[test]
