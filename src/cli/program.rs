@@ -76,8 +76,10 @@ impl<'a> Programs<'a> {
                     io::ErrorKind::NotFound => Exit::NotFound,
                     _ => Exit::NotExecutable,
                 };
+                // What came meanwhile was for the program.
+                let is_asked = self.signals.as_ref().is_some_and(Signals::have_ending);
                 return Ran::Over(Over {
-                    end: End::NotStarted,
+                    end: if is_asked { End::Asked } else { End::NotStarted },
                     ran: Duration::ZERO,
                     exit,
                     typed: None,

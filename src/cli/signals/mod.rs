@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal as NixSignal};
 use rustix::process::{Resource, Rlimit, Signal, getpid, setrlimit};
 use signal_hook::consts::FORBIDDEN;
 use signal_hook::flag::register_conditional_shutdown;
@@ -111,16 +111,31 @@ impl Signals {
         self.ending.iter().any(|came| [Signal::TERM, Signal::INT].contains(came) || death == Some(*came))
     }
 
+    /// Whether any came that usually ends a program.
+    pub(super) fn have_ending(&self) -> bool {
+        !self.ending.is_empty()
+    }
+
     /// Until the next program is started, what usually ends a program ends heimdall; other signals come to nothing.
     pub(super) fn pause(&mut self) {
         // Where it fails, they wait for the next program.
         let _ = self.queue.pause(&self.mask, &ENDING);
     }
 
-    /// Catches signals again, for the next program.
+    /// Catches signals again, for the next program. Those that came meanwhile, and had no effect, are forgotten.
     pub(super) fn go_on(mut self) -> io::Result<Self> {
         self.queue.go_on()?;
-        Ok(Self { early: Vec::new(), typed: Vec::new(), ending: Vec::new(), ..self })
+        let mut next = Self { early: Vec::new(), typed: Vec::new(), ending: Vec::new(), ..self };
+        next.keep_early();
+        // These had an effect until just now, if the caller did not block them.
+        let mask = next.mask;
+        let has_effect = |signal: &Signal| {
+            ENDING.contains(signal)
+                && NixSignal::try_from(signal.as_raw()).is_ok_and(|signal| !mask.contains(signal))
+        };
+        next.early.retain(|one| matches!(one, Received::Sent(signal) if has_effect(signal)));
+        next.ending.retain(has_effect);
+        Ok(next)
     }
 
     fn judge(&mut self, info: Info, has_program: bool) -> Option<Received> {
@@ -225,6 +240,8 @@ fn ignored() -> SignalBits {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use nix::sys::signal::raise;
+
     use super::*;
 
     #[test]
@@ -240,5 +257,18 @@ mod tests {
             assert_eq!((judge(false), judge(true)), (Some(early), Some(later)));
         }
         assert_eq!(signals.was_typed(2), Some(Signal::INT));
+    }
+
+    #[test]
+    fn what_asks_to_end_as_the_next_program_is_about_to_start_is_not_forgotten() {
+        let mut signals = Signals::catch(false).unwrap();
+        for signal in [NixSignal::SIGTERM, NixSignal::SIGUSR1] {
+            raise(signal).unwrap();
+        }
+        signals = signals.go_on().unwrap();
+        assert_eq!(signals.take_early(), [Received::Sent(Signal::TERM)]);
+        // And is known where the program can't be started.
+        assert!(signals.have_ending());
+        assert!(!signals.go_on().unwrap().have_ending());
     }
 }

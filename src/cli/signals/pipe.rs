@@ -71,11 +71,10 @@ impl SignalQueue {
         Ok(())
     }
 
-    /// From now on all signals come here again; those that came meanwhile, and had no effect, are forgotten.
+    /// From now on all signals come here again, also those that came meanwhile and had no effect.
     #[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it can fail")]
     pub(super) fn go_on(&mut self) -> io::Result<()> {
         self.is_paused.store(false, Ordering::SeqCst);
-        while self.next().is_some() {}
         Ok(())
     }
 

@@ -54,9 +54,9 @@ impl SignalQueue {
         Ok(all.into_iter().filter(|signal| !mask.contains(*signal)).collect::<SigSet>().thread_unblock()?)
     }
 
-    /// From now on all signals come here again; those that came meanwhile, and had no effect, are forgotten.
+    /// From now on all signals come here again, also those that came meanwhile and had no effect.
+    #[expect(clippy::unused_self, reason = "it is not the queue that changes, but what comes to it")]
     pub(super) fn go_on(&mut self) -> io::Result<()> {
-        while self.next().is_some() {}
         Ok(SigSet::all().thread_block()?)
     }
 
