@@ -14,7 +14,7 @@ const PAGE: &str = include_str!("../../docs/daemon.md");
 
 #[test]
 fn systemd_takes_a_standby_for_active_shows_what_goes_on_and_starts_a_stuck_heimdall_again() {
-    let Some(mut world) = World::start() else { return };
+    let Some(mut world) = World::start("standby") else { return };
     let conninfo = format!("{} user=trust_user dbname=app", shared().tcp());
     let starts = world.folder.join("starts");
     world.write("dispatcher.env", &format!("DATABASE_URL='{conninfo}'\n"));
@@ -59,6 +59,22 @@ fn systemd_takes_a_standby_for_active_shows_what_goes_on_and_starts_a_stuck_heim
     assert!(end.contains("Result=success") && end.contains("ActiveState=inactive"), "{end}");
 }
 
+/// The template of the packages, as far as system calls go: what may not be called fails, and ends no job.
+#[test]
+fn a_job_of_the_packaged_unit_lives_on_after_what_it_may_not_do() {
+    let Some(mut world) = World::start("filter") else { return };
+    let unit = include_str!("../../packaging/systemd/heimdall@.service");
+    let filter: Vec<&str> = unit.lines().filter(|line| line.starts_with("SystemCall")).collect();
+    let file = world.folder.join("file");
+    fs::write(&file, "").unwrap();
+    let command = format!("/bin/sh -c 'chown 1:1 {0} || exec touch {0}.refused'", file.display());
+    let unit =
+        format!("[Service]\nType=oneshot\nNoNewPrivileges=yes\n{}\nExecStart={command}\n", filter.join("\n"));
+    world.write("job.service", &unit);
+    assert_eq!(world.run("systemctl --user start job; echo $?"), "0\n", "{}", world.log());
+    assert!(file.with_extension("refused").exists(), "{}", world.log());
+}
+
 /// systemd, and a shell beside it that takes commands; all of it is gone when dropped.
 struct World {
     shell: Child,
@@ -70,15 +86,15 @@ struct World {
 
 impl World {
     /// Where this system does not let us, says so.
-    fn start() -> Option<Self> {
-        if let Some(lack) = lack() {
+    fn start(name: &str) -> Option<Self> {
+        if let Some(lack) = lack(name) {
             did_not_run("the unit under systemd", lack);
             return None;
         }
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("systemd");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("systemd-{name}"));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let cgroup = format!("heimdall-{}", process::id());
+        let cgroup = format!("heimdall-{name}-{}", process::id());
         let mut shell = Command::new("sh")
             .args(["-c", OUTSIDE, "outside", &cgroup, INSIDE])
             .arg(&folder)
@@ -136,14 +152,14 @@ impl Drop for World {
 }
 
 /// What has to be there, and is not.
-fn lack() -> Option<&'static str> {
+fn lack(name: &str) -> Option<&'static str> {
     if !Path::new("/lib/systemd/systemd").exists() {
         return Some("there is no systemd");
     }
     let works = Command::new("unshare")
         .args(["--mount", "--pid", "--fork", "--mount-proc", "--cgroup", "sh", "-c"])
         .arg("mount -t cgroup2 none /sys/fs/cgroup && mkdir /sys/fs/cgroup/$0 && rmdir /sys/fs/cgroup/$0")
-        .arg(format!("heimdall-try-{}", process::id()))
+        .arg(format!("heimdall-try-{name}-{}", process::id()))
         .stderr(Stdio::null())
         .status();
     let works = works.is_ok_and(|status| status.success());
