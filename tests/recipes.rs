@@ -288,20 +288,24 @@ fn a_container_gets_heimdall_from_one_that_runs_before_it() {
     assert!(kitchen.block(0).contains(" /heimdall /heimdall\n"));
     assert_eq!(kitchen.sh(&here(kitchen.words(1, &["command:"]))).run().code, Some(0));
     fs::remove_file(kitchen.directory.join("heimdall")).unwrap();
-    taken_over(&kitchen, &here(kitchen.words(1, &["args:"])));
+    // The first command is that of the container that runs before.
+    let (_, container) = kitchen.block(1).split_once("  containers:").unwrap();
+    taken_over(&kitchen, &here(words(container, &["command:", "args:"])));
 }
 
 #[test]
 fn replicas_of_compose_serve_after_the_migration() {
     let kitchen = Kitchen::new("Compose: a migration before the service", &["migrate", "serve"]);
-    let command = kitchen.words(0, &["entrypoint:"]);
+    let (migrate, app) = kitchen.block(0).split_once("  app:\n").unwrap();
+    let command = words(migrate, &["entrypoint:"]);
     let first = kitchen.start(&command, "migrate up");
     let second = kitchen.sh(&command).spawn();
     second.wait_for_stderr_line("waiting for the lock app/migrate");
-    assert!(!second.has_printed("serve"));
     finish(first);
-    second.wait_for_stdout_line("serve");
+    second.wait_for_stdout_line("migrate up");
     assert_eq!(second.wait().code, Some(0));
+    assert!(app.contains("migrate: { condition: service_completed_successfully }"));
+    assert_eq!(kitchen.sh(&words(app, &["entrypoint:"])).run().stdout, "serve\n");
     kitchen.write("migrate", "#!/bin/sh\nexit 3\n");
     let failed = kitchen.sh(&command).run();
     assert_eq!((failed.code, failed.stdout.as_str()), (Some(3), ""));
@@ -542,11 +546,7 @@ impl Kitchen {
 
     /// The command that stands in quoted words in some lines of a block.
     fn words(&self, block: usize, fields: &[&str]) -> String {
-        let words = fields.iter().flat_map(|field| {
-            let line = self.block(block).lines().find(|line| line.trim_start().starts_with(field)).unwrap();
-            line.split('"').skip(1).step_by(2).map(|word| format!(" '{word}'"))
-        });
-        words.fold("exec".to_owned(), |command, word| command + &word)
+        words(self.block(block), fields)
     }
 
     fn has(&self, program: &str) -> bool {
@@ -595,6 +595,15 @@ fn taken_over(kitchen: &Kitchen, command: &str) {
     drop(first);
     second.wait_for_stdout_line("dispatcher");
     assert_eq!(second.wait().code, Some(0));
+}
+
+/// The command that stands in quoted words in some lines of a text.
+fn words(text: &str, fields: &[&str]) -> String {
+    let words = fields.iter().flat_map(|field| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(field)).unwrap();
+        line.split('"').skip(1).step_by(2).map(|word| format!(" '{word}'"))
+    });
+    words.fold("exec".to_owned(), |command, word| command + &word)
 }
 
 /// Lets the program come to its end.
