@@ -90,7 +90,7 @@ release: man ## make standalone programs and their archives for TARGETS under pk
 packages: man ## pack the programs for Linux of TARGETS as deb, rpm and apk under pkg/
 	scripts/release/packages $(TARGETS)
 
-test-packages: packages ## install and remove the packages for this machine in Debian systems of their own
+test-packages: packages ## install and remove the deb in a Debian system of its own, and look into the other packages
 	scripts/release/test-packages
 
 docker-test: ## run all tests in a container, on a PostgreSQL server in another
