@@ -1,4 +1,4 @@
-//! The only folder that opens a socket: it drives a `proto::Session` over TCP, TLS or a Unix-domain socket.
+//! The only folder that connects to a server: it drives a `proto::Session` over TCP, TLS or a Unix-domain socket.
 //!
 //! [`ConnectOptions`] say what to connect to. Each host and each of its addresses is tried; [`ConnectFailures`] lists what
 //! went wrong with each. Every wait has a [`Deadline`].
