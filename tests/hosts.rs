@@ -2,6 +2,7 @@
 
 mod leaving;
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use heimdall::conninfo::{Config, Environment};
@@ -9,6 +10,7 @@ use heimdall::lock::{self, Key, LockRequest, Mode};
 use heimdall::net::{ConnectOptions, Deadline};
 
 use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::names::Names;
 use crate::support::ports;
 use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
 use crate::support::scripted::{Connection, Scripted, backend};
@@ -247,6 +249,22 @@ fn a_silent_host_leaves_the_others_their_shares_of_the_time_that_is_waited() {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
     let outcome = heimdall().database(&some).arg("--stop").run();
     assert_eq!((outcome.code, outcome.stderr.lines().count()), (Some(0), 1), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_silent_address_of_a_name_leaves_the_others_their_shares_of_the_time_that_is_waited() {
+    let Some(names) = Names::new("a name with two addresses") else { return };
+    let port = shared().port();
+    let _black_hole = TcpListener::bind(("127.0.0.2", port)).unwrap();
+    names.lead("127.0.0.2 db.test\n127.0.0.1 db.test\n");
+    let outcome = names
+        .heimdall()
+        .database(&format!("host=db.test port={port} user=trust_user dbname=app sslmode=disable"))
+        .args(["-v", "--wait=6s", "--namespace", "hosts", "--name", "addresses", "echo", "ran"])
+        .run();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ran\n"), "{}", outcome.stderr);
+    let place = format!("connected to the server at \"db.test\" (127.0.0.1), port {port}\n");
+    assert!(outcome.stderr.contains(&place), "{}", outcome.stderr);
 }
 
 #[test]

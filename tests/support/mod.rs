@@ -15,6 +15,7 @@ pub mod heimdall;
 pub mod holder;
 pub mod lateness;
 pub mod middle;
+pub mod names;
 pub mod namespaces;
 pub mod pgbouncer;
 pub mod pki;

@@ -1,11 +1,11 @@
 //! A server that can't be used yet is waited for as a held lock is; what another attempt would meet again ends the wait.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, process::Command};
 
-use crate::support::did_not_run;
 use crate::support::heimdall::{BINARY, Heimdall, Running};
+use crate::support::names::Names;
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
 use crate::support::postgres::{Cluster, ClusterOptions, Directory, Stop, shared};
 use crate::support::scripted::{Connection, Scripted, backend};
@@ -89,28 +89,15 @@ fn a_pooler_without_room_is_waited_for() {
 
 #[test]
 fn a_name_that_does_not_resolve_yet_is_waited_for() {
-    let folder = Directory::new();
-    let (hosts, switch) = (folder.path().join("hosts"), folder.path().join("nsswitch.conf"));
-    fs::write(&hosts, "").unwrap();
-    fs::write(&switch, "hosts: files\n").unwrap();
-    let mount = "mount --bind \"$1\" /etc/hosts && mount --bind \"$2\" /etc/nsswitch.conf || exit 9; shift 2";
-    let within = |words: &[&str]| {
-        let mut command = vec!["--mount".into(), "sh".into(), "-c".into(), format!("{mount}; exec \"$@\"")];
-        command.extend(["sh".into(), hosts.display().to_string(), switch.display().to_string()]);
-        command.extend(words.iter().map(ToString::to_string));
-        command
-    };
-    if !Command::new("unshare").args(within(&["true"])).output().is_ok_and(|output| output.status.success()) {
-        return did_not_run(
-            "a name that does not resolve yet",
-            "this system does not let us mount over /etc/hosts",
-        );
-    }
+    let Some(names) = Names::new("a name that does not resolve yet") else { return };
     let database = format!("host=db.test port={} user=trust_user dbname=app", shared().port());
-    let words = [BINARY, "--database", &database, "--name", "nameless", "--wait", "echo", "had its turn"];
-    let waiter = Heimdall::program("unshare").args(within(&words)).spawn();
+    let waiter = names
+        .heimdall()
+        .database(&database)
+        .args(["--name", "nameless", "--wait", "echo", "had its turn"])
+        .spawn();
     waiter.wait_for_stderr_line("could not translate host name to address");
-    fs::write(&hosts, "127.0.0.1 db.test\n").unwrap();
+    names.lead("127.0.0.1 db.test\n");
     assert_had_its_turn_after(waiter, &["could not translate host name to address"]);
 }
 
