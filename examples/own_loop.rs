@@ -12,17 +12,20 @@ use heimdall::lock::{self, Key, LockRequest, Mode, Moment, Outcome};
 use heimdall::net::{ConnectOptions, Deadline};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+/// How long the server may hold the lock after this host has vanished.
+const LEASE: Duration = Duration::from_secs(60);
+
 fn main() -> Result<(), Box<dyn Error>> {
     let database = std::env::var("DATABASE_URL").unwrap_or_default();
     let config = Config::resolve(&database, &Environment::of_process())?;
     let options = ConnectOptions::new(&config).application_name("example");
-    let request = LockRequest::one(Key::named("examples", "own loop"), Mode::Exclusive);
+    let request = LockRequest::one(Key::named("examples", "own loop"), Mode::Exclusive).with_lease(LEASE);
     let Outcome::Held(mut guard) = lock::acquire(&options, &request, Deadline::after(None))? else {
         return Err("held elsewhere".into());
     };
     println!("holding, fencing token {}", guard.token());
 
-    guard.start_heartbeat(Duration::from_secs(60))?;
+    guard.start_heartbeat(LEASE)?;
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut buffer = [0; 1024];
     loop {

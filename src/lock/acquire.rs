@@ -157,7 +157,7 @@ impl Contender {
     /// Tries what it may try where it stands in the line: the lock as the heir, otherwise to become the heir; also the lock
     /// where it `overtakes`. One round trip, for which the server has no longer than `patience`, nor than a third of the
     /// lease of [`LockRequest::with_lease`]. If this host vanishes, the server ends the session after that lease; that of an
-    /// heir which does not try for five seconds it ends as well.
+    /// heir which does not try for five seconds, or for a lease that is shorter, it ends as well.
     ///
     /// # Errors
     /// As [`Contender::retry`].

@@ -26,6 +26,7 @@ impl Backoff {
     }
 
     /// Returns the next pause; `random` is any number, and another one each time.
+    #[must_use]
     pub fn pause(&mut self, random: u32) -> Duration {
         let most = (self.last * 3).min(self.longest);
         self.last = between(SHORTEST, most, random);
@@ -86,7 +87,7 @@ mod tests {
         assert_eq!(backoff.pause(STEPS), SHORTEST * 3);
         assert_eq!(backoff.pause(STEPS), SHORTEST * 9);
         for _ in 0..10 {
-            backoff.pause(STEPS);
+            let _ = backoff.pause(STEPS);
         }
         assert_eq!(backoff.pause(STEPS), LONGEST);
         assert_eq!(backoff.pause(0), SHORTEST);

@@ -58,6 +58,7 @@ pub enum Polled {
 }
 
 /// How giving back went.
+#[must_use = "the lock may have been lost before"]
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Release {
@@ -444,7 +445,6 @@ impl Guard {
     }
 
     /// Gives the lock back and waits for the answer, 5 seconds at most, then closes the connection.
-    #[must_use]
     pub fn release(mut self) -> Release {
         let release = match self.give_back() {
             Ok(true) => Release::Confirmed,

@@ -13,7 +13,8 @@ pub enum Place {
     Heir,
     /// Behind the heir, whose key it tries.
     Behind,
-    /// Not in the line, since its session is a pooler's, where nothing can be held from one try to the next.
+    /// Not in the line: it does not wait in turn, or its session is a pooler's, where nothing can be held from one try to the
+    /// next.
     Outside,
 }
 
