@@ -156,8 +156,13 @@ fn promise_4_behind_a_pooler_the_lock_of_one_who_is_silent_is_free_after_a_lease
         // No one watches the lock then, as after kill -9.
         holder.signal(19);
     }
+    let (lateness, start) = (Lateness::measure(), Instant::now());
     for (key, holder) in holders {
         shared().wait_for_holders(key, 0);
+        let elapsed = start.elapsed();
+        // The last heartbeat was a second before at most.
+        let bounds = Duration::from_secs(4)..lateness.allow(Duration::from_secs(8));
+        assert!(bounds.contains(&elapsed), "{elapsed:?}, not {bounds:?}");
         holder.signal(18);
         assert_eq!(holder.wait().code, Some(74));
     }

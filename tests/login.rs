@@ -237,7 +237,21 @@ fn promise_12_debug_shows_every_message_and_no_secret() {
             .args(["--debug", "--name", user, "true"])
             .run();
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-        assert!(outcome.stderr.contains("pg_advisory_unlock("), "{}", outcome.stderr);
+        for message in [
+            "StartupMessage",
+            "PasswordMessage",
+            "ParameterStatus",
+            "DataRow",
+            "pg_advisory_unlock(",
+            "Terminate",
+        ] {
+            let message = if user == "scram_user" {
+                message.replace("PasswordMessage", "SASLResponse")
+            } else {
+                message.to_owned()
+            };
+            assert!(outcome.stderr.contains(&message), "{message}: {}", outcome.stderr);
+        }
         // What proves the password to the server is as good as the password (MD5), or lets others guess it (SCRAM).
         let is_secret = |line: &str| line.contains(PASSWORD) || hex(line) || line.contains(",p=");
         assert!(!outcome.stderr.lines().any(is_secret), "{}", outcome.stderr);

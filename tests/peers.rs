@@ -1,14 +1,17 @@
 //! Peers that are not what they should be: each ends in one clear line, in time, with the right code.
 
 use std::io::{Read, Write};
+use std::iter;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use heimdall::internals::sql::acquire;
 
 use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::lateness::Lateness;
 use crate::support::ports;
 use crate::support::scripted::{Connection, Scripted, backend};
 
@@ -109,10 +112,16 @@ fn an_address_with_a_scope_that_is_not_there_is_no_host_name() {
 #[test]
 fn a_silent_server_costs_no_more_than_connect_timeout() {
     let port = greeter(b"");
+    let (lateness, start) = (Lateness::measure(), Instant::now());
     assert_fails(
         &format!("host=127.0.0.1 port={port} user=ann connect_timeout=2"),
         69,
         &[&format!("at \"127.0.0.1\", port {port} failed: timeout expired")],
+    );
+    let elapsed = start.elapsed();
+    assert!(
+        elapsed >= Duration::from_secs(2) && elapsed < lateness.allow(Duration::from_secs(4)),
+        "{elapsed:?}"
     );
 }
 
@@ -208,7 +217,8 @@ fn a_server_that_can_not_fork_is_unavailable_and_is_asked_the_same_again() {
         assert_fails(&conninfo, 69, &[words]);
         let waiter =
             Heimdall::new().url(&conninfo).args(["--name", "peers", "--wait", "echo", "ran"]).spawn();
-        let codes: Vec<u32> = asked.iter().take(4).collect();
+        let next = || asked.recv_timeout(Duration::from_secs(60)).expect("another attempt");
+        let codes: Vec<u32> = iter::repeat_with(next).take(4).collect();
         waiter.wait_for_stderr_line(words);
         waiter.signal(15);
         let outcome = waiter.wait();

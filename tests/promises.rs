@@ -97,6 +97,7 @@ pub const PROMISES: [(&str, &[&str]); 16] = [
         "Release is confirmed.",
         &[
             "promises::release::release_is_confirmed_so_the_next_heimdall_finds_the_lock_free",
+            "promises::release::heimdall_does_not_end_before_the_server_has_answered",
             "waiting::line::who_is_granted_the_lock_has_given_up_its_place_in_the_line",
         ],
     ),
@@ -306,10 +307,13 @@ fn assert_stopped(pids: &[Pid]) {
     }
 }
 
-/// Counts the holders of this name's lock in the default namespace.
+/// Counts who holds this name's lock in the default namespace, or waits for it.
 fn holders(name: &str) -> String {
-    let (_, key, _) = heimdall::lock::Key::named("heimdall", name).in_pg_locks();
-    format!("select count(*) from pg_locks where locktype = 'advisory' and objid = {key}")
+    let (class, key, sub) = heimdall::lock::Key::named("heimdall", name).in_pg_locks();
+    format!(
+        "select count(*) from pg_locks where locktype = 'advisory' \
+         and classid = {class} and objid = {key} and objsubid = {sub}"
+    )
 }
 
 fn wait_for_no_holder(cluster: &Cluster, name: &str) {

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::heimdall;
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::shared;
-use crate::support::{did_not_run, poll};
+use crate::support::{did_not_run, poll, write_program};
 
 /// The options of a run whose lock has this name.
 fn options(name: &str) -> [String; 6] {
@@ -41,8 +40,7 @@ fn the_program_is_told_that_the_descriptors_are_its_own() {
     }
 
     let script = std::env::temp_dir().join(format!("heimdall-script-{}", std::process::id()));
-    fs::write(&script, "[ \"$LISTEN_PID\" = $$ ] && echo script $1\n").unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&script, "[ \"$LISTEN_PID\" = $$ ] && echo script $1\n");
     let outcome = Heimdall::program("sh")
         .args(["-c", activate, BINARY])
         .args(options("listens"))

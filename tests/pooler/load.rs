@@ -1,13 +1,15 @@
 //! Many clients at one pooler: none holds beside another, and nothing of heimdall stays in its sessions.
 
-use std::process::{Child, Stdio};
-
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::process::{Child, Stdio};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::{MODES, allowed};
 use crate::support::heimdall::{Heimdall, Outcome, Running};
 use crate::support::pgbouncer::{PgBouncer, PoolMode};
+use crate::support::poll;
 use crate::support::postgres::{Cluster, ClusterOptions, Directory};
 
 /// With little room, and with what is done between two clients of a session: nothing, or all that PostgreSQL can do.
@@ -22,7 +24,8 @@ struct Load {
 impl Load {
     fn on(cluster: &Cluster, mode: PoolMode, reset: &str) -> Self {
         let reset = if reset.is_empty() { "server_reset_query =" } else { reset };
-        let settings = format!("default_pool_size = 4\n{reset}");
+        // One after the other, so that who looks at the sessions sees all of them.
+        let settings = format!("default_pool_size = 4\nserver_round_robin = 1\n{reset}");
         let pooler = PgBouncer::start_with(cluster, mode, &settings);
         let (count, work) = match mode {
             // A client keeps its session: there would be none left.
@@ -65,11 +68,22 @@ impl Drop for Load {
 fn assert_nothing_is_left(cluster: &Cluster, load: &Load, case: &str) {
     // That of a session which the pooler has just ended is gone soon.
     cluster.wait_for("select count(*) from pg_locks where locktype = 'advisory'", "0");
-    let statement = "show statement_timeout";
-    for _ in 0..8 {
+    // Left out is what a pooler sets itself for each of its clients, and what each transaction begins with anew.
+    let statement = "select pg_backend_pid(), current_setting('statement_timeout'), \
+        (select string_agg(name, ' ') from pg_settings where source = 'session' and name not in \
+        ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings') and name not like 'transaction\\_%')";
+    let mut console = cluster.console();
+    let mut seen = BTreeSet::new();
+    let all_were_seen = poll(Duration::from_secs(60), || {
         let output = cluster.psql(&load.pooler.conninfo()).args(["-c", statement]).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "1h\n", "{case}: {output:?}");
-    }
+        let told = String::from_utf8_lossy(&output.stdout);
+        let (pid, settings) = told.split_once('|').unwrap_or_else(|| panic!("{case}: {output:?}"));
+        assert_eq!(settings, "1h|\n", "{case}");
+        seen.insert(pid.to_owned());
+        let sessions = console.sql("select pid from pg_stat_activity where usename = 'trust_user'");
+        sessions.lines().all(|pid| seen.contains(pid)).then_some(())
+    });
+    assert!(all_were_seen.is_some(), "{case}: only {seen:?}");
 }
 
 fn cluster() -> Cluster {

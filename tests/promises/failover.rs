@@ -13,10 +13,11 @@ use crate::support::postgres::{Cluster, ClusterOptions, Stop};
 #[test]
 fn promise_14_a_waiter_whose_session_broke_starts_when_the_last_holders_job_must_be_dead() {
     let cluster = Cluster::start(&ClusterOptions::default());
-    let stubborn = "trap '' TERM; echo up; while :; do sleep 0.1; done";
+    let stubborn = "trap '' TERM; echo up $$; while :; do sleep 0.1; done";
     let holder = heimdall(&cluster).args(["--lease=12s", "sh", "-c", stubborn]).spawn();
-    holder.wait_for_stdout_line("up");
-    let waiter = heimdall(&cluster).args(["--lease=12s", "--wait", "echo", "had its turn"]).spawn();
+    let up = holder.wait_for_stdout_line("up");
+    let next = format!("kill -0 {} 2>/dev/null && echo beside it; echo had its turn", &up["up ".len()..]);
+    let waiter = heimdall(&cluster).args(["--lease=12s", "--wait", "sh", "-c", &next]).spawn();
     waiter.wait_for_stderr_line("waiting for the lock");
     let broken = Instant::now();
     cluster.stop(Stop::Immediate);
@@ -34,7 +35,7 @@ fn promise_14_a_waiter_whose_session_broke_starts_when_the_last_holders_job_must
     assert!(elapsed >= Duration::from_secs(10), "{elapsed:?}");
     assert_eq!(holder.wait().code, Some(74));
     let outcome = waiter.wait();
-    assert_eq!(outcome.code, Some(0));
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "had its turn\n"));
     let reason = "the server has broken a session for the lock, and the job of a holder that it has forgotten may still";
     assert!(outcome.stderr.contains(reason), "{}", outcome.stderr);
 }

@@ -1,12 +1,13 @@
 //! The end of a connection is noticed at once, whatever ended it, long before a heartbeat could tell.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
 use super::{assert_stopped, kill, pid_behind};
 use crate::support::heimdall::{Heimdall, Outcome};
+use crate::support::lateness::Lateness;
 use crate::support::poll;
 use crate::support::postgres::{Cluster, ClusterOptions, Stop, shared};
 use crate::support::proxy::Proxy;
@@ -17,13 +18,17 @@ const JOB: &str =
 
 /// Has `fault` strike while a job runs, and expects its end at once; the fault is told the backend.
 fn lose(conninfo: &str, name: &str, fault: impl FnOnce(Pid)) -> Outcome {
-    // The first heartbeat is due after longer than we wait for the end.
+    // The first heartbeat is due after ten seconds.
     let options = ["--name", name, "--lease", "10m", "sh", "-c", JOB];
     let running = Heimdall::new().database(conninfo).args(options).spawn();
     let job = ["program", "child"].map(|word| pid_behind(&running, word));
     let backend = pid_behind(&running, "backend");
+    let lateness = Lateness::measure();
     fault(backend);
+    let start = Instant::now();
     let outcome = running.wait();
+    let elapsed = start.elapsed();
+    assert!(elapsed < lateness.allow(Duration::from_secs(5)), "{elapsed:?}");
     assert_stopped(&job);
     assert_eq!(outcome.code, Some(74), "{}", outcome.stderr);
     assert!(outcome.stderr.contains(&format!("lost the lock heimdall/{name} ")), "{}", outcome.stderr);

@@ -1,10 +1,13 @@
 //! A lock that was given back is free: for the next contender, and whatever the program leaves behind.
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{holders, kill, ours, pid_behind, wait_for_no_holder};
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::{database, shared};
+use crate::support::scripted::{Connection, Scripted, backend};
 
 #[test]
 fn promise_6_release_is_confirmed_so_the_next_heimdall_finds_the_lock_free() {
@@ -12,6 +15,30 @@ fn promise_6_release_is_confirmed_so_the_next_heimdall_finds_the_lock_free() {
     let outcome =
         Heimdall::program("sh").args(["-c", script, BINARY, "--name", "own shadow"]).url(&database()).run();
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "all\n"), "{}", outcome.stderr);
+}
+
+#[test]
+fn promise_6_heimdall_does_not_end_before_the_server_has_answered() {
+    let (answers, answered) = mpsc::channel();
+    let server = Scripted::start(move |connection: &mut Connection| {
+        connection.startup();
+        connection.expect(b'Q');
+        connection.send(&backend::answered(&backend::granted("42")));
+        let settings = connection.expect(b'Q');
+        connection.answer_settings(&String::from_utf8(settings).unwrap());
+        assert!(String::from_utf8(connection.expect(b'Q')).unwrap().contains("pg_advisory_unlock("));
+        // Time enough to end, for one that does not wait.
+        thread::sleep(Duration::from_millis(300));
+        answers.send(Instant::now()).unwrap();
+        connection.answer(Some("t"));
+        connection.drain();
+    });
+    let database = format!("{} user=ann", server.tcp());
+    let outcome = Heimdall::new().database(&database).args(["-v", "--name", "slow", "true"]).run();
+    let ended = Instant::now();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("released the lock heimdall/slow"), "{}", outcome.stderr);
+    assert!(ended > answered.recv().unwrap());
 }
 
 #[test]
