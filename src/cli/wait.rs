@@ -51,7 +51,7 @@ impl Wait<'_> {
             is_drawn: false,
         };
         self.report.event(&Event::Connecting);
-        let mut tried = self.connect(waiter.first_timeout(start));
+        let mut tried = self.connect(waiter.patience(start));
         let end = loop {
             tried = match self.until_there_is_a_server(tried, &mut waiter, &mut line) {
                 Err(error) => break Waited::Failed(error),
@@ -67,13 +67,16 @@ impl Wait<'_> {
                     let found = Found::Busy { is_watched, place: contender.place() };
                     match waiter.next(found, Moment::now(), random()) {
                         Next::Ask { is_news } => {
-                            line.tell_holders(&mut contender, is_news);
+                            let limit = Deadline::after(waiter.patience(Moment::now()));
+                            line.tell_holders(&mut contender, is_news, limit);
                             Ok(Outcome::Busy(contender))
                         }
-                        Next::Try { pause, timeout, overtakes } => {
-                            let overtakes = overtakes && self.is_left_alone(&mut contender);
-                            Self::pause(pause, &mut line, |pause| contender.listen(pause)).and_then(|()| {
-                                tend_during(self.report, || contender.take_turn(overtakes, timeout))
+                        Next::Try { pause, overtakes } => {
+                            let until = Moment::now().after(pause);
+                            let overtakes = overtakes && self.is_left_alone(&mut contender, pause / 2);
+                            Self::pause(until, &mut line, |pause| contender.listen(pause)).and_then(|()| {
+                                let patience = waiter.patience(Moment::now());
+                                tend_during(self.report, || contender.take_turn(overtakes, patience))
                             })
                         }
                         Next::Connect { .. } | Next::GiveUp => break Waited::Busy(contender),
@@ -85,9 +88,9 @@ impl Wait<'_> {
         end
     }
 
-    /// Whether no one holds the lock now. An heir that is well has it before the pause is over that comes next.
-    fn is_left_alone(&self, contender: &mut Contender) -> bool {
-        let holders = tend_during(self.report, || contender.holders());
+    /// Whether no one holds the lock now. An heir that is well has it before the rest of the pause is over.
+    fn is_left_alone(&self, contender: &mut Contender, limit: Duration) -> bool {
+        let holders = tend_during(self.report, || contender.holders_by(Deadline::after(limit)));
         holders.is_ok_and(|holders| holders.iter().all(|holder| holder.is_heir))
     }
 
@@ -100,30 +103,30 @@ impl Wait<'_> {
     ) -> Result<Outcome, lock::Error> {
         while let Err(error) = &tried
             && error.may_pass()
-            && let Next::Connect { pause, timeout } = waiter.next(Found::Unavailable, Moment::now(), random())
+            && let Next::Connect { pause } = waiter.next(Found::Unavailable, Moment::now(), random())
         {
+            let until = Moment::now().after(pause);
             line.tell_reason(error);
-            tried = Self::pause(pause, line, |pause| {
+            tried = Self::pause(until, line, |pause| {
                 thread::sleep(pause);
                 Ok(())
             })
-            .and_then(|()| self.connect(timeout));
+            .and_then(|()| self.connect(waiter.patience(Moment::now())));
         }
         tried
     }
 
     /// Pauses, and shows meanwhile that time goes by.
     fn pause(
-        mut pause: Duration,
+        until: Moment,
         line: &mut Line<'_>,
         mut sleep: impl FnMut(Duration) -> Result<(), lock::Error>,
     ) -> Result<(), lock::Error> {
-        while !pause.is_zero() {
+        while Moment::now() < until {
             line.draw();
-            let due = tend(line.report).map(|due| due.since(Moment::now()));
-            let nap = due.into_iter().fold(pause.min(REDRAW), Duration::min);
-            sleep(nap)?;
-            pause -= nap;
+            let wake =
+                tend(line.report).into_iter().chain([until]).fold(Moment::now().after(REDRAW), Moment::min);
+            sleep(wake.since(Moment::now()))?;
         }
         Ok(())
     }
@@ -176,11 +179,11 @@ impl Line<'_> {
     }
 
     /// Asks who holds the lock, where anyone is told.
-    fn tell_holders(&mut self, contender: &mut Contender, is_news: bool) {
+    fn tell_holders(&mut self, contender: &mut Contender, is_news: bool, limit: Deadline) {
         // It is a courtesy; where it fails the next try tells why.
         let is_told = self.report.level() > Level::Quiet;
         let holders = if is_told {
-            tend_during(self.report, || contender.holders()).unwrap_or_default()
+            tend_during(self.report, || contender.holders_by(limit)).unwrap_or_default()
         } else {
             Vec::new()
         };

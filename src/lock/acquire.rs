@@ -110,9 +110,15 @@ impl Contender {
     /// # Errors
     /// No answer.
     pub fn holders(&mut self) -> Result<Vec<Holder>, QueryError> {
+        self.holders_by(Deadline::after(None))
+    }
+
+    /// The same, no later than by then.
+    pub(crate) fn holders_by(&mut self, limit: Deadline) -> Result<Vec<Holder>, QueryError> {
+        let limit = limit.earlier(Deadline::after(COURTESY_TIMEOUT));
         let heir = (self.place() == Place::Behind).then(|| Line::of(&self.request).heir);
         let query = Statement::Holders(self.request.keys().chain(heir).collect()).query();
-        let mut holders = self.connection.run(&query, Deadline::after(COURTESY_TIMEOUT), Holder::read)?;
+        let mut holders = self.connection.run(&query, limit, Holder::read)?;
         holders.retain(|holder| holder.is_granted);
         for holder in &mut holders {
             holder.is_heir = heir == Some(holder.key);

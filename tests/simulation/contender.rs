@@ -20,14 +20,10 @@ use super::world::World;
 
 impl World {
     /// Connects, with the statement that tries the lock.
-    pub fn try_anew(&mut self, run: usize, timeout: Option<Duration>, now: Moment) {
+    pub fn try_anew(&mut self, run: usize, now: Moment) {
         self.judge_attempt(run, now);
         let this = &mut self.runs[run];
-        let timeout = if this.waiter.is_some() {
-            timeout
-        } else {
-            this.waiter.insert(Waiter::new(this.course.limit(), now)).first_timeout(now)
-        };
+        let timeout = this.waiter.get_or_insert_with(|| Waiter::new(this.course.limit(), now)).patience(now);
         this.inbox.clear();
         this.is_closed = false;
         this.asked = now;
@@ -47,9 +43,10 @@ impl World {
     }
 
     /// Tries again on the same connection, as `Contender::take_turn`.
-    pub fn retry(&mut self, run: usize, timeout: Option<Duration>, overtakes: bool, now: Moment) {
+    pub fn retry(&mut self, run: usize, overtakes: bool, now: Moment) {
         self.runs[run].turn = self.runs[run].turn.again(overtakes);
         let longest = ANSWER_TIMEOUT.min(Heartbeat::patience(self.setting.lease));
+        let timeout = self.runs[run].waiter.as_ref().and_then(|waiter| waiter.patience(now));
         let timeout = timeout.map_or(longest, |timeout| timeout.min(longest));
         let statement = self.acquire(run);
         self.ask(run, statement, now);
@@ -183,10 +180,8 @@ impl World {
         let this = &mut self.runs[run];
         this.stage = match this.waiter.as_mut().unwrap().next(found, now, random) {
             Next::Ask { .. } => return self.find(run, found, now),
-            Next::Try { pause, timeout, overtakes } => {
-                Stage::Listening { until: now.after(pause), timeout, overtakes }
-            }
-            Next::Connect { pause, timeout } => Stage::Pausing { until: now.after(pause), timeout },
+            Next::Try { pause, overtakes } => Stage::Listening { until: now.after(pause), overtakes },
+            Next::Connect { pause } => Stage::Pausing { until: now.after(pause) },
             Next::GiveUp if found == Found::Unavailable => return self.exit(run, Exit::Unavailable),
             Next::GiveUp => return self.leave(run, Exit::Busy),
         };

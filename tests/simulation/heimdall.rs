@@ -102,7 +102,7 @@ impl World {
     fn timer(&self, run: usize) -> Option<Moment> {
         let this = &self.runs[run];
         match this.stage {
-            Stage::Pausing { until, .. } | Stage::Listening { until, .. } => Some(until),
+            Stage::Pausing { until } | Stage::Listening { until, .. } => Some(until),
             Stage::Connecting { deadline }
             | Stage::Trying { deadline }
             | Stage::Confirming { deadline }
@@ -121,16 +121,14 @@ impl World {
     fn advance(&mut self, run: usize) -> bool {
         let now = self.moment(run);
         match self.runs[run].stage {
-            Stage::Pausing { until, timeout } if until <= now => self.try_anew(run, timeout, now),
+            Stage::Pausing { until } if until <= now => self.try_anew(run, now),
             Stage::Connecting { deadline } | Stage::Trying { deadline } => {
                 return self.hear(run, deadline, now);
             }
             Stage::Holding { .. } => return self.hold_on(run, now),
             Stage::Confirming { deadline } => return self.hear_confirmation(run, deadline, now),
             Stage::Listening { .. } if self.runs[run].is_closed => self.find(run, Found::Unavailable, now),
-            Stage::Listening { until, timeout, overtakes } if until <= now => {
-                self.retry(run, timeout, overtakes, now);
-            }
+            Stage::Listening { until, overtakes } if until <= now => self.retry(run, overtakes, now),
             Stage::Starting { at } if at <= now => self.supervise(run),
             Stage::Supervising { .. } => return self.go_round(run),
             Stage::Releasing { then, deadline } => return self.hear_release(run, then, deadline, now),

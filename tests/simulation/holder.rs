@@ -162,7 +162,7 @@ impl World {
         self.hang_up(run);
         let this = &mut self.runs[run];
         (this.waiter, this.grant, this.heartbeat) = (None, None, None);
-        this.stage = Stage::Pausing { until: at, timeout: None };
+        this.stage = Stage::Pausing { until: at };
         self.wake_soon(run);
     }
 

@@ -114,7 +114,6 @@ pub enum Stage {
     /// Before it connects.
     Pausing {
         until: Moment,
-        timeout: Option<Duration>,
     },
     /// Until the answer to the statement that has travelled along.
     Connecting {
@@ -123,7 +122,6 @@ pub enum Stage {
     /// Between two tries.
     Listening {
         until: Moment,
-        timeout: Option<Duration>,
         overtakes: bool,
     },
     Trying {
@@ -243,7 +241,7 @@ impl Run {
         Self {
             host,
             options,
-            stage: Stage::Pausing { until: now, timeout: None },
+            stage: Stage::Pausing { until: now },
             connection: None,
             job_connection: None,
             job: None,

@@ -11,6 +11,8 @@ use crate::lock::{Backoff, Moment, Place, heirs_pause, others_pause};
 pub struct Waiter {
     /// When waiting is over; `None` is never.
     until: Option<Moment>,
+    /// Whether there is one try and no waiting.
+    tries_once: bool,
     backoff: Backoff,
     /// Whether the last thing done was to connect.
     is_connecting: bool,
@@ -47,11 +49,11 @@ pub enum Next {
         /// Whether that is what is waited for from now on, or is to be said once more to those who only read what is written.
         is_news: bool,
     },
-    /// Listen to the server for `pause`, then try what our place in the line allows, with that time for the answer; where it
-    /// `overtakes`, also the lock itself, if that is free by now.
-    Try { pause: Duration, timeout: Option<Duration>, overtakes: bool },
-    /// Connect again after `pause`, which may take that long.
-    Connect { pause: Duration, timeout: Option<Duration> },
+    /// Listen to the server for `pause`, then try what our place in the line allows; where it `overtakes`, also the lock itself,
+    /// if that is free by now.
+    Try { pause: Duration, overtakes: bool },
+    /// Connect again after `pause`.
+    Connect { pause: Duration },
     /// The time is over.
     GiveUp,
 }
@@ -61,6 +63,7 @@ impl Waiter {
     pub fn new(limit: Option<Duration>, now: Moment) -> Self {
         Self {
             until: limit.map(|limit| now.after(limit)),
+            tries_once: limit == Some(Duration::ZERO),
             backoff: Backoff::of_connections(),
             is_connecting: true,
             asked: None,
@@ -71,9 +74,10 @@ impl Waiter {
         }
     }
 
-    /// Returns how long the first connection may take: as long as any where there is no waiting.
-    pub fn first_timeout(&self, now: Moment) -> Option<Duration> {
-        last_chance(self.left(now).filter(|left| !left.is_zero()))
+    /// Returns how long what begins now may take, a connection or a try: as long as any where there is no waiting, and otherwise
+    /// no longer than until the time is over, or what a healthy server needs.
+    pub fn patience(&self, now: Moment) -> Option<Duration> {
+        self.left(now).filter(|_| !self.tries_once).map(|left| left.max(LAST_CHANCE))
     }
 
     /// Returns when the session broke in which the lock was waited for, if one did: the lock may have been forgotten with
@@ -103,15 +107,14 @@ impl Waiter {
             }
             Found::Busy { place, .. } => {
                 let (pause, overtakes) = self.turn(place, now, random);
-                Next::Try { pause: cut(pause, left), timeout: last_chance(left), overtakes }
+                Next::Try { pause: cut(pause, left), overtakes }
             }
             Found::Unavailable if is_over && was_connecting => Next::GiveUp,
             Found::Unavailable => {
                 if !was_connecting {
                     self.broken = Some(now);
                 }
-                let pause = self.backoff.pause(random);
-                Next::Connect { pause: cut(pause, left), timeout: last_chance(left) }
+                Next::Connect { pause: cut(self.backoff.pause(random), left) }
             }
         }
     }
@@ -149,11 +152,7 @@ fn cut(pause: Duration, left: Option<Duration>) -> Duration {
     left.map_or(pause, |left| pause.min(left))
 }
 
-/// How long a server may take to answer; enough for a healthy one even when no time is left.
-fn last_chance(left: Option<Duration>) -> Option<Duration> {
-    left.map(|left| left.max(LAST_CHANCE))
-}
-
+/// How long a server may take to answer when no time is left: enough for a healthy one.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// How often the lock is tried by one who is not the heir: whoever has the heir's key may leave the lock alone, and not every
@@ -183,8 +182,12 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    fn connect(pause: u64, timeout: u64) -> Next {
-        Next::Connect { pause: milliseconds(pause), timeout: Some(milliseconds(timeout)) }
+    fn connect(pause: u64) -> Next {
+        Next::Connect { pause: milliseconds(pause) }
+    }
+
+    fn again(pause: u64) -> Next {
+        Next::Try { pause: milliseconds(pause), overtakes: false }
     }
 
     /// What is done about what was found at these milliseconds after the start, where chance always says 0.
@@ -199,27 +202,38 @@ mod tests {
 
     #[test]
     fn without_a_limit_it_is_tried_for_ever() {
-        let again = Next::Try { pause: SHORTEST, timeout: None, overtakes: false };
-        play(None, &[(0, BUSY, NEWS), (0, BUSY, again), (86_400_000, BUSY, NEWS), (86_400_000, BUSY, again)]);
+        let schedule = [
+            (0, BUSY, NEWS),
+            (0, BUSY, again(20)),
+            (86_400_000, BUSY, NEWS),
+            (86_400_000, BUSY, again(20)),
+            (86_400_000, Found::Unavailable, connect(20)),
+        ];
+        play(None, &schedule);
+        assert_eq!(Waiter::new(None, Moment::START).patience(Moment::START), None);
     }
 
     #[test]
     fn the_last_try_is_when_the_time_is_over() {
-        let within = |pause, timeout| Next::Try {
-            pause: milliseconds(pause),
-            timeout: Some(milliseconds(timeout)),
-            overtakes: false,
-        };
         play(
             Some(2000),
             &[
                 (0, BUSY, NEWS),
-                (0, BUSY, within(20, 2000)),
-                (500, BUSY, within(20, 1500)),
-                (1990, BUSY, within(10, 1000)),
+                (0, BUSY, again(20)),
+                (500, BUSY, again(20)),
+                (1990, BUSY, again(10)),
                 (2000, BUSY, Next::GiveUp),
             ],
         );
+    }
+
+    #[test]
+    fn what_begins_ends_with_the_time_or_when_a_healthy_server_has_answered() {
+        let waiter = Waiter::new(Some(milliseconds(2000)), Moment::START);
+        for (at, patience) in [(0, 2000), (700, 1300), (1500, 1000), (2000, 1000), (9000, 1000)] {
+            let at = Moment::START.after(milliseconds(at));
+            assert_eq!(waiter.patience(at), Some(milliseconds(patience)), "{at:?}");
+        }
     }
 
     #[test]
@@ -227,23 +241,21 @@ mod tests {
         play(
             Some(2000),
             &[
-                (0, Found::Unavailable, connect(20, 2000)),
-                (1990, Found::Unavailable, connect(10, 1000)),
+                (0, Found::Unavailable, connect(20)),
+                (1990, Found::Unavailable, connect(10)),
                 (2001, Found::Unavailable, Next::GiveUp),
             ],
         );
         // Silence has lasted until then.
         play(Some(2000), &[(2000, Found::Unavailable, Next::GiveUp)]);
-        play(None, &[(86_400_000, Found::Unavailable, Next::Connect { pause: SHORTEST, timeout: None })]);
     }
 
     #[test]
     fn a_connection_that_is_lost_in_the_last_try_is_made_once_more() {
-        let try_last = Next::Try { pause: milliseconds(10), timeout: Some(LAST_CHANCE), overtakes: false };
         let found = [
             (1990, BUSY, NEWS),
-            (1990, BUSY, try_last),
-            (2500, Found::Unavailable, connect(0, 1000)),
+            (1990, BUSY, again(10)),
+            (2500, Found::Unavailable, connect(0)),
             (2600, Found::Unavailable, Next::GiveUp),
         ];
         play(Some(2000), &found);
@@ -252,12 +264,9 @@ mod tests {
 
     #[test]
     fn without_waiting_there_is_one_try_which_takes_as_long_as_any() {
-        assert_eq!(Waiter::new(Some(Duration::ZERO), Moment::START).first_timeout(Moment::START), None);
+        assert_eq!(Waiter::new(Some(Duration::ZERO), Moment::START).patience(Moment::START), None);
         play(Some(0), &[(0, BUSY, Next::GiveUp)]);
         play(Some(0), &[(0, Found::Unavailable, Next::GiveUp)]);
-        let first = |limit| Waiter::new(Some(limit), Moment::START).first_timeout(Moment::START);
-        assert_eq!(first(milliseconds(1)), Some(LAST_CHANCE));
-        assert_eq!(first(milliseconds(2000)), Some(milliseconds(2000)));
     }
 
     #[test]
@@ -277,8 +286,8 @@ mod tests {
     fn the_heir_tries_often_and_those_behind_it_overtake_it_once_a_minute() {
         let found = |place| Found::Busy { is_watched: false, place };
         let behind = found(Place::Behind);
-        let again = |pause, overtakes| Next::Try { pause: milliseconds(pause), timeout: None, overtakes };
-        let first = Next::Try { pause: SHORTEST * 2 / 3, timeout: None, overtakes: false };
+        let again = |pause, overtakes| Next::Try { pause: milliseconds(pause), overtakes };
+        let first = Next::Try { pause: SHORTEST * 2 / 3, overtakes: false };
         play(
             None,
             &[
@@ -297,15 +306,14 @@ mod tests {
 
     #[test]
     fn who_holds_the_lock_is_asked_again_for_those_who_watch() {
-        let again = Next::Try { pause: SHORTEST, timeout: None, overtakes: false };
         play(
             None,
             &[
                 (0, WATCHED, NEWS),
-                (4999, WATCHED, again),
-                (5000, BUSY, again),
+                (4999, WATCHED, again(20)),
+                (5000, BUSY, again(20)),
                 (5000, WATCHED, Next::Ask { is_news: false }),
-                (5000, WATCHED, again),
+                (5000, WATCHED, again(20)),
                 (10_000, WATCHED, Next::Ask { is_news: false }),
             ],
         );
@@ -313,14 +321,13 @@ mod tests {
 
     #[test]
     fn who_does_not_watch_is_told_every_five_minutes() {
-        let again = Next::Try { pause: SHORTEST, timeout: None, overtakes: false };
         play(
             None,
             &[
                 (0, BUSY, NEWS),
-                (299_999, BUSY, again),
+                (299_999, BUSY, again(20)),
                 (300_000, BUSY, NEWS),
-                (599_999, BUSY, again),
+                (599_999, BUSY, again(20)),
                 (600_000, BUSY, NEWS),
             ],
         );
