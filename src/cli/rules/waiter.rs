@@ -111,6 +111,7 @@ impl Waiter {
             }
             Found::Unavailable if is_over && was_connecting => Next::GiveUp,
             Found::Unavailable => {
+                // Whatever has ended it: until another is made, the server may have started anew unnoticed.
                 if !was_connecting {
                     self.broken = Some(now);
                 }
