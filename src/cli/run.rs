@@ -32,45 +32,45 @@ use crate::lock::{Contender, Guard, Lost, Moment, Release};
 
 /// Does what the arguments say, and has said all there is to say when it returns.
 pub(super) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let exit = obey(arguments);
-    Report::flush(FLUSH_TIMEOUT);
+    let mut report = Report::new(Level::Normal, Format::Text);
+    let exit = obey(arguments, &mut report);
+    report.close(FLUSH_TIMEOUT);
     exit
 }
 
-fn obey(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+/// The same, and leaves it to `report` to say what has not been written yet.
+fn obey(arguments: impl IntoIterator<Item = OsString>, report: &mut Report) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     #[cfg(target_os = "linux")]
-    if let Some(exit) = listen::become_program(&arguments, &Report::new(Level::Normal, Format::Text)) {
+    if let Some(exit) = listen::become_program(&arguments, report) {
         return exit;
     }
     let command = match options::parse(arguments) {
         Ok(command) => command,
-        Err(EarlyExit::Print(text)) => return show::text(&text, &Report::new(Level::Normal, Format::Text)),
+        Err(EarlyExit::Print(text)) => return show::text(&text, report),
         Err(EarlyExit::Usage(text, format)) => {
-            let report = Report::new(Level::Normal, format);
+            *report = Report::new(Level::Normal, format);
             report.error(format_args!("{text} (try 'heimdall --help')"));
             return Exit::Usage;
         }
     };
-    let report = Report::new(command.level, command.format);
+    *report = Report::new(command.level, command.format);
     let database = command.database.as_deref();
     let_signals_end_process_1();
     let exit = match command.action {
-        Action::Check(options) => check(&options, database, command.format, &report),
-        Action::Stop(options) => stop(&options, database, &report.with_lock(&options.lock)),
-        Action::PrintKey(lock) => Ok(show::key(&lock, &report)),
-        Action::PrintConninfo => show::conninfo(database, &report),
+        Action::Check(options) => check(&options, database, command.format, report),
+        Action::Stop(options) => stop(&options, database, &report.clone().with_lock(&options.lock)),
+        Action::PrintKey(lock) => Ok(show::key(&lock, report)),
+        Action::PrintConninfo => show::conninfo(database, report),
         Action::List(options) => match options.interval {
-            None => show::holders(&options, database, command.format, &report),
-            Some(interval) => watch::watch(&options, interval, database, command.format, &report),
+            None => show::holders(&options, database, command.format, report),
+            Some(interval) => watch::watch(&options, interval, database, command.format, report),
         },
-        Action::IsHeldHere(file) => here::is_held(&file, &report),
+        Action::IsHeldHere(file) => here::is_held(&file, report),
         Action::Run(options) => {
-            let report = report.with_lock(&options.lock);
-            let report = report.with_audience(&options.audience, &options.lock);
-            let exit = run_under_lock(&options, database, &report);
-            report.close(FLUSH_TIMEOUT);
-            exit
+            let lock = &options.lock;
+            *report = report.clone().with_lock(lock).with_audience(&options.audience, lock);
+            run_under_lock(&options, database, report)
         }
     };
     exit.unwrap_or_else(|exit| exit)
@@ -278,5 +278,5 @@ const SEEN: Duration = Duration::from_millis(300);
 /// How long the reader of standard error may keep the program from starting.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// How long heimdall waits at its end for its last lines to be read.
+/// How long heimdall waits at its end for its last lines to be read, and its files to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,13 +2,14 @@
 
 use std::io::{self, PipeReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, test_kill_process};
 
 use super::{assert_stopped, ours, terminate_backend};
 use crate::support::heimdall::{BINARY, Heimdall};
+use crate::support::lateness::Lateness;
 use crate::support::stream::Stream;
 use crate::support::{did_not_run, poll};
 
@@ -65,7 +66,10 @@ fn promise_2_a_reader_of_standard_error_who_has_stopped_reading_changes_nothing(
     let (reader, writer) = io::pipe().unwrap();
     let (child, program) = start("full pipe", "cat /dev/zero >&2 &", writer);
     wait_until_full(&reader);
+    let (lateness, start) = (Lateness::measure(), Instant::now());
     assert_ends_with_the_lock("full pipe", child, program);
+    // It waits for the reader once, for five seconds.
+    assert!(start.elapsed() < lateness.allow(Duration::from_secs(8)), "{:?}", start.elapsed());
 }
 
 #[test]

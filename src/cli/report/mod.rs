@@ -91,16 +91,17 @@ impl Report {
         Self { publisher: Some(Arc::new(publisher)), ..self }
     }
 
-    /// Tells that heimdall is about to end, and waits until all is written, no longer than that for each kind.
+    /// Tells that heimdall is about to end, and waits until all is written, no longer than that.
     pub(super) fn close(&self, limit: Duration) {
-        self.publisher.iter().for_each(|publisher| publisher.close(limit));
-        Self::flush(limit);
+        self.publisher.iter().for_each(|publisher| publisher.close());
+        self.flush_all(limit);
     }
 
-    /// Waits until all is written that is about to be, lines and files, no longer than that for each kind.
+    /// Waits until all is written that is about to be, lines and files, no longer than that.
     pub(super) fn flush_all(&self, limit: Duration) {
+        let end = Moment::now().after(limit);
         self.publisher.iter().for_each(|publisher| publisher.flush(limit));
-        Self::flush(limit);
+        Self::flush(end.since(Moment::now()));
     }
 
     /// Gives the service manager a sign of life, if one is due; returns when the next one is.

@@ -142,11 +142,11 @@ impl Publisher {
         self.files.iter().for_each(|files| files.flush(limit));
     }
 
-    /// Tells that heimdall is about to end, and waits until all is told, no longer than that.
-    pub(super) fn close(&self, limit: Duration) {
+    /// Tells that heimdall is about to end.
+    pub(super) fn close(&self) {
         let mut told = self.lock();
         let told = &mut *told;
-        told.manager.iter().for_each(|manager| manager.notify.stopping());
+        told.manager.iter_mut().for_each(|manager| manager.notify.stopping());
         let Some(files) = &self.files else { return };
         if let Some(counting) = &told.counting {
             files.metrics(counting.end());
@@ -155,7 +155,6 @@ impl Publisher {
             standing.end(&rfc_3339(SystemTime::now()));
             files.status(standing.text(&told.facts, std::process::id()));
         }
-        files.flush(limit);
     }
 }
 
