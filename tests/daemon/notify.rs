@@ -205,6 +205,26 @@ fn a_service_manager_that_is_not_there_or_does_not_read_keeps_heimdall_from_noth
 }
 
 #[test]
+fn what_a_service_manager_has_no_room_for_is_sent_again() {
+    let manager = Manager::new();
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    while other.send_to(b"another's", &manager.path).is_ok() {}
+    let mut running = heimdall("sent again")
+        .env("NOTIFY_SOCKET", &manager.path)
+        .args(["-v", "sh", "-c", "exec cat"])
+        .pipe_stdin()
+        .spawn();
+    running.wait_for_stderr_line("started the program");
+    assert_none(&manager.until("READY=1"), "STATUS=");
+    let status = manager.until("STATUS=20").pop().unwrap();
+    assert!(status.contains("started the program"), "{status}");
+    running.close_stdin();
+    manager.until("STOPPING=1");
+    assert_eq!(running.wait().code, Some(0));
+}
+
+#[test]
 fn systemd_finds_nothing_wrong_with_the_unit() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("units");
     fs::create_dir_all(&folder).unwrap();

@@ -27,6 +27,8 @@ pub(super) struct Notify {
     /// How often it wants a sign of life, and when it is due next.
     watchdog: Option<(Duration, Moment)>,
     status: String,
+    /// What it had no room for, the oldest first.
+    unsent: Vec<String>,
 }
 
 impl Notify {
@@ -50,12 +52,12 @@ impl Notify {
         let socket = UnixDatagram::unbound()?;
         // A service manager that does not read must not keep heimdall from watching the lock.
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, address, watchdog: watchdog(), status: String::new() })
+        Ok(Self { socket, address, watchdog: watchdog(), status: String::new(), unsent: Vec::new() })
     }
 
     /// Says that heimdall is ready.
-    pub(super) fn ready(&self) {
-        self.send("READY=1");
+    pub(super) fn ready(&mut self) {
+        self.send("READY=1".to_owned());
     }
 
     /// Says what goes on.
@@ -63,31 +65,44 @@ impl Notify {
         // A line feed would begin another assignment.
         let text = text.replace('\n', " ");
         if self.status != text {
-            self.send(&format!("STATUS={text}"));
+            self.send(format!("STATUS={text}"));
             self.status = text;
         }
     }
 
     /// Says that heimdall is about to end.
-    pub(super) fn stopping(&self) {
-        self.send("STOPPING=1");
+    pub(super) fn stopping(&mut self) {
+        self.send("STOPPING=1".to_owned());
     }
 
-    /// Gives a sign of life, if one is due; returns when the next one is.
+    /// Gives a sign of life, if one is due, and sends again what there was no room for; returns when there is more to do.
     pub(super) fn alive(&mut self, now: Moment) -> Option<Moment> {
-        let (interval, due) = self.watchdog?;
-        if now < due {
-            return Some(due);
+        if let Some((interval, due)) = self.watchdog.as_mut().filter(|(_, due)| *due <= now) {
+            *due = now.after(*interval);
+            self.send("WATCHDOG=1".to_owned());
+        } else {
+            self.send_again();
         }
-        let next = now.after(interval);
-        self.watchdog = Some((interval, next));
-        self.send("WATCHDOG=1");
-        Some(next)
+        let again = (!self.unsent.is_empty()).then(|| now.after(AGAIN));
+        self.watchdog.map(|(_, due)| due).into_iter().chain(again).min()
     }
 
-    fn send(&self, message: &str) {
-        // There is no one else to tell that the service manager does not listen.
-        let _ = self.socket.send_to_addr(message.as_bytes(), &self.address);
+    /// Sends it after what there was no room for, but for what it makes out of date.
+    fn send(&mut self, message: String) {
+        self.unsent.retain(|unsent| unsent.split('=').next() != message.split('=').next());
+        self.unsent.push(message);
+        self.send_again();
+    }
+
+    fn send_again(&mut self) {
+        let mut is_full = false;
+        self.unsent.retain(|message| {
+            // Of any other error there is no one else to tell: the service manager does not listen.
+            is_full = is_full
+                || matches!(self.socket.send_to_addr(message.as_bytes(), &self.address),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+            is_full
+        });
     }
 }
 
@@ -98,6 +113,9 @@ fn watchdog() -> Option<(Duration, Moment)> {
     let microseconds = number(WATCHDOG_USEC).filter(|number| is_ours && *number > 0)?;
     Some(((Duration::from_micros(microseconds) / 2).max(SHORTEST), Moment::now()))
 }
+
+/// Between two attempts to send what there was no room for.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// More often than any service manager wants it, and seldom enough for the processor.
 const SHORTEST: Duration = Duration::from_millis(10);
