@@ -380,6 +380,33 @@ fn a_file_that_is_replaced_keeps_who_may_read_and_write_it_and_nothing_else() {
 }
 
 #[test]
+fn a_file_that_is_replaced_keeps_its_group_or_what_that_may_do_no_one_may() {
+    if !geteuid().is_root() {
+        return did_not_run("a file of another group", "only root can give a file to any group");
+    }
+    let folder = folder();
+    let files = ["status", "metrics"].map(|name| folder.join(name));
+    let own = fs::metadata(&folder).unwrap().gid();
+    let may_not = ["setpriv", "--clear-groups", "--bounding-set=-chown"];
+    for (program, group, mode) in
+        [(Heimdall::new(), STRANGER, 0o664), (Heimdall::within(&may_not), own, 0o604)]
+    {
+        for file in &files {
+            fs::write(file, "").unwrap();
+            chown(file, None, Some(STRANGER)).unwrap();
+            fs::set_permissions(file, Permissions::from_mode(0o664)).unwrap();
+        }
+        let run = as_heimdall(program, "keeps group").arg("--status-file").arg(&files[0]);
+        assert_eq!(run.arg("--metrics").arg(&files[1]).arg("true").run().code, Some(0));
+        for file in &files {
+            let found = fs::metadata(file).unwrap();
+            assert_eq!((found.gid(), found.mode() & 0o7777), (group, mode), "{file:?}");
+            assert!(found.len() > 0, "{file:?}");
+        }
+    }
+}
+
+#[test]
 fn a_file_of_another_user_is_left_as_it_is() {
     if !geteuid().is_root() {
         return did_not_run("a file of another user", "only root can give a file away");

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -179,10 +179,16 @@ fn replace(path: &Path, text: &str, old: Option<Old>) -> io::Result<File> {
         if let Some(old) = old {
             let old = old.file.metadata()?;
             // As whom the file system knows us, a new file says: on NFS root may be nobody.
-            if old.uid() != file.metadata()?.uid() {
+            let new = file.metadata()?;
+            if old.uid() != new.uid() {
                 return Err(io::Error::other("it belongs to another user; name another file"));
             }
-            file.set_permissions(Permissions::from_mode(old.mode() & READ_AND_WRITE))?;
+            let mut mode = old.mode() & READ_AND_WRITE;
+            // What that group may do, no other may.
+            if old.gid() != new.gid() && fchown(&file, None, Some(old.gid())).is_err() {
+                mode &= !GROUP;
+            }
+            file.set_permissions(Permissions::from_mode(mode))?;
         }
         file.write_all(text.as_bytes())?;
         fs::rename(&temporary, path)?;
@@ -255,6 +261,9 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Of a file's mode, what says who may read and write.
 const READ_AND_WRITE: u32 = 0o666;
+
+/// And what its group may do.
+const GROUP: u32 = 0o070;
 
 /// Between two attempts to write a status.
 const RETRY: Duration = Duration::from_secs(1);
