@@ -102,7 +102,7 @@ fn options_that_contradict_each_other_are_both_named() {
             assert_usage(arguments, word);
         }
     }
-    for action in ["--check", "--list", "--stop"] {
+    for action in ["--check", "--list", "--stop", "--is-held-here"] {
         for option in [
             "--timeout=5",
             "--signal=TERM",
@@ -120,13 +120,17 @@ fn options_that_contradict_each_other_are_both_named() {
             "--ready=started",
             "--pass-notify",
         ] {
-            assert_usage(&["--name", "x", action, option], "cannot be used with");
+            if (action, option) != ("--is-held-here", "--status-file=f") {
+                assert_usage(&["--name", "x", action, option], "cannot be used with");
+            }
         }
     }
     for arguments in [["--list", "--namespace=x"], ["--list", "--slots=2"], ["--list", "--shared"]] {
         assert_usage(&arguments, "the lock has no name: give --name");
     }
     assert_usage(&["--stop"], "the lock has no name: give --name or --key");
+    let here = ["--is-held-here", "--status-file=f", "--namespace=x"];
+    assert_usage(&here, "the lock has no name: give --name or --key");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn obey(arguments: impl IntoIterator<Item = OsString>, report: &mut Report) -> E
             None => show::holders(&options, database, command.format, report),
             Some(interval) => watch::watch(&options, interval, database, command.format, report),
         },
-        Action::IsHeldHere(file) => here::is_held(&file, report),
+        Action::IsHeldHere(file, lock) => here::is_held(&file, lock.as_ref(), report),
         Action::Run(options) => {
             let lock = &options.lock;
             *report = report.clone().with_lock(lock).with_audience(&options.audience, lock);

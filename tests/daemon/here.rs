@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use heimdall::lock::Key;
+
 use super::heimdall;
 use crate::support::heimdall::{Heimdall, Outcome};
 use crate::support::{poll, this_test};
@@ -58,6 +60,29 @@ fn the_answer_is_yes_while_the_program_runs_under_the_lock_and_no_otherwise() {
     assert_eq!(standby.wait().code, Some(0));
     wait_for_state(&file, "ended");
     assert_no(&file, "the heimdall that was here is gone");
+}
+
+#[test]
+fn where_a_lock_is_named_the_file_of_another_is_a_no() {
+    let file = status_file();
+    let name = r#"named","key":"8"#;
+    let slots = || heimdall(name).arg("--slots=2");
+    let _first = slots().hold();
+    let _second = slots().arg("--status-file").arg(&file).hold();
+    wait_for_state(&file, "running");
+    let ask =
+        |lock: &[&str]| Heimdall::new().args(["--is-held-here", "--status-file"]).arg(&file).args(lock).run();
+    let second = format!("--key={}", Key::named("daemon", &format!("{name}#2")));
+    for lock in [&["--namespace=daemon", "--name", name][..], &[&second]] {
+        let yes = ask(lock);
+        assert_eq!((yes.code, yes.stderr.as_str()), (Some(0), ""), "{lock:?}");
+    }
+    for lock in [&["--name", name][..], &["--namespace=daemon", "--name=other"], &["--key=8"]] {
+        let no = ask(lock);
+        assert_eq!(no.code, Some(1), "{lock:?}");
+        let why = "heimdall: the lock is not held here: that is the status of another lock (status file";
+        assert!(no.stderr.starts_with(why), "{}", no.stderr);
+    }
 }
 
 #[test]

@@ -137,20 +137,21 @@ pub(super) struct Args {
     #[arg(help_heading = OUTPUT, long, value_name = "FORMAT", value_enum, default_value = "text")]
     log_format: Format,
     /// Say whether this connection is good for locking: a report, and the exit code that a run would have
-    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["list", "print_key", "print_conninfo", "program", "wait"], conflicts_with_all = OF_A_RUN)]
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["list", "print_key", "print_conninfo", "program", "wait", "status_file"], conflicts_with_all = OF_A_RUN)]
     check: bool,
     /// Print who holds and who waits, for the named lock or for all of the database
-    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait"], conflicts_with_all = OF_A_RUN)]
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["print_key", "print_conninfo", "program", "wait", "status_file"], conflicts_with_all = OF_A_RUN)]
     list: bool,
     /// List again and again: redraw on a terminal, elsewhere print the list whenever it has changed [bare: every 2s]
     #[arg(help_heading = INSTEAD, long, value_name = "INTERVAL", value_parser = duration::parse_interval, num_args = 0..=1, require_equals = true,
           default_missing_value = "2s")]
     watch: Option<Duration>,
     /// Ask the holder, wherever it is, to stop its job and to free the lock then; wait until it has
-    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "is_held_here", "list", "print_key", "print_conninfo", "program", "allow_pooler"], conflicts_with_all = OF_A_RUN)]
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "is_held_here", "list", "print_key", "print_conninfo", "program", "allow_pooler", "status_file"], conflicts_with_all = OF_A_RUN)]
     stop: bool,
-    /// Exit with 0 if the heimdall that keeps --status-file FILE runs its program under the lock, else with 1; asks no server
-    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "list", "print_key", "print_conninfo", "program", "wait"])]
+    /// Exit with 0 if the heimdall that keeps --status-file FILE runs its program under the lock, that of --name or --key where given,
+    /// else with 1; asks no server
+    #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["check", "list", "print_key", "print_conninfo", "program", "wait"], conflicts_with_all = OF_A_RUN)]
     is_held_here: bool,
     /// Print the lock's key, and the SQL that finds its holder
     #[arg(help_heading = INSTEAD, long, conflicts_with_all = ["print_conninfo", "program"])]
@@ -179,7 +180,7 @@ const OUTPUT: &str = "Output";
 const INSTEAD: &str = "Instead of running a program";
 
 /// What says how a program runs, and is refused where it would have no meaning and seem to have one.
-const OF_A_RUN: [&str; 15] = [
+const OF_A_RUN: [&str; 14] = [
     "timeout",
     "signal",
     "kill_after",
@@ -192,7 +193,6 @@ const OF_A_RUN: [&str; 15] = [
     "settle",
     "close",
     "metrics",
-    "status_file",
     "ready",
     "pass_notify",
 ];
@@ -206,8 +206,8 @@ pub(super) enum Action {
     Check(CheckOptions),
     /// Print who holds and who waits.
     List(ListOptions),
-    /// Say whether the heimdall that keeps this file runs its program under the lock.
-    IsHeldHere(PathBuf),
+    /// Say whether the heimdall that keeps this file runs its program under the lock; under this one, if it is named.
+    IsHeldHere(PathBuf, Option<Lock>),
     /// Ask the holder of a lock to stop.
     Stop(StopOptions),
     /// Print a lock's key.
@@ -308,7 +308,7 @@ impl TryFrom<Args> for Command {
         if let Some(slip) = slip(&args) {
             return Err(slip.to_owned());
         }
-        let part_of_name = args.namespace.is_some();
+        let part_of_lock = args.namespace.is_some() || args.slots.is_some() || args.shared;
         let name = Name::from_typed(args.key, args.namespace, args.name);
         if name.as_ref().is_some_and(Name::is_empty) {
             return Err("the name in --name is empty, as from a variable that is not set".to_owned());
@@ -320,15 +320,18 @@ impl TryFrom<Args> for Command {
         let mut words = args.program.into_iter();
         let action = match (words.next(), lock) {
             _ if args.print_conninfo => Action::PrintConninfo,
-            _ if args.is_held_here => Action::IsHeldHere(args.status_file.ok_or(
-                "--is-held-here reads what a heimdall keeps with --status-file: give the same --status-file FILE",
-            )?),
+            (_, lock) if args.is_held_here && (lock.is_some() || !part_of_lock) => Action::IsHeldHere(
+                args.status_file.ok_or(
+                    "--is-held-here reads what a heimdall keeps with --status-file: give the same --status-file FILE",
+                )?,
+                lock,
+            ),
             _ if args.check => Action::Check(CheckOptions {
                 allows_pooler: args.allow_pooler,
                 lease: args.lease,
                 conflict_exit_code: args.conflict_exit_code,
             }),
-            (_, None) if args.list && (part_of_name || args.slots.is_some() || args.shared) => {
+            (_, None) if args.list && part_of_lock => {
                 return Err("the lock has no name: give --name, or nothing for all locks".to_owned());
             }
             (_, lock) if args.list => Action::List(ListOptions {

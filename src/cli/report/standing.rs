@@ -2,6 +2,8 @@
 
 use super::event::Event;
 use super::json::{self, Value};
+use crate::cli::options::name::Lock;
+use crate::lock::Key;
 
 /// Where heimdall stands, as it follows from the events.
 #[derive(Debug)]
@@ -109,6 +111,13 @@ impl Standing {
 /// Returns the state in such an object.
 pub(in crate::cli) fn state(text: &str) -> Option<&str> {
     Some(text.strip_prefix(r#"{"state":""#)?.split_once('"')?.0)
+}
+
+/// Whether such an object is of this lock, or of any slot of it.
+pub(in crate::cli) fn is_of(lock: &Lock, text: &str) -> bool {
+    // Within a name, a quotation mark stands behind a backslash.
+    let has = |key: Key| text.contains(&format!(r#""key":"{key}""#));
+    has(lock.key()) || lock.all_slots().into_iter().any(has)
 }
 
 /// The state in which the lock is held, and the program runs under it.
