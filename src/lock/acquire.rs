@@ -80,7 +80,7 @@ fn attempt(
     net::connect(options, &query, limit, |connection, deadline| {
         let (request, asked) = (request.clone(), connection.began());
         let allows_pooler = options.allows_pooler();
-        Contender { connection, request, allows_pooler, owner, turn, sources }
+        Contender { connection, request, allows_pooler, owner, turn, sources, settings: None }
             .first_answer(options, asked, deadline)
     })
 }
@@ -95,6 +95,8 @@ pub struct Contender {
     /// How it tries next, where it waits in the line.
     turn: Turn,
     sources: Sources,
+    /// What is to be in force in its session while it waits, once that is known; nothing is in a pooler's.
+    settings: Option<Settings>,
 }
 
 impl Contender {
@@ -233,6 +235,10 @@ impl Contender {
             if !passes {
                 self.sources = others;
             }
+            if self.turn == Turn::Heir {
+                // It is bound as the heir, which may be another by now.
+                self.bind();
+            }
             self.turn = self.turn.after_failure();
             self.ask_again(self.turn);
         }
@@ -302,8 +308,13 @@ impl Contender {
         let tried = self.turn;
         self.turn = tried.next(row.is_heir, self.owner != Owner::Us);
         let Some(Granted { key, slot, token }) = row.granted else {
+            if self.owner == Owner::Us && self.settings.is_none() {
+                let version = self.connection.server().major_version();
+                let half = self.servers_half(row);
+                self.settings = Some(Settings::of_waiter(version, self.request.lease(), &half));
+            }
             let is_entering = (tried, self.turn) == (Turn::First, Turn::Enter);
-            let ended = if is_entering { self.keep_lease(row) } else { self.end_transaction() };
+            let ended = if is_entering { self.keep_lease() } else { self.end_transaction() };
             ended.map_err(|error| self.failed(error))?;
             return Ok(Outcome::Busy(Box::new(self)));
         };
@@ -369,11 +380,18 @@ impl Contender {
 
     /// Ends the transaction of the first attempt, in which the server was told of the lease, and has that stay in force for the
     /// session. It is not waited for: the answer to the next query comes after.
-    fn keep_lease(&mut self, row: &AcquireRow) -> Result<(), QueryError> {
-        let version = self.connection.server().major_version();
-        let settings = Settings::of_waiter(version, self.request.lease(), &self.servers_half(row));
-        self.connection.send(&Statement::Keep(settings).query())?;
+    fn keep_lease(&mut self) -> Result<(), QueryError> {
+        if let Some(settings) = &self.settings {
+            self.connection.send(&Statement::Keep(settings.clone()).query())?;
+        }
         Ok(())
+    }
+
+    /// Has the same put into force by what is sent next.
+    fn bind(&mut self) {
+        if let Some(settings) = &self.settings {
+            self.connection.ask(&Statement::Settings(settings.clone()).query());
+        }
     }
 
     /// Leaves a server that is not used; returns whether nothing of ours stays there. A pooler keeps its session to the

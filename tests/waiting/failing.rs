@@ -1,11 +1,13 @@
 //! Statements that fail while the lock is waited for: what the user sees, and that nothing is left on the server.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use heimdall::internals::line::Line;
 use heimdall::lock::{Key, LockRequest, Mode};
 
+use crate::support::did_not_run;
 use crate::support::heimdall::{Heimdall, Running};
 use crate::support::postgres::shared;
 use crate::support::scripted::{Connection, Scripted};
@@ -118,6 +120,9 @@ fn canceling(text: &'static str, count: usize) -> Scripted {
     })
 }
 
+/// Part of what the heir tries.
+const OF_HEIR: &str = "NOT pg_catalog.pg_advisory_unlock(";
+
 const CANCELED: &str = "SET LOCAL statement_timeout = 1; SELECT pg_catalog.pg_sleep(10)\0";
 
 #[test]
@@ -147,11 +152,47 @@ fn promise_15_a_canceled_attempt_is_made_again_for_a_whole_token_or_not_at_all()
 }
 
 #[test]
+fn an_heir_that_has_to_enter_the_line_again_is_not_bound_as_the_heir_any_more() {
+    if shared().version() < 14 {
+        return did_not_run("an heir that enters the line again", "the server has no idle_session_timeout");
+    }
+    let real = ([127, 0, 0, 1], shared().port()).into();
+    let (sender, statements) = mpsc::channel();
+    let server = Scripted::start(move |connection: &mut Connection| {
+        let mut is_over = false;
+        connection.speak_for(real, |sql| {
+            sender.send(sql.to_owned()).unwrap();
+            let is_canceled = sql.contains(OF_HEIR) && !std::mem::replace(&mut is_over, true);
+            if is_canceled { CANCELED.to_owned() } else { sql.to_owned() }
+        });
+    });
+    let name = "heir again";
+    let holder = super::heimdall(name).hold();
+    let waiter = Heimdall::new()
+        .database(&format!("{} user=trust_user dbname=app", server.tcp()))
+        .args(["--namespace", "waiting", "--name", name, "--wait", "--lease=6s", "true"])
+        .spawn();
+    let next = |text: &str| {
+        let is_sent = |sql: &String| sql.contains(text);
+        let mut sent = std::iter::from_fn(|| statements.recv_timeout(Duration::from_secs(30)).ok());
+        sent.find(is_sent).unwrap_or_else(|| panic!("no {text}"))
+    };
+    let kept = next("set_config('idle_session_timeout'");
+    next(OF_HEIR);
+    next("pg_advisory_unlock_all()");
+    let set = statements.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(set.ends_with(kept.split_once("SELECT").unwrap().1), "{set}");
+    next("pg_try_advisory_lock_shared(");
+    holder.finish();
+    assert_eq!(waiter.wait().code, Some(0));
+}
+
+#[test]
 fn who_is_canceled_while_becoming_the_heir_tries_again_and_waits_on() {
     // What enters the line, what the heir does, and what leaves the line for another attempt.
     for (name, text, count, reason) in [
         ("cancel entering", "pg_try_advisory_lock_shared(", 2, None),
-        ("cancel the heir", "NOT pg_catalog.pg_advisory_unlock(", 2, None),
+        ("cancel the heir", OF_HEIR, 2, None),
         (
             "cancel thrice",
             "pg_try_advisory_lock_shared(",
