@@ -66,6 +66,28 @@ fn a_function_runs_while_the_lock_is_held_and_not_where_it_is_held_elsewhere() {
 }
 
 #[test]
+fn the_server_knows_of_the_lease_before_it_grants_a_lock_that_is_tried_again() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let traced = Arc::clone(&sent);
+    let trace = move |_, message: &dyn Display| traced.lock().unwrap().push(message.to_string());
+    let config = config(&shared().tcp());
+    let options = ConnectOptions::new(&config).trace(trace);
+    let holder = acquire(&shared().tcp(), "tried again");
+    let request = request("tried again").with_lease(LEASE);
+    let Outcome::Busy(contender) = lock::acquire(&options, &request, Deadline::after(None)).unwrap() else {
+        panic!("it is held elsewhere");
+    };
+    assert!(matches!(holder.release(), Release::Confirmed));
+    let before = sent.lock().unwrap().len();
+    let retried = contender.retry(Duration::ZERO, None).unwrap();
+    assert!(matches!(retried, Outcome::Held(_)));
+    let sent = &sent.lock().unwrap()[before..];
+    let place = |text: &str| sent.iter().position(|message| message.contains(text)).expect(text);
+    let (bound, tried) = (place("set_config('tcp_user_timeout', '6000'"), place("pg_try_advisory_lock("));
+    assert!(bound < tried, "{sent:?}");
+}
+
+#[test]
 fn a_function_that_ends_after_its_lock_was_lost_has_no_result() {
     let config = config(&shared().tcp());
     let result = lock::run(&ConnectOptions::new(&config), &request("lost"), LEASE, |held| {

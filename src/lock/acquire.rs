@@ -136,12 +136,14 @@ impl Contender {
     /// Listens to the server for so long, then tries once more; one round trip, for which the server has no longer than
     /// `patience`, nor than a third of the lease of [`LockRequest::with_lease`]. Nothing is held in between, neither a
     /// transaction nor a snapshot: a waiter inside `pg_advisory_lock` would have one, for which `CREATE INDEX CONCURRENTLY`
-    /// of the holder waits.
+    /// of the holder waits. If this host vanishes, the server ends the session after that lease. Where TCP does not end at the
+    /// server, it ends it after the lease, or a minute where that is more, also of one that only pauses for so long.
     ///
     /// # Errors
     /// The connection is lost, or the server has become one on which the lock would not exclude.
     pub fn retry(mut self, pause: Duration, patience: Option<Duration>) -> Result<Outcome, Error> {
         self.listen(pause)?;
+        self.bind();
         match self.try_again(Turn::Any, patience) {
             Ok((row, asked)) => self.judge(&row, asked),
             Err(error) => Err(self.give_up(error)),
