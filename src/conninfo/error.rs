@@ -153,6 +153,9 @@ pub enum Error {
     /// A port that is out of range.
     #[error("invalid port number: {0:?}; expected 1 to 65535")]
     Port(String),
+    /// A `hostaddr` that is no numeric address.
+    #[error("could not parse network address {0:?} (hostaddr)")]
+    HostAddress(String),
     /// How many host names, against how many `hostaddr` values.
     #[error("could not match {0} host names to {1} hostaddr values; give as many of each")]
     HostCount(usize, usize),

@@ -39,6 +39,7 @@ pub use resolve::Parameters;
 #[cfg(feature = "tls")]
 pub(crate) use resolve::environment::PlainFile;
 pub use resolve::environment::{Environment, Passwd};
+pub(crate) use resolve::hostaddr;
 pub use resolve::hosts::{Endpoint, Host, SOCKET_DIRECTORIES};
 pub use table::{Parameter, TABLE as PARAMETERS};
 pub use values::{

@@ -1,7 +1,7 @@
 //! From a configured host to the addresses to try, each as error messages name it.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -11,7 +11,7 @@ use rustix::net::SocketAddrUnix;
 
 use super::deadline::Deadline;
 use super::error::{Error, Phase, system};
-use crate::conninfo::{Endpoint, Host, SOCKET_DIRECTORIES};
+use crate::conninfo::{self, Endpoint, Host, SOCKET_DIRECTORIES, hostaddr};
 
 /// One address to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,28 +63,15 @@ pub(super) fn addresses(host: &Host, deadline: Deadline) -> Result<Vec<Address>,
             tcp(name, resolve(name, host.port, fault, deadline)?)
         }
         Endpoint::Address(text) => {
-            // A scope (fe80::1%eth0) is the resolver's to read, but only after a numeric address.
-            let number = text.split('%').next().unwrap_or_default();
-            let fault = format!("could not parse network address \"{}\" (hostaddr)", text.escape_debug());
-            if number.parse::<IpAddr>().is_err() && !is_inet_aton(number) {
-                return Err(Error::Unusable(fault));
-            }
-            tcp(host.name.as_deref().unwrap_or(text), resolve(text, host.port, &fault, deadline)?)
+            let ip = hostaddr::read(text).map_err(|error| Error::Unusable(error.to_string()))?;
+            let number = ip.map_or_else(|| text.clone(), |ip| ip.to_string());
+            let fault = conninfo::Error::HostAddress(text.clone()).to_string();
+            tcp(host.name.as_deref().unwrap_or(text), resolve(&number, host.port, &fault, deadline)?)
         }
         Endpoint::Socket(directory) => vec![socket(&socket_file(directory, host.port))?],
         Endpoint::Abstract(name) => vec![abstract_socket(&abstract_name(name, host.port))?],
         Endpoint::DefaultSocket => vec![socket(&default_socket(&SOCKET_DIRECTORIES, host.port)?)?],
     })
-}
-
-/// Whether this has the form that `inet_aton` reads (`man 3 inet`): one to four numbers, also octal and hexadecimal. The
-/// resolver reads it then, and asks no name server.
-fn is_inet_aton(text: &str) -> bool {
-    let is_number = |part: &str| match part.strip_prefix("0x").or_else(|| part.strip_prefix("0X")) {
-        Some(digits) => !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit()),
-        None => !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()),
-    };
-    text.split('.').count() <= 4 && text.split('.').all(is_number)
 }
 
 fn tcp(host: &str, addresses: Vec<SocketAddr>) -> Vec<Address> {
@@ -196,16 +183,6 @@ fn abstract_name(name: &str, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_may_have_the_forms_of_inet_aton() {
-        for text in ["127.1", "0x7f.1", "2130706433", "0177.0.0.1", "127.0.0.1"] {
-            assert!(is_inet_aton(text), "{text}");
-        }
-        for text in ["", "127.", ".1", "1.2.3.4.5", "0x", "127.0.0.x", "db", "-1", "1 "] {
-            assert!(!is_inet_aton(text), "{text}");
-        }
-    }
 
     #[test]
     fn the_default_socket_is_in_the_first_directory_that_exists_and_in_no_other() {

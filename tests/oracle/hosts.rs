@@ -3,7 +3,7 @@
 use super::row::Fate::{Fails, FailsOtherwise, IsStricter, Reaches};
 use super::row::{Row, row};
 
-const READ_FIRST: &str = "libpq reads a port when it gets to its host";
+const READ_FIRST: &str = "libpq reads a port or an address when it gets to its host";
 
 const PASSWORDS: &str = "/nowhere:*:*:*:no
 {a}:6432:*:*:a6
@@ -54,7 +54,10 @@ pub const ROWS: &[Row] = &[
     row("", Reaches("b:6432 ann app -")).with(&[("PGHOST", "/nowhere,{b}"), ("PGPORT", "1,6432")]),
     row("port=6432", Reaches("b:6432 ann app -")).with(&[("PGHOST", "/nowhere,{b}"), ("PGPORT", "1,2,3")]),
     row("host=,{b} port={port},6432", Reaches("b:6432 ann app -")),
-    row("host='' hostaddr=127.0.0.x,127.0.0.1 port={port}", Reaches("tcp ann app -")),
+    row(
+        "host='' hostaddr=127.0.0.x,127.0.0.1 port={port}",
+        IsStricter("tcp ann app -", 78, "could not parse network address \"127.0.0.x\"", READ_FIRST),
+    ),
     row(
         "host=/longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong,{b}",
         Reaches("b:5432 ann app -"),
@@ -139,6 +142,13 @@ pub const ROWS: &[Row] = &[
         ),
     ),
     row("hostaddr=127.0.0.x", Fails(78, "could not parse network address \"127.0.0.x\"")),
+    row("hostaddr=127.0.0.256", Fails(78, "could not parse network address \"127.0.0.256\"")),
+    row("hostaddr=127.0.0.08", Fails(78, "could not parse network address \"127.0.0.08\"")),
+    row("hostaddr=4294967296", Fails(78, "could not parse network address \"4294967296\"")),
+    row(
+        "host={a},b hostaddr=,nowhere.invalid port=5432",
+        IsStricter("a:5432 ann app -", 78, "could not parse network address \"nowhere.invalid\"", READ_FIRST),
+    ),
     row("hostaddr=/nowhere", Fails(78, "could not parse network address \"/nowhere\"")),
     row(
         "host=/longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong",

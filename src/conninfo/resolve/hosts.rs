@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::hostaddr;
 use crate::conninfo::error::Error;
 use crate::conninfo::values::{self, Secret};
 
@@ -36,7 +37,7 @@ impl Host {
 pub enum Endpoint {
     /// TCP, at the addresses of this name; it may also be the text of an address.
     Name(String),
-    /// TCP, at this address (`hostaddr`): the text of an IP literal, not checked here.
+    /// TCP, at this address (`hostaddr`): the text of an IP literal.
     Address(String),
     /// The Unix socket `.s.PGSQL.PORT` in this directory.
     Socket(PathBuf),
@@ -90,6 +91,7 @@ fn at<'a>(list: &[&'a str], index: usize) -> &'a str {
 
 fn one(name: &str, address: &str, port: &str) -> Result<Host, Error> {
     let endpoint = if !address.is_empty() {
+        hostaddr::read(address)?;
         Endpoint::Address(address.to_owned())
     } else if let Some(name) = name.strip_prefix('@') {
         Endpoint::Abstract(name.to_owned())

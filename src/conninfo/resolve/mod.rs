@@ -1,6 +1,7 @@
 //! Settings and surroundings become parameters: every value in force, and where it came from.
 
 pub(super) mod environment;
+pub(crate) mod hostaddr;
 pub(super) mod hosts;
 pub(crate) mod passfile;
 pub(crate) mod service;
@@ -96,7 +97,7 @@ impl Parameters {
             Parameters { entries, hosts: Ok(Vec::new()), passfile: None, warnings: Vec::new(), ignored };
         let [host, hostaddr, port] = ["host", "hostaddr", "port"].map(|keyword| parameters.get(keyword));
         parameters.hosts = hosts::list(host, hostaddr, port).map_err(|error| match error {
-            Error::HostCount(..) => parameters.mistake("hostaddr", error),
+            Error::HostCount(..) | Error::HostAddress(_) => parameters.mistake("hostaddr", error),
             _ => parameters.mistake("port", error),
         });
         match parameters.entry("password") {
