@@ -156,6 +156,9 @@ pub enum Error {
     /// A `hostaddr` that is no numeric address.
     #[error("could not parse network address {0:?} (hostaddr)")]
     HostAddress(String),
+    /// A Unix socket whose path is longer than the system takes.
+    #[error("Unix-domain socket path {0:?} is too long (maximum {MAX_SOCKET_PATH} bytes)")]
+    SocketPath(String),
     /// How many host names, against how many `hostaddr` values.
     #[error("could not match {0} host names to {1} hostaddr values; give as many of each")]
     HostCount(usize, usize),
@@ -321,6 +324,9 @@ pub(super) const ENCODE: &str = "\":\", \"/\", \"?\" and \"@\" in a user name or
 
 /// Room for thousands of passwords in a file.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What `sockaddr_un` has room for, with a zero at its end. The system takes one more, which it does not end with a zero then.
+pub(super) const MAX_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// Longer than any keyword, scheme or word that a parameter can have.
 const MAX_SHOWN: usize = 60;

@@ -79,15 +79,12 @@ fn tcp(host: &str, addresses: Vec<SocketAddr>) -> Vec<Address> {
 }
 
 fn socket(file: &Path) -> Result<Address, Error> {
-    check_length(file.as_os_str().len(), &file.to_string_lossy())?;
     let address = SocketAddrUnix::new(file).map_err(system)?;
     Ok(Address::Socket { name: on_socket(file), address })
 }
 
 #[cfg(target_os = "linux")]
 fn abstract_socket(name: &str) -> Result<Address, Error> {
-    let path = format!("@{name}");
-    check_length(path.len(), &path)?;
     let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(system)?;
     Ok(Address::Socket { name: on_abstract_socket(name), address })
 }
@@ -96,20 +93,6 @@ fn abstract_socket(name: &str) -> Result<Address, Error> {
 fn abstract_socket(_: &str) -> Result<Address, Error> {
     Err(Error::Unusable("this system has no abstract sockets".to_owned()))
 }
-
-/// The system takes one more, which it does not end with a zero then.
-fn check_length(length: usize, path: &str) -> Result<(), Error> {
-    if length <= MAX_SOCKET_PATH {
-        return Ok(());
-    }
-    let path = path.escape_debug();
-    Err(Error::Unusable(format!(
-        "Unix-domain socket path \"{path}\" is too long (maximum {MAX_SOCKET_PATH} bytes)"
-    )))
-}
-
-/// What `sockaddr_un` has room for, with a zero at its end.
-const MAX_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 fn on_socket(file: &Path) -> String {
     format!("on socket \"{}\"", file.to_string_lossy().escape_debug())

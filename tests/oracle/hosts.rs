@@ -3,7 +3,7 @@
 use super::row::Fate::{Fails, FailsOtherwise, IsStricter, Reaches};
 use super::row::{Row, row};
 
-const READ_FIRST: &str = "libpq reads a port or an address when it gets to its host";
+const READ_FIRST: &str = "libpq looks at a port, an address or a path when it gets to its host";
 
 const PASSWORDS: &str = "/nowhere:*:*:*:no
 {a}:6432:*:*:a6
@@ -60,7 +60,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "host=/longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong,{b}",
-        Reaches("b:5432 ann app -"),
+        IsStricter("b:5432 ann app -", 78, "/.s.PGSQL.5432\" is too long (maximum 107 bytes)", READ_FIRST),
     ),
     row(
         "host=127.0.0.1,{b} port={port},5432 sslmode=require",

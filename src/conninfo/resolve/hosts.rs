@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::hostaddr;
-use crate::conninfo::error::Error;
+use crate::conninfo::error::{Error, MAX_SOCKET_PATH};
 use crate::conninfo::values::{self, Secret};
 
 /// One host to try.
@@ -102,8 +102,12 @@ fn one(name: &str, address: &str, port: &str) -> Result<Host, Error> {
     } else {
         Endpoint::Name(name.to_owned())
     };
-    let name = Some(name.to_owned()).filter(|name| !name.is_empty());
     let port = if port.is_empty() { DEFAULT_PORT } else { values::port(port)? };
+    let socket = format!("{name}/.s.PGSQL.{port}");
+    if endpoint.is_local() && socket.len() > MAX_SOCKET_PATH {
+        return Err(Error::SocketPath(socket));
+    }
+    let name = Some(name.to_owned()).filter(|name| !name.is_empty());
     Ok(Host { name, endpoint, port, password: None })
 }
 
@@ -157,5 +161,20 @@ mod tests {
             let error = config(text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_host_that_is_nowhere_is_a_mistake_wherever_it_stands_in_the_list() {
+        let long = "x".repeat(MAX_SOCKET_PATH - "/.s.PGSQL.5432".len());
+        for (host, hostaddr, expected) in [
+            ("a,b", "1.1.1.1,x.y", "could not parse network address \"x.y\" (hostaddr)"),
+            ("a,b", "x.y,1.1.1.1", "could not parse network address \"x.y\" (hostaddr)"),
+            (&format!("a,/{long}"), "", "Unix-domain socket path \"/x"),
+            (&format!("@{long},a"), "", "Unix-domain socket path \"@x"),
+        ] {
+            let error = config(&format!("host={host} hostaddr={hostaddr}")).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        assert!(config(&format!("host=a,/{}", &long[1..])).is_ok());
     }
 }

@@ -98,6 +98,7 @@ impl Parameters {
         let [host, hostaddr, port] = ["host", "hostaddr", "port"].map(|keyword| parameters.get(keyword));
         parameters.hosts = hosts::list(host, hostaddr, port).map_err(|error| match error {
             Error::HostCount(..) | Error::HostAddress(_) => parameters.mistake("hostaddr", error),
+            Error::SocketPath(_) => parameters.mistake("host", error),
             _ => parameters.mistake("port", error),
         });
         match parameters.entry("password") {
