@@ -41,16 +41,10 @@ pub(crate) fn connect<T, E: From<(ConnectFailures, Option<E>)>>(
         shuffle(&mut hosts);
     }
     let handshake = Handshake::new(options, first);
-    let mut connector = Connector { config, handshake, limit, judge, failures: Vec::new() };
-    // A field that anyone can have emptied.
-    if hosts.is_empty() {
-        let error = Error::Unusable("there is no host in hosts".to_owned());
-        connector.failures.push(ConnectFailure {
-            server_address: "of no name".to_owned(),
-            error,
-            hint: None,
-        });
+    if let Some(failure) = mistake(&hosts, &handshake) {
+        return Err((ConnectFailures(vec![failure]), None).into());
     }
+    let mut connector = Connector { config, handshake, limit, judge, failures: Vec::new() };
     let mut stopped = None;
     for (later, host) in (0..hosts.len()).rev().zip(hosts) {
         match connector.try_host(host, later) {
@@ -64,6 +58,17 @@ pub(crate) fn connect<T, E: From<(ConnectFailures, Option<E>)>>(
         }
     }
     Err((ConnectFailures(connector.failures), stopped).into())
+}
+
+/// What is wrong with one of the hosts, whether it is there or not: it is told at once, and not on the day of a failover.
+fn mistake(hosts: &[&Host], handshake: &Handshake<'_>) -> Option<ConnectFailure> {
+    let failure = |server_address, error| ConnectFailure { server_address, error, hint: None };
+    // A field that anyone can have emptied.
+    if hosts.is_empty() {
+        let error = Error::Unusable("there is no host in hosts".to_owned());
+        return Some(failure("of no name".to_owned(), error));
+    }
+    hosts.iter().find_map(|host| Some(failure(address::describe(host), handshake.check(host).err()?)))
 }
 
 struct Connector<'a, J> {

@@ -63,6 +63,14 @@ impl<'a> Handshake<'a> {
         self.was_encrypted
     }
 
+    /// Refuses what would be refused whichever server is there, or be read by none.
+    pub(super) fn check(&self, host: &Host) -> Result<(), Error> {
+        match self.options.config().fault() {
+            Some((_, error)) => Err(unusable(error)),
+            None => self.credentials(host).map(drop),
+        }
+    }
+
     /// Connects and logs in.
     pub(super) fn connect(
         &mut self,
@@ -73,9 +81,6 @@ impl<'a> Handshake<'a> {
     ) -> Result<Connection, Error> {
         self.was_encrypted = false;
         self.verified = None;
-        if let Some((_, error)) = self.options.config().fault() {
-            return Err(unusable(error));
-        }
         let socket = Socket::open(address, self.options.config(), deadline)?;
         let (stream, channel) = match encryption {
             Encryption::Tls => self.encrypt(socket, host, deadline)?,
@@ -170,6 +175,22 @@ impl<'a> Handshake<'a> {
 
     fn login(&self, host: &Host, channel: Channel) -> Result<Login, Error> {
         let config = self.options.config();
+        let (startup, password) = self.credentials(host)?;
+        Ok(Login {
+            startup: startup.with_version(version(config.max_protocol_version)),
+            oldest: version(config.min_protocol_version),
+            password,
+            require_auth: config.require_auth.clone(),
+            channel_binding: config.channel_binding,
+            channel,
+            nonce: nonce()?,
+            pipelined: !self.options.allows_pooler(),
+        })
+    }
+
+    /// What we say of ourselves at this host.
+    fn credentials(&self, host: &Host) -> Result<(Startup, Password), Error> {
+        let config = self.options.config();
         let mut parameters = vec![
             ("user", config.user.as_str()),
             ("database", config.dbname.as_str()),
@@ -178,18 +199,8 @@ impl<'a> Handshake<'a> {
         ];
         parameters.extend(config.options.as_ref().map(|options| ("options", options.expose())));
         let password = config.password_for(host).map(Secret::expose).unwrap_or_default();
-        Ok(Login {
-            startup: Startup::new(parameters.into_iter().filter(|(_, value)| !value.is_empty()))
-                .map_err(unusable)?
-                .with_version(version(config.max_protocol_version)),
-            oldest: version(config.min_protocol_version),
-            password: Password::new(password).map_err(unusable)?,
-            require_auth: config.require_auth.clone(),
-            channel_binding: config.channel_binding,
-            channel,
-            nonce: nonce()?,
-            pipelined: !self.options.allows_pooler(),
-        })
+        let startup = Startup::new(parameters.into_iter().filter(|(_, value)| !value.is_empty()));
+        Ok((startup.map_err(unusable)?, Password::new(password).map_err(unusable)?))
     }
 
     #[cfg(feature = "tls")]

@@ -5,6 +5,7 @@ use std::fs;
 
 use super::{assert_failed, assert_ran, connect};
 use crate::support::heimdall::Heimdall;
+use crate::support::ports;
 use crate::support::postgres::{PASSWORD, shared};
 use crate::support::this_test;
 
@@ -276,4 +277,17 @@ fn a_password_that_no_server_reads_is_told_by_its_length() {
     let words = "the password has 72000 bytes, and a server reads no more than 65535";
     assert!(outcome.code == Some(78) && outcome.stderr.contains(words), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("s3cret"));
+}
+
+#[test]
+fn what_no_server_reads_is_told_where_there_is_none_and_not_waited_with() {
+    let nobody = format!("host=nowhere.invalid,127.0.0.1 port={} user=ann", ports::free());
+    let (long, longer) = ("x".repeat(10_000), "x".repeat(70_000));
+    for (variable, value, words) in [
+        ("PGAPPNAME", &long, "the connection parameters take"),
+        ("PGPASSWORD", &longer, "the password has 70000 bytes"),
+    ] {
+        let outcome = connect(&nobody).env(variable, value).args(["--wait", "true"]).run();
+        assert_failed(&outcome, 78, words);
+    }
 }
