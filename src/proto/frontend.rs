@@ -28,11 +28,12 @@ impl Query {
     }
 }
 
-/// The longest startup packet that a server reads (pqcomm.h, `MAX_STARTUP_PACKET_LENGTH`).
-pub(crate) const MAX_STARTUP_PACKET: usize = 10_000;
+/// The longest startup packet that a server reads: `MAX_STARTUP_PACKET_LENGTH` (pqcomm.h) does not count its length word.
+pub(crate) const MAX_STARTUP_PACKET: usize = 4 + 10_000;
 
-/// The longest password message that a server reads (libpq/auth.h, `PG_MAX_AUTH_TOKEN_LENGTH`).
-pub(crate) const MAX_PASSWORD: usize = 65_535;
+/// The longest password that a server reads in clear: `PG_MAX_AUTH_TOKEN_LENGTH` (libpq/auth.h) counts the message's length word
+/// and the NUL at its end.
+pub(crate) const MAX_PASSWORD: usize = 65_535 - 4 - 1;
 
 /// What can't be sent to a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -281,7 +282,13 @@ mod tests {
 
     #[test]
     fn more_than_a_server_reads_is_not_sent() {
-        let long = "x".repeat(MAX_STARTUP_PACKET);
-        assert!(matches!(Startup::new([("options", long.as_str())]), Err(Unsendable::TooLong(_))));
+        let startup = |length| {
+            let (name, value) = ("options", "x".repeat(length));
+            Startup::new([(name, value.as_str())])
+        };
+        // Beside the value: length, version, the name and three NULs.
+        let most = 10_000 - 4 - "options".len() - 3;
+        assert!(startup(most).is_ok());
+        assert_eq!(startup(most + 1), Err(Unsendable::TooLong(10_005)));
     }
 }

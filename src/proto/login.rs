@@ -220,7 +220,10 @@ impl Login {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
+    use crate::proto::frontend::FrontendMessage;
 
     fn login(channel: &Channel, channel_binding: ChannelBinding, require_auth: &str) -> Login {
         Login {
@@ -322,6 +325,10 @@ mod tests {
         let long = "x".repeat(MAX_PASSWORD + 1);
         assert_eq!(Password::new(&long).err(), Some(Unsendable::PasswordTooLong(MAX_PASSWORD + 1)));
         assert!(Password::new("").unwrap().is_empty());
+        let mut message = BytesMut::new();
+        FrontendMessage::Password(&long.as_bytes()[1..]).encode(&mut message);
+        // After its type byte.
+        assert_eq!(message.len() - 1, 65_535);
     }
 
     const HASH: [u8; 32] = [7; 32];
