@@ -358,6 +358,9 @@ fn a_server_without_tls_is_told() {
         clients.check(mode, &format!("{place} sslmode={mode}"), Runs);
     }
     clients.check("default", &place, Runs);
+    // Who is refused in the clear, and then asks for TLS in vain.
+    let nobody = place.replace("trust_user", "nobody_at_all");
+    clients.check("refused", &format!("{nobody} sslmode=allow"), Fails(77, "nobody_at_all", "[28000]"));
     for mode in ["require", "verify-ca", "verify-full"] {
         let fate = Fails(76, "server does not support SSL, but SSL was required", "");
         clients.check(mode, &format!("{place} sslmode={mode} sslrootcert=DIR/root.crt"), fate);

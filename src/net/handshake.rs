@@ -117,10 +117,11 @@ impl<'a> Handshake<'a> {
         let config = self.options.config();
         let is_direct = config.sslnegotiation == SslNegotiation::Direct;
         if !is_direct && self.negotiate(&socket, deadline)? == Answer::Refused {
-            return match config.sslmode {
-                SslMode::Prefer => Ok((Stream::Plain(socket), Channel::Plaintext)),
-                SslMode::Allow => Err(Error::Insecure("server does not support SSL".to_owned())),
-                _ => Err(Error::Insecure("server does not support SSL, but SSL was required".to_owned())),
+            // With `allow` it has refused that before, and is about to say why again.
+            return if config.sslmode < SslMode::Require {
+                Ok((Stream::Plain(socket), Channel::Plaintext))
+            } else {
+                Err(Error::Insecure("server does not support SSL, but SSL was required".to_owned()))
             };
         }
         let tls = match self.tls.take() {
