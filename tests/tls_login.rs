@@ -1,10 +1,15 @@
 //! Logins through TLS: what the server sees of them, client certificates, channel binding, and no way around.
 
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use crate::support::clients::{Comparison, Fate, is_decent};
 use crate::support::heimdall::Heimdall;
 use crate::support::holder::Holder;
 use crate::support::middle::Middle;
 use crate::support::postgres::{PASSWORD, TlsServer, shared, tls};
+use crate::support::{poll, ports};
 
 use Fate::{Fails, IsKinder, IsStricter, Runs, Warns};
 
@@ -240,6 +245,33 @@ fn a_certificate_that_must_be_asked_for_is_missed() {
     clients.server.present_with("good", "ssl_ca_file = '';");
     clients.check_since(16, "not asked", &with, Fails(77, "server did not request an SSL certificate", ""));
     clients.check("not asked", &with.replace(" sslcertmode=require", ""), Runs);
+}
+
+#[test]
+fn a_certificate_that_is_asked_for_with_other_signatures_than_its_key_makes_is_missed_too() {
+    let clients = Comparison::with("good");
+    let (pki, port) = (clients.server.pki, ports::free());
+    let mut server = Command::new("openssl")
+        .args(["s_server", "-quiet", "-alpn", "postgresql", "-verify", "1"])
+        .args(["-client_sigalgs", "ECDSA+SHA256", "-accept", &format!("127.0.0.1:{port}")])
+        .arg("-cert")
+        .arg(pki.path("good.crt"))
+        .arg("-key")
+        .arg(pki.path("good.key"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    poll(Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).ok()).expect("openssl listens");
+    let rest =
+        format!("{HOST} port={port} user=ann sslmode=require sslnegotiation=direct sslcertmode=require");
+    let rest = format!("{rest} sslcert=DIR/client.crt sslkey=DIR/client.key");
+    let outcome = clients.heimdall(&clients.complete(&rest));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let words = "server accepted connection without a valid SSL certificate (sslcertmode=require)";
+    assert!(outcome.code == Some(77) && outcome.stderr.contains(words), "{outcome:?}");
 }
 
 #[test]

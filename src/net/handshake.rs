@@ -98,7 +98,8 @@ impl<'a> Handshake<'a> {
         if self.options.config().sslcertmode == SslCertMode::Require
             && !matches!(channel, Channel::Encrypted { .. })
         {
-            return Err(certificate_needed(", since the connection does not use TLS"));
+            let what = "did not request an SSL certificate, since the connection does not use TLS";
+            return Err(certificate_needed(what));
         }
         let first = Some(self.first.clone());
         let session = Session::new(self.login(host, channel)?, first, self.options.tracer().cloned());
@@ -139,7 +140,12 @@ impl<'a> Handshake<'a> {
             ));
         }
         if config.sslcertmode == SslCertMode::Require && !client.certificate.was_sent() {
-            return Err(certificate_needed(""));
+            // Asked for with signatures that its key can't make, it stays here.
+            return Err(certificate_needed(if client.certificate.was_requested() {
+                "accepted connection without a valid SSL certificate"
+            } else {
+                "did not request an SSL certificate"
+            }));
         }
         let end_point = stream.server_certificate().and_then(x509::server_end_point);
         self.was_encrypted = true;
@@ -220,8 +226,8 @@ fn version(version: ProtocolVersion) -> Version {
 }
 
 /// Why `sslcertmode=require` is not fulfilled, in libpq's words.
-fn certificate_needed(reason: &str) -> Error {
-    let line = format!("server did not request an SSL certificate{reason} (sslcertmode=require)");
+fn certificate_needed(what: &str) -> Error {
+    let line = format!("server {what} (sslcertmode=require)");
     Error::Tls(line, ErrorKind::Authentication)
 }
 
