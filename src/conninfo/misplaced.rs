@@ -10,6 +10,10 @@ pub(super) fn refuse(parameter: &Parameter, value: &str) -> Result<(), Error> {
         return Ok(());
     }
     let keyword = parameter.keyword;
+    // A line of the file has four delimiters; other files have names with colons, such as fingerprints.
+    if keyword == "passfile" && value.matches(':').count() >= 4 {
+        return Err(Error::FileContents(keyword));
+    }
     if parameter.is_file {
         return refuse_no_path(keyword, value);
     }
@@ -161,6 +165,9 @@ mod tests {
             ("sslcrldir", "a\n"),
             ("passfile", "*:*:*:*:hunter2\n"),
             ("passfile", "/hunter2\r"),
+            ("passfile", "db:5432:app:ann:hunter2"),
+            ("passfile", "*:*:*:*:hunter2"),
+            ("passfile", r"\:\:1:5432:app:ann:hunter\:2"),
         ] {
             let error = refused(keyword, value).expect(value);
             assert!(error.contains(keyword) && !error.contains("hunter2"), "{error}");
@@ -179,6 +186,8 @@ mod tests {
             ("application_name", "password"),
             ("dbname", "a=password"),
             ("sslkey", "/a b/=@:"),
+            ("sslcert", "/a:b:c:d:e"),
+            ("passfile", "/a:b:c:d"),
         ] {
             assert_eq!(refused(keyword, value), None, "{keyword}={value}");
         }

@@ -102,6 +102,7 @@ fn promise_12_no_variable_that_holds_something_else_shows_a_password() {
             texts.push(format!("-----BEGIN PRIVATE KEY-----\n{MARK}\n-----END PRIVATE KEY-----"));
             texts.push(format!("-----BEGIN PRIVATE KEY----- {MARK}"));
             texts.push(format!("db:5432:app:ann:{MARK}\n"));
+            texts.extend((keyword == "passfile").then(|| format!("db:5432:app:ann:{MARK}")));
         } else if keyword != "application_name" {
             // A file's name and an application's may have a ":" and an "@", as in worker:1@host.
             let credentials =
