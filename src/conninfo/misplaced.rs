@@ -61,9 +61,11 @@ fn sets_a_secret(text: &str) -> bool {
 pub(super) fn names_a_secret(text: &str, behind: &str) -> bool {
     let text = text.to_ascii_lowercase();
     table::secrets().any(|name| {
-        text.match_indices(name).any(|(at, name)| {
-            let rest = text.get(at + name.len()..).unwrap_or_default();
-            rest.trim_start().starts_with(behind)
+        text.match_indices(name).any(|(at, _)| {
+            let (before, rest) = text.split_at_checked(at).unwrap_or_default();
+            // Words end in "pass" that name no secret, such as "bypass", and in none of the others.
+            let is_name = name != "pass" || !before.ends_with(|c: char| c.is_ascii_alphabetic());
+            is_name && rest.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(behind))
         })
     })
 }
@@ -150,6 +152,8 @@ mod tests {
             ("user", "u:hunter2@h"),
             ("user", "u password = hunter2"),
             ("user", "u;Password=hunter2"),
+            ("user", "u;PGPASSWORD=hunter2"),
+            ("user", "u;db_pass=hunter2"),
             ("dbname", "d;PWD = hunter2"),
             ("host", "/run;pass=hunter2"),
             ("sslkey", "k;Passwd=hunter2"),
@@ -184,6 +188,8 @@ mod tests {
             ("dbname", "postgres://ann@h/x"),
             ("options", "-c a.password=x"),
             ("application_name", "password"),
+            ("application_name", "bypass=1, compass = x"),
+            ("sslrootcert", "/srv/bypass=1/root.crt"),
             ("dbname", "a=password"),
             ("sslkey", "/a b/=@:"),
             ("sslcert", "/a:b:c:d:e"),
