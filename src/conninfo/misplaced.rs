@@ -78,15 +78,14 @@ fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
         if is_path && host.contains("/.s.PGSQL.") {
             return Err(Error::SocketFile(keyword));
         }
+        let is_abstract = host.starts_with('@') && !is_credentials(host.get(1..).unwrap_or_default());
         let found = host.char_indices().find(|(at, c)| match c {
             '\n' | '\r' => true,
-            _ if is_path => false,
-            '=' => true,
+            _ if is_path || is_abstract => false,
             '@' => *at > 0,
             // An address has its scope after it.
             '%' => !host.contains(':'),
-            _ if host.starts_with('@') => false,
-            '\0'..=' ' | '$' | '{' | '}' | '<' | '>' | '"' | '\'' => true,
+            '\0'..=' ' | '=' | '$' | '{' | '}' | '<' | '>' | '"' | '\'' => true,
             _ => false,
         });
         if let Some((at, c)) = found {
@@ -95,7 +94,7 @@ fn refuse_no_host(keyword: &'static str, list: &str) -> Result<(), Error> {
         if host.starts_with('[') {
             return Err(Error::Brackets(keyword));
         }
-        if let Some(at) = host.find(':').filter(|_| !is_path && !host.starts_with('@') && !is_ipv6(host)) {
+        if let Some(at) = host.find(':').filter(|_| !is_path && !is_abstract && !is_ipv6(host)) {
             return Err(Error::PortInHost(keyword, position + at));
         }
         position += host.len() + 1;
@@ -142,6 +141,9 @@ mod tests {
             ("host", "${hunter2}"),
             ("host", "h<hunter2>"),
             ("host", "u%3Ahunter2"),
+            ("host", "@u:hunter2@h"),
+            ("host", "@h;password=hunter2"),
+            ("host", "@hunter2\n"),
             ("host", "h,hunter2 "),
             ("user", "hunter2\n"),
             ("user", "hunter2\r"),
@@ -182,7 +184,7 @@ mod tests {
     fn what_is_in_its_place_is_not_refused() {
         for (keyword, value) in [
             ("password", "password=x@y:z\n-----BEGIN"),
-            ("host", "h,/a =b@c:1${d},@abstract {:1,::1,fe80::1%eth0,::ffff:10.0.0.1,"),
+            ("host", "@a=b%c@d,h,/a =b@c:1${d},@abstract {:1,::1,fe80::1%eth0,::ffff:10.0.0.1,"),
             ("user", "ann@example.com"),
             ("dbname", "a:b"),
             ("dbname", "postgres://ann@h/x"),
