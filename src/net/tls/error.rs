@@ -1,4 +1,4 @@
-//! What can be wrong with the files and settings for TLS; all of it is found before connecting.
+//! What can be wrong with the files and settings for TLS. Files are read once a server has agreed to TLS, as in libpq.
 
 use std::fmt;
 use std::path::PathBuf;
