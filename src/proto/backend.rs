@@ -187,7 +187,7 @@ fn count(number: i32) -> Result<usize, Malformed> {
     usize::try_from(number).map_err(|_| Malformed::BadCount)
 }
 
-fn name(tag: u8) -> Option<&'static str> {
+pub(super) fn name(tag: u8) -> Option<&'static str> {
     Some(match tag {
         b'R' => "Authentication",
         b'K' => "BackendKeyData",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::authentication::Authentication;
-use super::backend::{BackendMessage, Row, Transaction};
+use super::backend::{self, BackendMessage, Row, Transaction};
 use super::error::{Error, Stage};
 use super::frame::{self, Phase};
 use super::frontend::{FrontendMessage, Query};
@@ -182,7 +182,8 @@ impl Session {
                 return Ok(Step::Send(bytes));
             }
             let phase = self.phase();
-            let Some(frame) = frame::take(&mut self.received, phase)? else { return Ok(Step::Receive) };
+            let frame = frame::take(&mut self.received, phase).map_err(|error| self.blame(error))?;
+            let Some(frame) = frame else { return Ok(Step::Receive) };
             let message = BackendMessage::decode(&frame)?;
             self.traced(Direction::FromServer, &message);
             if let Some(step) = self.handle(message)? {
@@ -202,6 +203,18 @@ impl Session {
                 Phase::Login
             }
             _ => Phase::Session,
+        }
+    }
+
+    /// Only the first byte of all tells another protocol; later it is the type of a message that may not come.
+    fn blame(&self, error: Error) -> Error {
+        let is_first = matches!(self.state, State::Starting(_)) && self.negotiated.is_none();
+        match error {
+            Error::NotPostgres { first } if !is_first => match backend::name(first) {
+                Some(name) => Error::Unexpected { message: name.to_owned(), during: self.state.during() },
+                None => Error::UnknownMessage { tag: first },
+            },
+            error => error,
         }
     }
 
