@@ -12,6 +12,7 @@ use super::frame::{self, Phase};
 use super::frontend::{FrontendMessage, Query};
 use super::login::Login;
 use super::server::{Server, ServerMessage};
+use super::text::printable;
 use super::version::Version;
 use crate::auth::scram;
 
@@ -314,7 +315,9 @@ impl Session {
             }
 
             (state, message) => {
-                return Err(Error::Unexpected { message: message.to_string(), during: state.during() });
+                // A row may have thousands of columns.
+                let message = printable(message.to_string().as_bytes());
+                return Err(Error::Unexpected { message, during: state.during() });
             }
         };
         self.state = state;
@@ -431,5 +434,19 @@ mod tests {
         let step = session.poll().unwrap();
         assert!(matches!(&step, Step::Send(bytes) if bytes.ends_with(b"hunter2\0")));
         assert_eq!(format!("{step:?}"), "Send(13 bytes)");
+    }
+
+    #[test]
+    fn an_unexpected_message_is_told_in_no_more_words_than_a_person_reads() {
+        let login =
+            Login::new(Startup::new([("user", "ann")]).unwrap(), Channel::Local, Nonce::of_random([0; 18]));
+        let mut session = Session::new(login, None, None);
+        let null = (-1_i32).to_be_bytes();
+        let row = [&b"D\0\0\xfa\x06\x3e\x80"[..], &null.repeat(16_000)].concat();
+        session.receive(&[&b"R\0\0\0\x08\0\0\0\0"[..], &row].concat());
+        assert!(matches!(session.poll(), Ok(Step::Send(_))));
+        let error = session.poll().unwrap_err().to_string();
+        assert!(error.starts_with("unexpected DataRow NULL") && error.len() < 1100, "{}", error.len());
+        assert!(error.ends_with("… before the session is ready"), "{error}");
     }
 }
