@@ -25,12 +25,16 @@ pub enum Error {
         text: String,
     },
     /// A length that no honest message has.
-    #[error("the server sent a message of type 0x{tag:02x} and length {length} (at most {most} is accepted)")]
+    #[error(
+        "the server sent a message of type 0x{tag:02x} and length {length} ({least} to {most} is accepted)"
+    )]
     BadLength {
         /// The type byte.
         tag: u8,
         /// The length, in bytes.
         length: usize,
+        /// The smallest length that is accepted.
+        least: usize,
         /// The greatest length that is accepted.
         most: usize,
     },

@@ -56,7 +56,8 @@ pub fn take(buffer: &mut BytesMut, phase: Phase) -> Result<Option<Frame>, Error>
         (Phase::Session, _) => LENGTH_FIELD..=MAX_MESSAGE,
     };
     if !lengths.contains(&length) {
-        return Err(Error::BadLength { tag, length, most: *lengths.end() });
+        let (least, most) = lengths.into_inner();
+        return Err(Error::BadLength { tag, length, least, most });
     }
     if buffer.len() <= length {
         return Ok(None);
@@ -113,6 +114,8 @@ mod tests {
         ] {
             assert!(matches!(take_from(header, phase), Err(Error::BadLength { .. })), "{header:?}");
         }
+        let error = take_from(b"Z\0\0\0\x03", Phase::Session).unwrap_err().to_string();
+        assert_eq!(error, "the server sent a message of type 0x5a and length 3 (4 to 65536 is accepted)");
     }
 
     #[test]
