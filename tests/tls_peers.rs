@@ -273,6 +273,17 @@ fn a_handshake_that_goes_wrong_is_told_and_not_gone_around() {
     }
 }
 
+#[test]
+fn a_warning_is_said_once_however_often_heimdall_connects() {
+    let server = handshaking(b"", true);
+    let rest = format!("host=127.0.0.1,127.0.0.1 port={} sslmode=require", server.address().port());
+    let outcome = connect(&server, &format!("{rest} connect_timeout=100 sslrootcert=/nonexistent/root.crt"));
+    assert_eq!(outcome.code, Some(69), "{}", outcome.stderr);
+    for (words, count) in [("is not verified", 1), ("connection to server", 2)] {
+        assert_eq!(outcome.stderr.matches(words).count(), count, "{}", outcome.stderr);
+    }
+}
+
 /// A goodbye: level warning, description 0 (RFC 8446 §6.1).
 const CLOSE_NOTIFY: &[u8] = b"\x01\0";
 

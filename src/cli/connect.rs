@@ -1,5 +1,7 @@
 //! Where to connect, by `--database` and the process's environment, and the exit codes of failures.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::exit::Exit;
 use super::report::Report;
 use super::report::event::{Event, Level};
@@ -41,12 +43,22 @@ pub(super) fn options<'a>(
     let options = ConnectOptions::new(config)
         .application_name(application_name)
         .allow_pooler(allows_pooler)
-        .warn(|text| report.warning(text));
+        .warn(|text| warn_once(report, text));
     if report.level() < Level::Debug {
         return options;
     }
     let report = report.clone();
     options.trace(move |direction, message| report.wire(direction, message))
+}
+
+/// Warns of what each attempt to connect would warn of again.
+fn warn_once(report: &Report, text: &str) {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.iter().any(|earlier| earlier == text) {
+        told.push(text.to_owned());
+        report.warning(text);
+    }
 }
 
 /// Reports why there is no lock.
