@@ -129,7 +129,7 @@ fn resolve(name: &str, port: u16, fault: &str, deadline: Deadline) -> Result<Vec
             break answer;
         }
         deadline.check()?;
-        deadline.left().map_or_else(thread::park, thread::park_timeout);
+        deadline.slice().map_or_else(thread::park, thread::park_timeout);
     };
     let addresses = answer.clone().map_err(|why| failed(&why))?;
     if addresses.is_empty() { Err(failed("it has no address")) } else { Ok(addresses) }

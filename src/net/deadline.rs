@@ -52,6 +52,12 @@ impl Deadline {
         self.at.map(|at| at.since(Moment::now()))
     }
 
+    /// Returns how long to wait before the clock is to be looked at again: while the host is suspended it goes on, but no wait
+    /// does.
+    pub(super) fn slice(self) -> Option<Duration> {
+        self.left().map(|left| left.min(SLICE))
+    }
+
     /// Whether nothing is left.
     #[must_use]
     pub fn has_passed(self) -> bool {
@@ -84,7 +90,7 @@ impl Deadline {
     /// The deadline has passed first.
     pub(super) fn wait(self, fd: impl AsFd, events: PollFlags) -> Result<(), Error> {
         loop {
-            let timeout = self.left().and_then(|left| Timespec::try_from(left).ok());
+            let timeout = self.slice().and_then(|left| Timespec::try_from(left).ok());
             match poll(&mut [PollFd::new(&fd, events)], timeout.as_ref()) {
                 Ok(0) => self.check()?,
                 Err(Errno::INTR) => {}
@@ -92,5 +98,20 @@ impl Deadline {
                 Err(errno) => return Err(system(errno)),
             }
         }
+    }
+}
+
+/// How late a deadline may be noticed that has passed while the host was suspended.
+const SLICE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wait_is_longer_than_a_slice_of_what_is_left() {
+        assert_eq!(Deadline::after(Duration::from_secs(3600)).slice(), Some(SLICE));
+        assert!(Deadline::after(Duration::from_millis(5)).slice() <= Some(Duration::from_millis(5)));
+        assert_eq!(Deadline::after(None).slice(), None);
     }
 }
