@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use heimdall::conninfo::{Config, RootCertificates, SslCertMode, SslMode, TlsFile};
+use heimdall::conninfo::{Config, Environment, Passwd, RootCertificates, SslCertMode, SslMode, TlsFile};
 use heimdall::internals::tls::{ConfigError, Tls};
 
 use super::{config, explicit, trusting};
@@ -239,4 +239,14 @@ fn sslcertmode_says_whether_there_has_to_be_a_certificate() {
         line(&config, &pki),
         "sslcertmode \"require\" needs a client certificate, but certificate file \"DIR/missing\" does not exist"
     );
+}
+
+#[test]
+fn the_systems_certificates_are_where_the_surroundings_say_and_not_the_process() {
+    let variable = |name: &str| (name == "SSL_CERT_FILE").then(|| "/nonexistent/roots.pem".into());
+    let effective_user = || Some(Passwd { name: "os-user".into(), home: "/nonexistent".into() });
+    let env = Environment { variable: &variable, effective_user: &effective_user, effective_uid: 1000 };
+    let config = Config::resolve("host=db sslrootcert=system", &env).unwrap();
+    let error = Tls::new(&config).unwrap_err();
+    assert_eq!(error, ConfigError::NoSystemFile("/nonexistent/roots.pem".into()));
 }

@@ -1,5 +1,6 @@
 //! How to connect: the parameters as types.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,6 +60,10 @@ pub struct Config {
     pub sslnegotiation: SslNegotiation,
     /// Where the root certificates are; `None` where there is no home directory.
     pub sslrootcert: Option<RootCertificates>,
+    /// The file of the system's root certificates, instead of the usual one (`SSL_CERT_FILE`).
+    pub ssl_cert_file: Option<PathBuf>,
+    /// The directories of the system's root certificates, with colons in between, instead of the usual one (`SSL_CERT_DIR`).
+    pub ssl_cert_dir: Option<OsString>,
     /// The client certificate.
     pub sslcert: Option<TlsFile>,
     /// The client certificate's key.

@@ -85,6 +85,8 @@ impl Config {
             sslmode: read.word("sslmode")?,
             sslnegotiation: read.word("sslnegotiation")?,
             sslrootcert: read.sslrootcert(),
+            ssl_cert_file: parameters.ssl_cert_file.clone(),
+            ssl_cert_dir: parameters.ssl_cert_dir.clone(),
             sslcert: read.file("sslcert"),
             sslkey: read.file("sslkey"),
             sslcertmode: read.word("sslcertmode")?,

@@ -7,6 +7,7 @@ pub(crate) mod passfile;
 pub(crate) mod service;
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fmt, mem};
 
@@ -31,6 +32,9 @@ pub struct Parameters {
     entries: Vec<Entry>,
     hosts: Result<Vec<Host>, Error>,
     passfile: Option<PathBuf>,
+    /// OpenSSL's variables, which libpq knows nothing of: no parameters.
+    pub(in crate::conninfo) ssl_cert_file: Option<PathBuf>,
+    pub(in crate::conninfo) ssl_cert_dir: Option<OsString>,
     warnings: Vec<String>,
     ignored: Vec<&'static str>,
 }
@@ -93,8 +97,15 @@ impl Parameters {
                 entries.push(Entry { parameter, value, origin });
             }
         }
-        let mut parameters =
-            Parameters { entries, hosts: Ok(Vec::new()), passfile: None, warnings: Vec::new(), ignored };
+        let mut parameters = Parameters {
+            entries,
+            hosts: Ok(Vec::new()),
+            passfile: None,
+            ssl_cert_file: env.path("SSL_CERT_FILE"),
+            ssl_cert_dir: (env.variable)("SSL_CERT_DIR"),
+            warnings: Vec::new(),
+            ignored,
+        };
         let [host, hostaddr, port] = ["host", "hostaddr", "port"].map(|keyword| parameters.get(keyword));
         parameters.hosts = hosts::list(host, hostaddr, port).map_err(|error| match error {
             Error::HostCount(..) | Error::HostAddress(_) => parameters.mistake("hostaddr", error),

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::error::{ConfigError, TlsFileKind};
 use super::files;
-use crate::conninfo::{Config, Environment, RootCertificates, SslMode, TlsFile};
+use crate::conninfo::{Config, RootCertificates, SslMode, TlsFile};
 use crate::x509::Anchors;
 
 /// Root certificates, and what their issuers have revoked.
@@ -69,7 +69,7 @@ fn roots(
     warnings: &mut Vec<String>,
 ) -> Result<Option<(Source, Vec<CertificateDer<'static>>)>, ConfigError> {
     let file = match &config.sslrootcert {
-        Some(RootCertificates::System) => return system().map(Some),
+        Some(RootCertificates::System) => return system(config).map(Some),
         Some(RootCertificates::File(file)) => file,
         None if config.sslmode >= SslMode::VerifyCa => return Err(ConfigError::NoHome),
         None => return Ok(None),
@@ -96,9 +96,8 @@ fn roots(
 
 /// The system's root certificates: those of a file, and those of directories where OpenSSL would look them up. As to OpenSSL,
 /// one may be missing where the other is not.
-fn system() -> Result<(Source, Vec<CertificateDer<'static>>), ConfigError> {
-    let variable = Environment::of_process().variable;
-    let (file, directories) = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
+fn system(config: &Config) -> Result<(Source, Vec<CertificateDer<'static>>), ConfigError> {
+    let (file, directories) = (config.ssl_cert_file.clone(), config.ssl_cert_dir.clone());
     let source = match (&file, &directories) {
         (None, None) => Source::System,
         (Some(_), None) => Source::Variables("SSL_CERT_FILE"),
@@ -109,7 +108,7 @@ fn system() -> Result<(Source, Vec<CertificateDer<'static>>), ConfigError> {
         usual()
     } else {
         // Where only one is set, OpenSSL adds what is usual for the other, but where that is, it knows from its build.
-        (file.map(PathBuf::from), directories.unwrap_or_default())
+        (file, directories.unwrap_or_default())
     };
     let of_file = file.map_or(Ok(Vec::new()), |file| {
         files::certificates(TlsFileKind::Root, &file, true)?.ok_or(ConfigError::NoSystemFile(file))
