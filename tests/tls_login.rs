@@ -297,6 +297,18 @@ fn a_revoked_certificate_is_refused_by_who_has_the_list() {
             clients.check(&format!("{certificate} {list}"), &format!("{place} sslmode={mode}"), fate);
         }
     }
+    // A list among the roots counts where there is any.
+    tls().pki.join("roots_and_list.pem", &["root.crt", "root.crl"]);
+    for (certificate, list, fate) in [
+        ("good", " sslcrl=DIR/other.crl", Runs),
+        ("revoked", " sslcrl=DIR/other.crl", revoked),
+        ("revoked", "", Runs),
+    ] {
+        clients.server.present(certificate);
+        let place =
+            format!("{HOST} user=tls_user sslmode=verify-full sslrootcert=DIR/roots_and_list.pem{list}");
+        clients.check(&format!("{certificate} by roots{list}"), &place, fate);
+    }
     // Without a root file libpq verifies nothing.
     clients.server.present("revoked");
     let without = format!("{HOST} user=tls_user sslmode=require sslcrl=DIR/root.crl");

@@ -410,6 +410,9 @@ fn a_file_of_the_systems_authorities_may_be_missing_where_a_directory_has_some_a
     let folder = server.cluster.folder("some_authorities");
     let hash = tls().pki.openssl("x509 -noout -hash -in root.crt");
     fs::copy(tls().pki.path("root.crt"), folder.join(format!("{}.0", hash.trim()))).unwrap();
+    // As OpenSSL, which looks no further after a gap.
+    let behind_a_gap = server.cluster.folder("authorities_behind_a_gap");
+    fs::copy(tls().pki.path("root.crt"), behind_a_gap.join(format!("{}.1", hash.trim()))).unwrap();
     let missing = folder.join("missing");
     let place = format!("host=localhost hostaddr=127.0.0.1 port={}", server.cluster.port());
     let conninfo = format!("{place} user=tls_user dbname=app sslrootcert=system");
@@ -419,6 +422,8 @@ fn a_file_of_the_systems_authorities_may_be_missing_where_a_directory_has_some_a
     };
     let outcome = run(&folder);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let outcome = run(&behind_a_gap);
+    assert_eq!(outcome.code, Some(78), "{}", outcome.stderr);
     let outcome = run(&missing);
     let words = format!("SSL_CERT_FILE: root certificate file \"{}\" does not exist\n", missing.display());
     assert_eq!(outcome.code, Some(78), "{}", outcome.stderr);

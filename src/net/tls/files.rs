@@ -41,17 +41,34 @@ pub(super) fn crls(
         warnings.push(format!("certificate revocation list file \"{}\" is not PEM, ignored", path.display()));
         return Ok(None);
     }
-    let invalid = |why| ConfigError::Invalid(TlsFileKind::Crl, path.to_owned(), why);
-    let crls = CertificateRevocationListDer::pem_slice_iter(&bytes)
+    let crls = lists(TlsFileKind::Crl, path, &bytes)?;
+    if crls.is_empty() {
+        return Err(ConfigError::Invalid(TlsFileKind::Crl, path.to_owned(), "no PEM revocation list in it"));
+    }
+    Ok(Some(crls))
+}
+
+/// The revocation lists that stand among root certificates.
+pub(super) fn lists_among_roots(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, ConfigError> {
+    let bytes = read(TlsFileKind::Root, path, true)?.unwrap_or_default();
+    lists(TlsFileKind::Root, path, &bytes)
+}
+
+fn lists(
+    kind: TlsFileKind,
+    path: &Path,
+    pem: &[u8],
+) -> Result<Vec<CertificateRevocationListDer<'static>>, ConfigError> {
+    let invalid = |why| ConfigError::Invalid(kind, path.to_owned(), why);
+    let crls = CertificateRevocationListDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| invalid(BAD_PEM))?;
-    if crls.is_empty() {
-        return Err(invalid("no PEM revocation list in it"));
-    }
     if crls.iter().any(|der| Crl::read(der).is_err()) {
         return Err(invalid("a revocation list in it can't be read"));
     }
-    Ok(Some(crls))
+    Ok(crls)
 }
 
 /// The first private key of a PEM file, or that of a DER file, that no one else may read.

@@ -49,7 +49,7 @@ impl Trust {
         };
         // libpq reads none where the roots are the system's, but one that is named is meant.
         let is_read = |file: &&TlsFile| file.explicit || matches!(source, Source::File(_));
-        let crls = match config.sslcrl.as_ref().filter(is_read) {
+        let mut crls = match config.sslcrl.as_ref().filter(is_read) {
             None => Vec::new(),
             Some(file) => match files::crls(file, warnings)? {
                 Some(crls) => crls,
@@ -59,6 +59,12 @@ impl Trust {
                 None => Vec::new(),
             },
         };
+        // To OpenSSL one list is as good as another, wherever it stands.
+        if let Source::File(path) = &source
+            && !crls.is_empty()
+        {
+            crls.extend(files::lists_among_roots(path)?);
+        }
         Ok(Some(Trust { source, anchors: Anchors { roots, crls, algorithms } }))
     }
 }
@@ -136,25 +142,29 @@ fn usual() -> (Option<PathBuf>, OsString) {
 }
 
 /// The certificates in a directory whose files have the names by which OpenSSL finds them: the hash of the subject and a
-/// number, as `openssl rehash` links them. Anything may lie beside those. What can't be read is not there, as to OpenSSL.
+/// number, counted from 0, as `openssl rehash` links them. Anything may lie beside those. What can't be read is not there, as
+/// to OpenSSL.
 fn by_hash(directory: &Path) -> Vec<CertificateDer<'static>> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
-    names.retain(|name| is_hash(name.as_bytes()));
-    // Of several of one name, the first counts.
-    names.sort();
+    let names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
+    let mut hashes: Vec<&str> = names.iter().filter_map(|name| hash(name.to_str()?)).collect();
+    hashes.sort_unstable();
     let read = |name| files::certificates(TlsFileKind::Root, &directory.join(name), false);
-    names.into_iter().filter_map(|name| read(name).ok().flatten()).flatten().collect()
+    let of_hash = |hash: &str| {
+        let numbered = (0..).map(|number| format!("{hash}.{number}"));
+        // OpenSSL looks no further where one is missing.
+        let there: Vec<String> =
+            numbered.take_while(|name| names.iter().any(|there| there == name.as_str())).collect();
+        there.into_iter().filter_map(|name| read(name).ok().flatten()).flatten().collect::<Vec<_>>()
+    };
+    hashes.into_iter().flat_map(of_hash).collect()
 }
 
-fn is_hash(name: &[u8]) -> bool {
-    let is_hexadecimal = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    match name.split_at_checked(8) {
-        Some((hash, [b'.', number @ ..])) => {
-            hash.iter().all(is_hexadecimal) && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
-        }
-        _ => false,
-    }
+/// The hash in the name of the first file of it.
+fn hash(name: &str) -> Option<&str> {
+    let hash = name.strip_suffix(".0")?;
+    let is_hash = hash.len() == 8 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_hash.then_some(hash)
 }
 
 impl fmt::Display for Source {
