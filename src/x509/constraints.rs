@@ -92,24 +92,23 @@ fn names<'a>(
         names.push(email(attribute.value.contents));
     }
     names.extend(alternatives.iter().map(name));
+    // To libpq the text of an address is the host's, as a DNS name too, which OpenSSL holds to no limit of addresses.
+    if is_server {
+        let texts = alternatives.iter().filter_map(|name| match name {
+            GeneralName::Dns(name) => std::str::from_utf8(name).ok(),
+            _ => None,
+        });
+        names.extend(texts.filter_map(address_in));
+    }
     // Without a DNS name, each common name that looks like one is one; without an address, each that is the text of one is an
-    // address too, which OpenSSL leaves out: to libpq it is the host's.
+    // address too.
     let lacks_dns = !alternatives.iter().any(|name| matches!(name, GeneralName::Dns(_)));
     let lacks_address = !alternatives.iter().any(|name| matches!(name, GeneralName::Address(_)));
     let common_names =
         certificate.subject.attributes().iter().filter(|attribute| attribute.kind == COMMON_NAME);
     for attribute in common_names.filter(|_| is_server) {
         let text = attribute.text().unwrap_or_default();
-        // A bare number is hardly ever meant as an address.
-        if lacks_address
-            && text.contains(['.', ':'])
-            && let Some(address) = HostName::new(&text).address()
-        {
-            names.push(Comparable::Address(match address {
-                IpAddr::V4(address) => self::address(&address.octets()),
-                IpAddr::V6(address) => self::address(&address.octets()),
-            }));
-        }
+        names.extend(address_in(&text).filter(|_| lacks_address));
         if lacks_dns {
             let text = attribute.text().ok_or(CertificateError::NameSyntax)?;
             let text = text.trim_end_matches('\0');
@@ -122,6 +121,17 @@ fn names<'a>(
         }
     }
     Ok(names)
+}
+
+/// The address that this is the text of. A bare number is hardly ever meant as one.
+fn address_in<'a>(text: &str) -> Option<Comparable<'a>> {
+    let may_be = text.contains(['.', ':'])
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:xX".contains(&byte));
+    let address = may_be.then(|| HostName::new(text).address()).flatten()?;
+    Some(Comparable::Address(match address {
+        IpAddr::V4(address) => self::address(&address.octets()),
+        IpAddr::V6(address) => self::address(&address.octets()),
+    }))
 }
 
 fn name<'a>(name: &'a GeneralName<'a>) -> Comparable<'a> {

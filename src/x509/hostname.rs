@@ -40,7 +40,7 @@ impl HostName {
         let mut has_own_kind = false;
         for name in &extensions.alternative_names {
             let (is_match, is_address) = match name {
-                GeneralName::Dns(name) => (seen.text(name, &self.text)?, false),
+                GeneralName::Dns(name) => (seen.text(name, self)?, false),
                 GeneralName::Address(name) => (seen.address(name)? == self.address, true),
                 _ => continue,
             };
@@ -56,7 +56,7 @@ impl HostName {
         // of the authorities, which are about text.
         let common_name = common_name.filter(|name| !has_own_kind && name.is_of_bytes());
         if let Some(name) = common_name
-            && seen.text(name.value.contents, &self.text)?
+            && seen.text(name.value.contents, self)?
         {
             return Ok(());
         }
@@ -73,12 +73,14 @@ struct Names {
 
 impl Names {
     /// Whether a name that is a text, which may also be that of an address, is the host's.
-    fn text(&mut self, name: &[u8], host: &str) -> Result<bool, NameMismatch> {
+    fn text(&mut self, name: &[u8], host: &HostName) -> Result<bool, NameMismatch> {
         if name.contains(&0) {
             return Err(NameMismatch::EmbeddedNul);
         }
         self.saw(|| PresentedName::Text(name.to_vec()));
-        Ok(name.eq_ignore_ascii_case(host.as_bytes()) || wildcard(name, host.as_bytes()))
+        // The labels of an address are none.
+        let is_below = || host.address.is_none() && wildcard(name, host.text.as_bytes());
+        Ok(name.eq_ignore_ascii_case(host.text.as_bytes()) || is_below())
     }
 
     fn address(&mut self, name: &[u8]) -> Result<Option<IpAddr>, NameMismatch> {

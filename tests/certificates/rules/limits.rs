@@ -168,7 +168,7 @@ fn a_common_name_that_is_no_dns_name_is_not_held_to_limits_on_dns_names() {
     hold("common-names", COMMON_NAMES);
 }
 
-/// libpq compares a common name with a host that is an address, too.
+/// libpq compares a common name and DNS names with a host that is an address, too.
 const ADDRESSES: &[Rule] = &[
     ("within", |trio| address(trio, "10.1.2.3"), "", Agrees),
     ("beyond", |trio| address(trio, "192.0.2.1"), "permitted subtree violation", Trusts),
@@ -193,6 +193,15 @@ const ADDRESSES: &[Rule] = &[
         "permitted subtree violation",
         Trusts,
     ),
+    (
+        "as a DNS name",
+        |trio| {
+            permit(trio, value(ADDRESS, [10, 0, 0, 0, 255, 0, 0, 0]));
+            alternatives(trio, &[(DNS, "192.0.2.1")]);
+        },
+        "permitted subtree violation",
+        Trusts,
+    ),
 ];
 
 fn address(trio: &mut Trio, text: &str) {
@@ -202,8 +211,20 @@ fn address(trio: &mut Trio, text: &str) {
 }
 
 #[test]
-fn a_common_name_that_is_an_address_is_held_to_limits_on_addresses() {
+fn a_name_that_is_an_address_is_held_to_limits_on_addresses() {
     hold("common-addresses", ADDRESSES);
+}
+
+/// libpq lets a wildcard stand for a number, too.
+#[test]
+fn a_wildcard_is_no_address() {
+    let is_host = |host: &str, name: &str| {
+        let mut trio = Trio::new();
+        alternatives(&mut trio, &[(DNS, name)]);
+        heimdall_for(&trio.chain(), &HostName::new(host))
+    };
+    assert_eq!(is_host("192.0.2.1", "192.0.2.1"), Ok(()));
+    assert!(matches!(is_host("192.0.2.1", "*.0.2.1"), Err(CertificateError::Name(_))));
 }
 
 /// OpenSSL decodes a common name before it compares it with limits; libpq compares its bytes with the host. Of some types of
