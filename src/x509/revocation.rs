@@ -9,6 +9,7 @@ use super::crl::{Covered, Crl};
 use super::error::CertificateError;
 use super::extensions::PointNames;
 use super::general_name::GeneralName;
+use super::signature::BadSignature;
 use super::time::Seconds;
 
 /// Looks up each certificate of a chain, the root too, as with OpenSSL's `X509_V_FLAG_CRL_CHECK_ALL`. If there are any
@@ -94,7 +95,10 @@ impl<'a> Candidate<'a> {
             return Err(CertificateError::CrlExpired);
         }
         let signature = self.crl.signed.verify(self.crl.stated_algorithm, &self.issuer.key, algorithms);
-        signature.map_err(|_| CertificateError::CrlSignature)?;
+        signature.map_err(|bad| match bad {
+            BadSignature::Unsupported => CertificateError::Algorithm,
+            BadSignature::Wrong => CertificateError::CrlSignature,
+        })?;
         if self.crl.has_unknown_critical {
             return Err(CertificateError::CrlExtension);
         }

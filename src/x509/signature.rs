@@ -66,13 +66,11 @@ impl<'a> Signed<'a> {
 
     /// Whether keys of this kind make signatures of this algorithm, as far as their names tell.
     pub(super) fn may_be_by(&self, key: &PublicKey<'_>) -> bool {
-        let kind = |algorithm| {
-            kind(algorithm).and_then(|kind| SIGNERS.iter().find(|(signer, _)| kind.starts_with(signer)))
-        };
-        let (Some((_, signer)), Some((_, key))) = (kind(self.algorithm), kind(key.algorithm)) else {
+        let family = |algorithm| kind(algorithm).and_then(family);
+        let (Some(signer), Some(key)) = (family(self.algorithm), family(key.algorithm)) else {
             return false;
         };
-        signer == key || (*signer == Kind::RsaPss && *key == Kind::Rsa)
+        signer == key || (signer == Kind::RsaPss && key == Kind::Rsa)
     }
 }
 
@@ -143,16 +141,31 @@ enum Kind {
     Ed448,
 }
 
-/// How the identifiers of keys and signatures of a family begin.
-const SIGNERS: [(&[u8], Kind); 8] = [
+/// The family of keys that an identifier of a key or a signature is of.
+fn family(identifier: &[u8]) -> Option<Kind> {
+    // With the later hashes.
+    if let Some([number]) = identifier.strip_prefix(NIST_SIGNATURES) {
+        return match number {
+            1..=8 => Some(Kind::Dsa),
+            9..=12 => Some(Kind::Ec),
+            13..=16 => Some(Kind::Rsa),
+            _ => None,
+        };
+    }
+    SIGNERS.iter().find(|(signer, _)| identifier.starts_with(signer)).map(|(_, family)| *family)
+}
+
+/// 2.16.840.1.101.3.4.3
+const NIST_SIGNATURES: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03];
+
+/// How the others of a family begin.
+const SIGNERS: [(&[u8], Kind); 6] = [
     (RSA_PSS, Kind::RsaPss),
     (PKCS_1, Kind::Rsa),
     // ansi-X9-62.
     (&[0x2a, 0x86, 0x48, 0xce, 0x3d], Kind::Ec),
-    // x9algorithm, and NIST's of the later hashes.
+    // x9algorithm.
     (&[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04], Kind::Dsa),
-    (&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x01], Kind::Dsa),
-    (&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x02], Kind::Dsa),
     (&[0x2b, 0x65, 0x70], Kind::Ed25519),
     (&[0x2b, 0x65, 0x71], Kind::Ed448),
 ];

@@ -272,6 +272,12 @@ const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        name: "a root with SHA-3",
+        db: Recipe { issuer: "sha3", options: "-md sha256", ..DB },
+        roots: &["sha3"],
+        ..CASE
+    },
+    Case {
         name: "below a short RSA key",
         db: Recipe { issuer: "short", ..DB },
         roots: &["short"],
@@ -289,6 +295,7 @@ fn issuers(pki: &Pki) {
         ("other", ca),
         ("impostor", Recipe { subject: "/CN=root", ..ca }),
         ("rsa", Recipe { key: "RSA:2048", ..ca }),
+        ("sha3", Recipe { key: "RSA:2048", options: "-md sha3-256", ..ca }),
         ("short", Recipe { key: "RSA:1024", ..ca }),
         ("ed25519", Recipe { key: "ED25519", options: "-md null", ..ca }),
         ("expired", Recipe { options: "-startdate 20200101000000Z -enddate 20210101000000Z", ..ca }),
