@@ -73,7 +73,7 @@ def link(zig, command, options):
     # A position-independent program relocates itself: by a bit for each pointer, in place of three numbers.
     options += ["-z", "pack-relative-relocs"]
     # Functions of the same code are one.
-    options += ["--icf=all", f"--script={Path(__file__).parent / 'discard.ld'}"]
+    options += ["--icf=all", f"--script={Path(__file__).parent / 'layout.ld'}"]
     return subprocess.run([zig, *command, *options]).returncode
 
 

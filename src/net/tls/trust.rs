@@ -149,15 +149,14 @@ fn by_hash(directory: &Path) -> Vec<CertificateDer<'static>> {
     let names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
     let mut hashes: Vec<&str> = names.iter().filter_map(|name| hash(name.to_str()?)).collect();
     hashes.sort_unstable();
-    let read = |name| files::certificates(TlsFileKind::Root, &directory.join(name), false);
-    let of_hash = |hash: &str| {
-        let numbered = (0..).map(|number| format!("{hash}.{number}"));
+    let mut roots = Vec::new();
+    for hash in hashes {
+        let path = |number: u32| directory.join(format!("{hash}.{number}"));
+        let read = |number| files::certificates(TlsFileKind::Root, &path(number), false);
         // OpenSSL looks no further where one is missing.
-        let there: Vec<String> =
-            numbered.take_while(|name| names.iter().any(|there| there == name.as_str())).collect();
-        there.into_iter().filter_map(|name| read(name).ok().flatten()).flatten().collect::<Vec<_>>()
-    };
-    hashes.into_iter().flat_map(of_hash).collect()
+        (0..).map_while(|number| read(number).ok().flatten()).for_each(|some| roots.extend(some));
+    }
+    roots
 }
 
 /// The hash in the name of the first file of it.
