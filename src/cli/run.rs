@@ -156,12 +156,13 @@ fn run_under_lock(options: &RunOptions, database: Option<&str>, report: &Report)
         report.event(&Event::Restarting { pause, keeps_lock, count: course.count(), ended });
         match over.guard {
             Some(guard) if keeps_lock => kept = Some(guard),
-            Some(guard) if !over.is_lost => {
-                let is_confirmed = release(guard, &timer, report);
-                course.released(is_confirmed, Moment::now());
-                timer.sleep(course.start_at(), report);
+            Some(guard) => {
+                let is_confirmed = end(guard, over.is_lost, &timer, report);
+                if !over.is_lost {
+                    course.released(is_confirmed, Moment::now());
+                    timer.sleep(course.start_at(), report);
+                }
             }
-            Some(guard) => guard.close(),
             None => {}
         }
     }
@@ -182,8 +183,7 @@ fn settle(guard: &mut Guard, options: &RunOptions, course: &mut Course, report: 
 /// Gives the lock back, unless it is lost; returns how heimdall ends after this program.
 fn exit(over: Over, timer: &Timer, report: &Report) -> Exit {
     match over.guard {
-        Some(guard) if !over.is_lost => _ = release(guard, timer, report),
-        Some(guard) => guard.close(),
+        Some(guard) => _ = end(guard, over.is_lost, timer, report),
         None if over.exit == Exit::Lost => {
             report.error("the lock was lost while the job ran; the job has been stopped");
         }
@@ -232,6 +232,15 @@ fn busy(mut contender: Contender, waited: Duration, options: &RunOptions, report
     report.event(&Event::Busy { holders: &holders, waited });
     contender.close();
     Exit::Busy(options.conflict_exit_code)
+}
+
+/// Gives the lock back, unless it is lost; tells whether the server has confirmed it.
+fn end(guard: Guard, is_lost: bool, timer: &Timer, report: &Report) -> bool {
+    if is_lost {
+        guard.close();
+        return false;
+    }
+    release(guard, timer, report)
 }
 
 /// Gives the lock back; tells whether the server has confirmed it.

@@ -72,7 +72,7 @@ pub struct Held {
 
 impl Guard {
     /// Hands the guard to a thread that sends the heartbeats, in place of a loop that calls [`Guard::process`]. It calls
-    /// [`Guard::start_heartbeat`] itself, with this lease.
+    /// [`Guard::start_heartbeat`] itself, with this lease. Where the lock is lost by then, [`Held::lost`] says so at once.
     ///
     /// # Errors
     /// The system has no thread or no pipe left. The connection is closed, so the server frees the lock.
@@ -124,10 +124,14 @@ impl Held {
         }
     }
 
-    /// Gives the lock back and waits for the server's answer, 5 seconds at most.
+    /// Gives the lock back and waits for the server's answer, 5 seconds at most; before that, for the functions of
+    /// [`Held::on_lost`] that still run.
     ///
     /// # Errors
     /// The lock was lost before.
+    ///
+    /// # Panics
+    /// The thread of the heartbeats has.
     pub fn release(self) -> Result<Release, Lost> {
         // Whoever comes late has lost, whatever the thread thinks.
         if let Some(lost) = self.lost()
