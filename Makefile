@@ -15,7 +15,7 @@ SIMULATE_SECONDS = 60
 LEASE = 6s
 
 # Tests wait more than they compute.
-export RUST_TEST_THREADS ?= 8
+export RUST_TEST_THREADS ?= 12
 
 # What `make release` makes programs for.
 TARGETS = x86_64-unknown-linux-musl aarch64-unknown-linux-musl x86_64-apple-darwin aarch64-apple-darwin
