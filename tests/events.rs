@@ -170,7 +170,7 @@ fn every_transition_is_an_object_with_the_fields_that_are_documented() {
     // It has a new session, and has found the lock held there too.
     let tries_again = format!(
         "select count(*) from pg_stat_activity where application_name = 'waits in JSON' and pid <> {first} \
-         and query like 'SET TRANSACTION%try_advisory_lock%'"
+         and query like '%SET TRANSACTION%try_advisory_lock%'"
     );
     shared().wait_for(&tries_again, "1");
     waiter.wait_for_stderr_line("\"unavailable\"");
