@@ -168,6 +168,8 @@ impl Supervision {
             self.listen(supervised);
         }
         let now = supervised.now();
+        // A suspension in the midst of all this is no silence of the server's.
+        self.feed(supervised, Event::Woken);
         self.ask(supervised, |supervised| supervised.tick(now));
         self.tend_beside(supervised)
     }
@@ -287,6 +289,9 @@ mod tests {
         is_lost: bool,
         done: Vec<Action>,
         is_beside_left: bool,
+        /// For how long this host is suspended as the connection is read.
+        sleeps: Duration,
+        is_renewed: bool,
     }
 
     impl Supervised for Played {
@@ -314,14 +319,17 @@ mod tests {
         }
 
         fn listen(&mut self) -> Result<Heard, ()> {
+            self.now = self.now.after(self.sleeps);
             Ok(Heard::Nothing)
         }
 
-        fn tick(&mut self, _: Moment) -> Result<(), ()> {
-            if self.is_lost { Err(()) } else { Ok(()) }
+        fn tick(&mut self, now: Moment) -> Result<(), ()> {
+            let is_silent = !self.is_renewed && now >= Moment::START.after(TERMS.lease / 2);
+            if self.is_lost || is_silent { Err(()) } else { Ok(()) }
         }
 
         fn renew(&mut self, _: Moment) -> Result<(), ()> {
+            self.is_renewed = true;
             Ok(())
         }
 
@@ -343,7 +351,15 @@ mod tests {
     }
 
     fn begin_at(now: Moment, terms: Terms) -> (Supervision, Played) {
-        let mut played = Played { now, ended: None, is_lost: false, done: Vec::new(), is_beside_left: false };
+        let mut played = Played {
+            now,
+            ended: None,
+            is_lost: false,
+            done: Vec::new(),
+            is_beside_left: false,
+            sleeps: Duration::ZERO,
+            is_renewed: false,
+        };
         (Supervision::begin(terms, &mut played), played)
     }
 
@@ -351,6 +367,14 @@ mod tests {
     fn a_program_that_was_started_late_is_stopped_before_anything_else() {
         let (_, played) = begin_at(Moment::START.after(TERMS.lease * 3 / 4), TERMS);
         assert_eq!(played.done, [Action::Stop]);
+    }
+
+    #[test]
+    fn a_host_that_is_suspended_in_the_midst_of_a_round_asks_before_the_lock_counts_as_lost() {
+        let (mut supervision, mut played) = begin(Terms { timeout: None, ..TERMS });
+        played.sleeps = TERMS.lease * 4 / 5;
+        supervision.round(&mut played, [], true);
+        assert_eq!((played.done, supervision.is_lost), (vec![Action::Stop], false));
     }
 
     const DONE: Status = Status::Exited(0);
