@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::error::{Error, UnsafeServer};
+use super::failure::Failure;
 use super::grant::Grant;
 use super::guard::Guard;
 use super::half::ServersHalf;
@@ -222,17 +223,16 @@ impl Contender {
                 // has the lock. If it is given to another client meanwhile, there is nothing more to do.
                 let _ = self.give_back(key);
             }
-            let (passes, may_pass) = match &answer {
-                Err(QueryError::Failed(message)) if !*has_begun => {
-                    (is_passing(&message.code), tries < TRIES && !is_lasting(&message.code))
-                }
+            let failure = match &answer {
+                Err(QueryError::Failed(message)) if !*has_begun => Failure::of(&message.code),
                 _ => return answer,
             };
+            let passes = failure == Failure::Passing;
             let is_last = if passes { tries == TRIES } else { self.sources == Sources::NONE };
             if is_last || UnsafeServer::reported(self.connection.server()).is_some() {
                 return answer;
             }
-            let others = self.other_sources(deadline, may_pass)?;
+            let others = self.other_sources(deadline, failure == Failure::Unknown && tries < TRIES)?;
             // A token that lacks something is less than the last one, which may have had it.
             if !passes {
                 self.sources = others;
@@ -254,7 +254,9 @@ impl Contender {
             Ok(sources) if may_pass || self.sources == Sources::ALL && sources != Sources::ALL => Ok(sources),
             Ok(_) => Ok(Sources::NONE),
             // Whose session has a place in the line keeps it then.
-            Err(QueryError::Failed(_)) if self.turn.is_outside() => Ok(Sources::NONE),
+            Err(QueryError::Failed(_)) if self.turn.is_outside() => {
+                Ok(if may_pass { self.sources } else { Sources::NONE })
+            }
             Err(error) => Err(error),
         }
     }
@@ -440,20 +442,6 @@ impl fmt::Debug for Contender {
 fn is_free(request: &LockRequest, holders: &[Holder]) -> bool {
     let excludes = |holder: &Holder| !(holder.is_shared && request.mode() == Mode::Shared);
     request.keys().any(|key| !holders.iter().any(|holder| holder.key == key && excludes(holder)))
-}
-
-/// Whether an attempt that has failed with this SQLSTATE may do better without a change.
-fn is_passing(sqlstate: &str) -> bool {
-    PASSING.iter().any(|class| sqlstate.starts_with(class))
-}
-
-/// `transaction_rollback`, `insufficient_resources`, `lock_not_available`, `operator_intervention` such as `query_canceled`, and
-/// `system_error` such as `io_error`: no function is missing.
-const PASSING: [&str; 5] = ["40", "53", "55P03", "57", "58"];
-
-/// Whether a function that has failed with this SQLSTATE is likely to do so for ever.
-fn is_lasting(sqlstate: &str) -> bool {
-    ["0A", "42", "P0"].iter().any(|class| sqlstate.starts_with(class))
 }
 
 /// How often an attempt is made in a row, where that may be enough.

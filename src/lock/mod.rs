@@ -48,6 +48,7 @@ mod backoff;
 pub(crate) mod bell;
 mod check;
 mod error;
+mod failure;
 mod grant;
 pub(crate) mod guard;
 mod half;
