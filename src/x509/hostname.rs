@@ -23,7 +23,8 @@ impl HostName {
     }
 
     /// The address, if the text is that of one.
-    pub(super) fn address(&self) -> Option<IpAddr> {
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
 

@@ -1,6 +1,7 @@
 //! Which names a certificate is for, under `sslmode=verify-full`.
 
-use heimdall::conninfo::SslMode;
+use heimdall::conninfo::{Config, Environment, SslMode};
+use heimdall::internals::x509::HostName;
 
 use super::{connect, trusting};
 use crate::support::pki::{CA, Pki, Recipe};
@@ -142,5 +143,43 @@ fn a_certificate_is_for_the_hosts_that_libpq_takes_it_for() {
                 connect(&trusting(SslMode::VerifyCa, &pki, "root.crt"), Some(host), &pki, "db.crt", "db");
             assert_eq!(chain, Ok(()), "{subject} {extensions} {host}");
         }
+    }
+}
+
+#[test]
+fn a_text_is_an_address_in_a_certificate_where_it_is_one_in_hostaddr() {
+    let nothing = Environment { variable: &|_| None, effective_user: &|| None, effective_uid: 0 };
+    for text in [
+        "10.0.0.1",
+        "127.1",
+        "0x7F.1",
+        "0X7f.0.1",
+        "2130706433",
+        "0177.0.0.01",
+        "0",
+        "4294967295",
+        "1.16777215",
+        "::1",
+        "::ffff:10.0.0.1",
+        "127.",
+        ".1",
+        "1.2.3.4.5",
+        "1.2.3.4.0",
+        "0x",
+        "127.0.0.x",
+        "db",
+        "-1",
+        "+1",
+        "0x+1",
+        "10.0.0.256",
+        "256.1",
+        "1.16777216",
+        "127.0.0.08",
+        "4294967296",
+        "::1::",
+        "fe80::g",
+    ] {
+        let is_hostaddr = Config::resolve(&format!("hostaddr={text} user=ann"), &nothing).is_ok();
+        assert_eq!(HostName::new(text).address().is_some(), is_hostaddr, "{text}");
     }
 }

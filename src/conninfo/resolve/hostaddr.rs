@@ -18,7 +18,7 @@ pub(crate) fn read(text: &str) -> Result<Option<IpAddr>, Error> {
 }
 
 /// Reads the forms of `inet_aton` (`man 3 inet`): one to four numbers, also octal and hexadecimal, the last of which fills what
-/// the bytes before it leave.
+/// the bytes before it leave. `x509/hostname`, which imports nothing, reads them in certificates; a test compares the two.
 fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     let numbers = text.split('.').map(number).collect::<Option<Vec<u32>>>()?;
     let (last, bytes) = numbers.split_last()?;
