@@ -4,10 +4,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::loss::holding;
 use super::{holders, kill, ours, pid_behind, wait_for_no_holder};
 use crate::support::heimdall::{BINARY, Heimdall};
 use crate::support::postgres::{database, shared};
-use crate::support::scripted::{Connection, Scripted, backend};
 
 #[test]
 fn promise_6_release_is_confirmed_so_the_next_heimdall_finds_the_lock_free() {
@@ -20,12 +20,7 @@ fn promise_6_release_is_confirmed_so_the_next_heimdall_finds_the_lock_free() {
 #[test]
 fn promise_6_heimdall_does_not_end_before_the_server_has_answered() {
     let (answers, answered) = mpsc::channel();
-    let server = Scripted::start(move |connection: &mut Connection| {
-        connection.startup();
-        connection.expect(b'Q');
-        connection.send(&backend::answered(&backend::granted("42")));
-        let settings = connection.expect(b'Q');
-        connection.answer_settings(&String::from_utf8(settings).unwrap());
+    let server = holding(move |connection| {
         assert!(String::from_utf8(connection.expect(b'Q')).unwrap().contains("pg_advisory_unlock("));
         // Time enough to end, for one that does not wait.
         thread::sleep(Duration::from_millis(300));
